@@ -1,0 +1,3 @@
+"""Dragoman: a self-hosted, multilingual, multi-tenant knowledge chatbot platform."""
+
+__version__ = "0.1.0"

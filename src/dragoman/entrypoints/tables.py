@@ -1,0 +1,13 @@
+"""All tables of Dragoman in one MetaData: imported by the migrations and by the test that models == migrations."""
+
+from __future__ import annotations
+
+import dragoman.chat.tables
+import dragoman.embeddings.tables
+import dragoman.jobs.tables
+import dragoman.knowledge.tables
+import dragoman.metering.tables
+import dragoman.tenancy.tables  # noqa: F401
+from dragoman.kit.database import metadata
+
+__all__ = ["metadata"]

@@ -1,0 +1,1 @@
+"""Shared machinery without domain words: database, cache, errors, registry, telemetry, clock, pagination, text."""

@@ -1,0 +1,134 @@
+"""The one door to PostgreSQL.
+
+Tenant data is reached only through `Database.transaction(tenant_id)`: it connects as the `app` role and sets
+`dragoman.tenant_id` for the length of the transaction, on which every row-level security policy depends.
+What must be read before the tenant is known (keys, jobs, outbox, embedding versions) goes through
+`Database.system_transaction()` as the `system` role, which has explicit policies on those tables only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import MetaData, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from dragoman.kit.errors import UnavailableError
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+APP_ROLE = "dragoman_app"
+SYSTEM_ROLE = "dragoman_system"
+OWNER_ROLE = "dragoman_owner"
+
+_SET_TENANT = text("select set_config('dragoman.tenant_id', :tenant_id, true)")
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """PostgreSQL does not answer. Check that it runs and that DRAGOMAN_DATABASE_URL points to it; then try again."""
+
+    code = "database.unavailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseUrls:
+    """Connection strings of the three roles (`postgresql://…`), derived from the administrator's by `derive`."""
+
+    admin: str
+    app: str
+    system: str
+
+    @classmethod
+    def derive(cls, admin: str, *, app: str | None = None, system: str | None = None) -> DatabaseUrls:
+        """Fill in the `app` and `system` URLs from the administrator's.
+
+        Their passwords are HMAC-SHA256(administrator's password, role name), so that one secret is enough to
+        set up an instance, and a process that is given only the `app` and `system` URLs cannot go up to owner.
+        """
+        return cls(admin=admin, app=app or _role_url(admin, APP_ROLE), system=system or _role_url(admin, SYSTEM_ROLE))
+
+
+def role_password(admin_url: str, role: str) -> str:
+    """The password of `role`, derived from the password in the administrator's URL (may be empty: trust)."""
+    secret = str(make_url(admin_url).password or "dragoman")
+    return hmac.new(secret.encode(), role.encode(), hashlib.sha256).hexdigest()
+
+
+def _role_url(admin_url: str, role: str) -> str:
+    url = make_url(admin_url).set(username=role, password=role_password(admin_url, role))
+    return url.render_as_string(hide_password=False)
+
+
+def driver_url(url: str) -> URL:
+    """The same database, through psycopg 3."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+class Database:
+    """Connection pools of the `app` and `system` roles, and the two kinds of transaction."""
+
+    def __init__(self, urls: DatabaseUrls, *, pool_size: int = 8, statement_timeout_s: float = 60.0) -> None:
+        self.urls = urls
+        options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c search_path=public -c jit=off"
+        self._app = _create_engine(urls.app, pool_size=pool_size, options=options)
+        self._system = _create_engine(urls.system, pool_size=max(2, pool_size // 4), options=options)
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: UUID) -> AsyncIterator[AsyncConnection]:
+        """A transaction as `app` that sees and writes the rows of this tenant only; commits when the block ends.
+
+        Raises:
+            DatabaseUnavailableError: no connection can be had.
+        """
+        async with _begin(self._app) as connection:
+            await connection.execute(_SET_TENANT, {"tenant_id": str(tenant_id)})
+            yield connection
+
+    @asynccontextmanager
+    async def system_transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction as `system`, which reaches keys, jobs, outbox and embedding versions of all tenants."""
+        async with _begin(self._system) as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self._app.dispose()
+        await self._system.dispose()
+
+
+def _create_engine(url: str, *, pool_size: int, options: str) -> AsyncEngine:
+    return create_async_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"options": options, "connect_timeout": 5, "application_name": "dragoman"},
+    )
+
+
+@asynccontextmanager
+async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        connection = await engine.connect()
+    except (OperationalError, TimeoutError) as error:
+        raise DatabaseUnavailableError() from error
+    try:
+        async with connection.begin():
+            yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,110 @@
+"""Tables of documents, document versions and chunks."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from dragoman.kit.database import metadata
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("chatbot_id", Uuid, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("external_id", Text),
+    Column("content_type", Text, nullable=False, server_default="document"),
+    Column("category", Text, nullable=False, server_default=""),
+    Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("visibility", Text, nullable=False, server_default="shared"),
+    Column("owner", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("live_version_id", Uuid),
+    Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("deleted_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(["tenant_id", "chatbot_id"], ["chatbots.tenant_id", "chatbots.id"], ondelete="CASCADE"),
+    Index("ix_documents_chatbot", "tenant_id", "chatbot_id", "id"),
+    Index(
+        "uq_documents_external_id",
+        "tenant_id",
+        "chatbot_id",
+        "external_id",
+        unique=True,
+        postgresql_where=text("external_id is not null and deleted_at is null"),
+    ),
+)
+
+document_versions = Table(
+    "document_versions",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("chatbot_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("job_id", Uuid),
+    Column("mime_type", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("blob_key", Text, nullable=False),
+    Column("language", Text),
+    Column("page_count", Integer),
+    Column("chunk_count", Integer, nullable=False, server_default=text("0")),
+    Column("token_count", Integer, nullable=False, server_default=text("0")),
+    Column("keyword_length", BigInteger, nullable=False, server_default=text("0")),
+    Column("quality", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("ready_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "document_id", "number"),
+    ForeignKeyConstraint(["tenant_id", "document_id"], ["documents.tenant_id", "documents.id"], ondelete="CASCADE"),
+    Index("ix_document_versions_content_hash", "tenant_id", "chatbot_id", "content_hash"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("chatbot_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("version_id", Uuid, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="text"),
+    Column("heading_path", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("page", Integer),
+    Column("start_offset", Integer, nullable=False),
+    Column("end_offset", Integer, nullable=False),
+    Column("token_count", Integer, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "chatbot_id", "id"),
+    UniqueConstraint("tenant_id", "version_id", "ordinal"),
+    ForeignKeyConstraint(
+        ["tenant_id", "version_id"], ["document_versions.tenant_id", "document_versions.id"], ondelete="CASCADE"
+    ),
+)

@@ -1,0 +1,115 @@
+"""Finds chunks by the meaning of a question: nearest vectors within one chatbot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dragoman.ports.embedder import Vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkVectors:
+    """The vectors of one chunk: `chunk` of shape `(d,)`; `sentences` of shape `(n, d)` with `n` spans into the chunk's text."""
+
+    chunk_id: UUID
+    chunk: Vectors
+    sentences: Vectors
+    sentence_spans: Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseHit:
+    """Cosine of the question with the chunk, and the best cosine with one of its sentences (None: it has none stored)."""
+
+    chunk_id: UUID
+    cosine: float
+    best_sentence_cosine: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentenceHit:
+    chunk_id: UUID
+    start: int
+    end: int
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchScope:
+    """Where a search may look. Ids come from the access check, never from a request body.
+
+    Attributes:
+        owner: private documents of this asker are found too; None finds shared documents only.
+        document_ids: only these documents; None for all.
+        languages, content_types, categories: only chunks or documents with one of these values; None for all.
+    """
+
+    tenant_id: UUID
+    chatbot_id: UUID
+    owner: str | None = None
+    document_ids: Sequence[UUID] | None = None
+    languages: Sequence[str] | None = None
+    content_types: Sequence[str] | None = None
+    categories: Sequence[str] | None = None
+
+
+class VectorIndex(Protocol):
+    """Receives an open transaction scoped to the tenant and never opens its own.
+
+    Only chunks of the current version of a live, approved document that the scope may see are ever returned, in the
+    transaction that sees the change. `search` is exact unless an approximate index is chosen for the chatbot (then
+    recall@10 >= 0.98). Hits come best first; ties by chunk id.
+    """
+
+    async def add(
+        self,
+        connection: AsyncConnection,
+        *,
+        tenant_id: UUID,
+        chatbot_id: UUID,
+        document_id: UUID,
+        version_id: UUID,
+        embedding_version: int,
+        vectors: Sequence[ChunkVectors],
+    ) -> None:
+        """Store vectors; the same chunk again replaces its vectors."""
+        ...
+
+    async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
+        """Remove all vectors of a document version, of every embedding version."""
+        ...
+
+    async def search(
+        self, connection: AsyncConnection, *, scope: SearchScope, embedding_version: int, query: Vectors, limit: int
+    ) -> list[DenseHit]:
+        """The `limit` chunks nearest to `query` (shape `(d,)`), by the cosine of the chunk or of its best sentence, whichever ranks higher."""
+        ...
+
+    async def score(
+        self,
+        connection: AsyncConnection,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        query: Vectors,
+        chunk_ids: Sequence[UUID],
+    ) -> list[DenseHit]:
+        """The scores of given chunks (those the keyword arm found); chunks outside the scope are left out."""
+        ...
+
+    async def score_sentences(
+        self,
+        connection: AsyncConnection,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        query: Vectors,
+        chunk_ids: Sequence[UUID],
+    ) -> list[SentenceHit]:
+        """Every stored sentence of these chunks with its cosine, in the order of the text."""
+        ...
