@@ -67,8 +67,8 @@ _SYSTEM_ACCESS = [
     "grant select, update, delete on jobs to dragoman_system",
     "create policy system_publishes on outbox_events to dragoman_system using (true) with check (true)",
     "grant select, update, delete on outbox_events to dragoman_system",
-    "revoke execute on function ensure_embedding_version(text, text, text, integer, integer, float8, float8) from public",
-    "grant execute on function ensure_embedding_version(text, text, text, integer, integer, float8, float8) "
+    "revoke execute on function ensure_embedding_version(text, text, text, integer, integer, jsonb, jsonb) from public",
+    "grant execute on function ensure_embedding_version(text, text, text, integer, integer, jsonb, jsonb) "
     "to dragoman_system",
 ]
 
@@ -76,7 +76,7 @@ _SYSTEM_ACCESS = [
 _ENSURE_EMBEDDING_VERSION = """
 create function ensure_embedding_version(
     version_name text, adapter_name text, model_name text, vector_dimensions integer, window_tokens integer,
-    midpoint float8, slope float8
+    calibration_values jsonb, confidence_values jsonb
 ) returns integer language plpgsql security definer set search_path = public, pg_temp as $$
 declare
     version_id integer;
@@ -88,8 +88,8 @@ begin
         return version_id;
     end if;
     insert into embedding_versions
-        (name, adapter, model, dimensions, max_tokens, similarity_midpoint, similarity_slope)
-    values (version_name, adapter_name, model_name, vector_dimensions, window_tokens, midpoint, slope)
+        (name, adapter, model, dimensions, max_tokens, calibration, confidence)
+    values (version_name, adapter_name, model_name, vector_dimensions, window_tokens, calibration_values, confidence_values)
     returning id into version_id;
     foreach parent in array array['chunk_embeddings', 'sentence_embeddings'] loop
         execute format(
@@ -117,8 +117,8 @@ def upgrade() -> None:
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("dimensions", sa.Integer(), nullable=False),
         sa.Column("max_tokens", sa.Integer(), nullable=False),
-        sa.Column("similarity_midpoint", sa.Double(), nullable=False),
-        sa.Column("similarity_slope", sa.Double(), nullable=False),
+        sa.Column("calibration", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("confidence", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("state", sa.Text(), server_default="live", nullable=False),
         sa.Column(
             "settings", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
@@ -336,10 +336,7 @@ def upgrade() -> None:
         sa.Column("chatbot_id", sa.Uuid(), nullable=False),
         sa.Column("term", sa.Text(), nullable=False),
         sa.Column("version_id", sa.Uuid(), nullable=False),
-        sa.Column("document_id", sa.Uuid(), nullable=False),
-        sa.Column("ordinals", postgresql.ARRAY(sa.Integer()), nullable=False),
-        sa.Column("frequencies", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
-        sa.Column("lengths", postgresql.ARRAY(sa.Integer()), nullable=False),
+        sa.Column("postings", postgresql.ARRAY(sa.BigInteger()), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id", "chatbot_id"],
             ["chatbots.tenant_id", "chatbots.id"],
@@ -417,6 +414,7 @@ def upgrade() -> None:
         sa.Column("content_hash", sa.Text(), nullable=False),
         sa.Column("blob_key", sa.Text(), nullable=False),
         sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("languages", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'::text[]"), nullable=False),
         sa.Column("page_count", sa.Integer(), nullable=True),
         sa.Column("chunk_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("token_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
@@ -548,7 +546,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("drop function ensure_embedding_version(text, text, text, integer, integer, float8, float8)")
+    op.execute("drop function ensure_embedding_version(text, text, text, integer, integer, jsonb, jsonb)")
     op.drop_table("chunks")
     op.drop_table("turns")
     op.drop_table("messages")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
+    BigInteger,
     Column,
     DateTime,
     Double,
@@ -12,7 +13,6 @@ from sqlalchemy import (
     Index,
     Integer,
     PrimaryKeyConstraint,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -34,8 +34,8 @@ embedding_versions = Table(
     Column("model", Text, nullable=False),
     Column("dimensions", Integer, nullable=False),
     Column("max_tokens", Integer, nullable=False),
-    Column("similarity_midpoint", Double, nullable=False),
-    Column("similarity_slope", Double, nullable=False),
+    Column("calibration", JSONB, nullable=False),
+    Column("confidence", JSONB, nullable=False),
     Column("state", Text, nullable=False, server_default="live"),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -78,7 +78,8 @@ sentence_embeddings = Table(
 
 # Written by the default keyword index (adapters/keyword_index/postgres.py): one row per term and document version,
 # with the chunks that hold the term. Equality on (tenant, chatbot, term) is a b-tree look-up that row-level security
-# does not block; a version's rows go with the version.
+# does not block; a version's rows go with the version. A posting is one bigint: ordinal << 32 | frequency << 20 | length
+# of the chunk in terms. Row and index entries take 203 bytes (303 with three arrays and the document's id).
 keyword_postings = Table(
     "keyword_postings",
     metadata,
@@ -86,10 +87,7 @@ keyword_postings = Table(
     Column("chatbot_id", Uuid, nullable=False),
     Column("term", Text, nullable=False),
     Column("version_id", Uuid, nullable=False),
-    Column("document_id", Uuid, nullable=False),
-    Column("ordinals", ARRAY(Integer), nullable=False),
-    Column("frequencies", ARRAY(SmallInteger), nullable=False),
-    Column("lengths", ARRAY(Integer), nullable=False),
+    Column("postings", ARRAY(BigInteger), nullable=False),
     PrimaryKeyConstraint("tenant_id", "chatbot_id", "term", "version_id"),
     ForeignKeyConstraint(["tenant_id", "chatbot_id"], ["chatbots.tenant_id", "chatbots.id"], ondelete="CASCADE"),
     Index("ix_keyword_postings_version_id", "tenant_id", "version_id"),

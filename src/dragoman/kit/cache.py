@@ -30,12 +30,12 @@ class Cache:
     async def find(self, area: str, key: str) -> bytes | None:
         """The value, or None when it is absent, expired or Valkey does not answer."""
         try:
-            value: bytes | None = await self._client.get(f"dragoman:{area}:{key}")
+            value = await self._client.get(f"dragoman:{area}:{key}")
         except (RedisError, OSError) as error:
             _failed(error)
             return None
         CACHE_READS.labels(area, "miss" if value is None else "hit").inc()
-        return value
+        return value.encode() if isinstance(value, str) else value
 
     async def put(self, area: str, key: str, value: bytes, *, expires_after_s: int = 3600) -> None:
         try:

@@ -69,6 +69,7 @@ document_versions = Table(
     Column("content_hash", Text, nullable=False),
     Column("blob_key", Text, nullable=False),
     Column("language", Text),
+    Column("languages", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
     Column("page_count", Integer),
     Column("chunk_count", Integer, nullable=False, server_default=text("0")),
     Column("token_count", Integer, nullable=False, server_default=text("0")),

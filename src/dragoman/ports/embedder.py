@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,48 @@ class EmbedderRejectedError(DragomanError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Logistic curve from a ranking score to `similarity_score`; models place their cosines differently.
+
+    Attributes:
+        midpoint: The score that means 0.5 when it does not stand out from the background.
+        slope: Weight of the score, greater than 0.
+        contrast: Weight of how far the score stands out from the question's background, at least 0. The cosines of
+            one model lie higher in some languages and subjects than in others; the contrast does not.
+        typical_background: What an unrelated chunk scores on average, for knowledge too small to tell.
+    """
+
+    midpoint: float
+    slope: float
+    contrast: float = 0.0
+    typical_background: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceModel:
+    """Weights of the logistic regression that says how likely an answer is one: see `generation.evidence.Signals`."""
+
+    semantic: float
+    contrast: float
+    coverage: float
+    same_language: float
+    missing_codes: float
+    bias: float
+
+    @classmethod
+    def from_calibration(cls, calibration: Calibration) -> ConfidenceModel:
+        """For a model whose answers were never measured: its similarity, helped by the words found."""
+        return cls(
+            semantic=calibration.slope,
+            contrast=calibration.contrast,
+            coverage=4.0,
+            same_language=-2.0,
+            missing_codes=-1.0,
+            bias=-calibration.slope * calibration.midpoint,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedderProfile:
     """What is fixed about an embedding model. A change of any of these is a new embedding version.
 
@@ -34,15 +76,24 @@ class EmbedderProfile:
         model: the model's name and revision, e.g. `multilingual-e5-small-q4`.
         dimensions: length of each vector.
         max_tokens: the longest text that the model reads whole, in its own tokens; longer text is cut by it.
-        similarity_midpoint: the cosine at which a question and a passage are as likely related as not.
-        similarity_slope: steepness of the logistic curve through it; `similarity_score = 1 / (1 + exp(-slope * (cos - midpoint)))`.
+        calibration: what its cosines mean as `similarity_score`.
+        confidence: what they mean for the confidence of an answer.
     """
 
     model: str
     dimensions: int
     max_tokens: int
-    similarity_midpoint: float
-    similarity_slope: float
+    calibration: Calibration
+    confidence: ConfidenceModel
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> EmbedderProfile:
+        """The profile from what `dataclasses.asdict` made of it."""
+        nested = {
+            "calibration": Calibration(**values["calibration"]),
+            "confidence": ConfidenceModel(**values["confidence"]),
+        }
+        return cls(**{**values, **nested})
 
 
 class Embedder(Protocol):

@@ -30,6 +30,22 @@ class KeywordHit:
     matched_weight: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordTerm:
+    """One token of the question: the forms it is looked for in, and its IDF in what the scope sees (greatest where no chunk holds it)."""
+
+    alternatives: tuple[str, ...]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordFound:
+    """The chunks, and the terms of the question with their weights."""
+
+    hits: Sequence[KeywordHit]
+    terms: Sequence[KeywordTerm]
+
+
 class KeywordIndex(Protocol):
     """Receives an open transaction scoped to the tenant and never opens its own. Visibility as in `VectorIndex`.
 
@@ -62,6 +78,11 @@ class KeywordIndex(Protocol):
         languages: Sequence[str],
         limit: int,
         also: Sequence[UUID] = (),
-    ) -> list[KeywordHit]:
-        """The `limit` best chunks, and those of `also` that match at all (so that every candidate of the dense arm has its keyword score)."""
+        question_language: str = "",
+    ) -> KeywordFound:
+        """The `limit` best chunks, and those of `also` that match at all (so that every candidate of the dense arm has its keyword score).
+
+        Where `question_language` is known, its stop words are left out too: in text of another language they are rare
+        and would weigh much.
+        """
         ...

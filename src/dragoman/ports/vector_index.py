@@ -80,6 +80,18 @@ class VectorIndex(Protocol):
         """Store vectors; the same chunk again replaces its vectors."""
         ...
 
+    async def list_embedded(
+        self,
+        connection: AsyncConnection,
+        *,
+        tenant_id: UUID,
+        chatbot_id: UUID,
+        version_id: UUID,
+        embedding_version: int,
+    ) -> set[UUID]:
+        """The chunks of a document version that have their vectors already (so that a killed job goes on where it stood)."""
+        ...
+
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
         """Remove all vectors of a document version, of every embedding version."""
         ...
@@ -87,7 +99,10 @@ class VectorIndex(Protocol):
     async def search(
         self, connection: AsyncConnection, *, scope: SearchScope, embedding_version: int, query: Vectors, limit: int
     ) -> list[DenseHit]:
-        """The `limit` chunks nearest to `query` (shape `(d,)`), by the cosine of the chunk or of its best sentence, whichever ranks higher."""
+        """The `limit` chunks nearest to `query` (shape `(d,)`) by their own cosine, united with the `limit` nearest by their best sentence.
+
+        Up to twice `limit` hits, each with both cosines, by the better of their two ranks.
+        """
         ...
 
     async def score(

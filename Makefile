@@ -1,0 +1,53 @@
+# Needs Python 3.11 or newer, with its venv module, and nothing else. `make help` lists what can be done.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up test check fix bench install
+
+# A name on the PATH may be a shim that starts nothing: only a Python that runs and says its version counts.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$name"; break; }; done)
+
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input --quiet
+DOCS := $(wildcard README.md docs/reference/*.md)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+up: $(VENV)/installed-run ## Start everything on this machine; Ctrl-C stops it. DRAGOMAN_HOME and DRAGOMAN_PORT are respected
+	@exec $(VENV)/bin/dragoman up $(ARGS)
+
+test: $(VENV)/installed-dev ## Run the tests; ARGS="-k name" chooses
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev ## Lint, types, import rules, fresh generated docs; changes nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/python -m mypy
+	$(VENV)/bin/lint-imports
+	$(if $(DOCS),$(VENV)/bin/python -m cogapp --check $(DOCS))
+
+fix: $(VENV)/installed-dev ## Mend what can be mended: lint, format, generated docs
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(if $(DOCS),$(VENV)/bin/python -m cogapp -r $(DOCS))
+
+bench: $(VENV)/installed-dev ## Measure speed, memory and quality; ARGS chooses
+	$(VENV)/bin/python -m benchmarks $(ARGS)
+
+install: $(VENV)/installed-run ## Install without starting anything
+
+# The stamps are newer than the lock files as long as nothing changed; then pip is not even started.
+$(VENV)/installed-run: pyproject.toml requirements/run.lock
+	@test -n "$(PYTHON)" || { echo "Dragoman needs Python 3.11 or newer; none was found. Install it, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing Dragoman into $(VENV) with $(PYTHON). This is done once and takes some minutes."
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements/run.lock
+	@$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-run requirements/dev.lock
+	@echo "Installing the developer's tools into $(VENV)."
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@

@@ -1,0 +1,337 @@
+"""Dense search in PostgreSQL with pgvector: every visible vector of the chatbot is compared, so recall is 1.
+
+The rows of a chatbot are found by the primary key, whose equality on uuid row-level security does not block; the embedding version stands in the SQL as a literal, so that only its partition is planned. Vectors are
+normalised: the negative inner product (`<#>`) is the negative cosine (as fast as `<=>`, and it has no NaN).
+
+Measured as the application role on 2 busy cores, 384 dimensions, chatbot among three tenants, `limit` 50, p50 / p95:
+2,000 chunks with 10,000 sentences 15 / 25 ms; 20,000 chunks with 100,000 sentences 34 / 49 ms with the sentences of
+the best chunks only, 142 / 164 ms with all. Hence `scan_sentences_up_to`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from pgvector import HalfVector
+from pgvector.psycopg.halfvec import register_halfvec_info
+from psycopg.types import TypeInfo
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dragoman.ports.embedder import Vectors
+from dragoman.ports.vector_index import ChunkVectors, DenseHit, SearchScope, SentenceHit
+
+_INSERT_ROWS = 1000  # vectors a statement: 0.8 MB of parameters at 384 dimensions
+
+
+class Settings(BaseModel):
+    """How far the exact scan goes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scan_sentences_up_to: int = Field(
+        default=5000, ge=0, description="Chatbots with more visible chunks search sentences of the best chunks only."
+    )
+    sentence_candidates: int = Field(
+        default=200, ge=1, description="How many best chunks have their sentences searched in such a chatbot."
+    )
+
+
+class Adapter:
+    """Exact search over the partitions `chunk_embeddings` and `sentence_embeddings`.
+
+    The list by sentence is exact up to `scan_sentences_up_to` visible chunks; above, it is exact among the
+    `sentence_candidates` chunks of the highest cosine. The scores of every hit are exact always.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def add(
+        self,
+        connection: AsyncConnection,
+        *,
+        tenant_id: UUID,
+        chatbot_id: UUID,
+        document_id: UUID,
+        version_id: UUID,
+        embedding_version: int,
+        vectors: Sequence[ChunkVectors],
+    ) -> None:
+        place = {
+            "tenant_id": tenant_id,
+            "chatbot_id": chatbot_id,
+            "document_id": document_id,
+            "version_id": version_id,
+            "embedding_version": embedding_version,
+        }
+        chunk_ids = [item.chunk_id for item in vectors]
+        for statement in (_DELETE_CHUNKS, _DELETE_SENTENCES):
+            await connection.exec_driver_sql(statement, {**place, "chunk_ids": chunk_ids})
+        await _insert(connection, _INSERT_CHUNKS, place, [(v.chunk_id, 0, 0, v.chunk) for v in vectors])
+        await _insert(connection, _INSERT_SENTENCES, place, _sentence_rows(vectors))
+
+    async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
+        for table in ("chunk_embeddings", "sentence_embeddings"):
+            await connection.exec_driver_sql(
+                f"delete from {table} where tenant_id = %(tenant_id)s and version_id = %(version_id)s",
+                {"tenant_id": tenant_id, "version_id": version_id},
+            )
+
+    async def search(
+        self, connection: AsyncConnection, *, scope: SearchScope, embedding_version: int, query: Vectors, limit: int
+    ) -> list[DenseHit]:
+        if limit <= 0:
+            return []
+        parameters = {**_scope_parameters(scope), "query": _literal(query), "limit": limit}
+        depth = max(limit, self._settings.sentence_candidates)
+        nearest = (
+            await connection.exec_driver_sql(
+                _nearest_chunks(scope, embedding_version), {**parameters, "limit": depth}
+            )
+        ).all()
+        if not nearest:
+            return []
+        by_chunk = [row.chunk_id for row in nearest]
+        candidates = None if nearest[0].visible <= self._settings.scan_sentences_up_to else by_chunk
+        by_sentence = await connection.exec_driver_sql(
+            _nearest_by_sentence(scope, embedding_version, candidates is not None),
+            {**parameters, "candidates": candidates},
+        )
+        found = list(dict.fromkeys([*by_chunk[:limit], *by_sentence.scalars()]))
+        hits = await self.score(
+            connection, scope=scope, embedding_version=embedding_version, query=query, chunk_ids=found
+        )
+        return _by_best_rank(hits)
+
+    async def score(
+        self,
+        connection: AsyncConnection,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        query: Vectors,
+        chunk_ids: Sequence[UUID],
+    ) -> list[DenseHit]:
+        if not chunk_ids:
+            return []
+        rows = await connection.exec_driver_sql(
+            _scores(scope, embedding_version),
+            {**_scope_parameters(scope), "query": _literal(query), "candidates": list(chunk_ids)},
+        )
+        hits = [
+            DenseHit(
+                chunk_id=row.chunk_id,
+                cosine=_cosine(row.distance),
+                best_sentence_cosine=None if row.sentence_distance is None else _cosine(row.sentence_distance),
+            )
+            for row in rows
+        ]
+        return sorted(hits, key=lambda hit: (-hit.cosine, hit.chunk_id))
+
+    async def score_sentences(
+        self,
+        connection: AsyncConnection,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        query: Vectors,
+        chunk_ids: Sequence[UUID],
+    ) -> list[SentenceHit]:
+        if not chunk_ids:
+            return []
+        rows = await connection.exec_driver_sql(
+            _sentence_scores(scope, embedding_version),
+            {**_scope_parameters(scope), "query": _literal(query), "candidates": list(chunk_ids)},
+        )
+        return [
+            SentenceHit(
+                chunk_id=row.chunk_id, start=row.start_offset, end=row.end_offset, cosine=_cosine(row.distance)
+            )
+            for row in rows
+        ]
+
+
+def _by_best_rank(hits: list[DenseHit]) -> list[DenseHit]:
+    """Order by the better of the two ranks. Ranks within the hits are ranks in the chatbot for all that made a list."""
+    by_chunk = sorted(hits, key=lambda hit: (-hit.cosine, hit.chunk_id))
+    by_sentence = sorted(hits, key=lambda hit: (-_sentence_cosine(hit), hit.chunk_id))
+    best: dict[UUID, int] = {}
+    for ranking in (by_chunk, by_sentence):
+        for rank, hit in enumerate(ranking):
+            best[hit.chunk_id] = min(rank, best.get(hit.chunk_id, rank))
+    return sorted(hits, key=lambda hit: (best[hit.chunk_id], -hit.cosine, hit.chunk_id))
+
+
+def _sentence_cosine(hit: DenseHit) -> float:
+    return -np.inf if hit.best_sentence_cosine is None else hit.best_sentence_cosine
+
+
+def _cosine(distance: float) -> float:
+    """From pgvector's negative inner product; half precision may leave it a hair beyond 1."""
+    return min(1.0, max(-1.0, -distance))
+
+
+def _literal(query: Vectors) -> str:
+    values = query.tolist()
+    return "[" + ",".join(["%.7g"] * len(values)) % tuple(values) + "]"
+
+
+# --- which rows a search may see -------------------------------------------------------------------------------------
+
+
+def _scope_parameters(scope: SearchScope) -> dict[str, Any]:
+    return {
+        "tenant_id": scope.tenant_id,
+        "chatbot_id": scope.chatbot_id,
+        "owner": scope.owner,
+        "document_ids": _as_list(scope.document_ids),
+        "languages": _as_list(scope.languages),
+        "content_types": _as_list(scope.content_types),
+        "categories": _as_list(scope.categories),
+    }
+
+
+def _as_list(values: Sequence[Any] | None) -> list[Any] | None:
+    return None if values is None else list(values)
+
+
+def _visible(scope: SearchScope) -> str:
+    """The CTE of the document versions that the scope sees: live, not deleted, shared or the asker's own."""
+    conditions = [
+        "d.tenant_id = %(tenant_id)s",
+        "d.chatbot_id = %(chatbot_id)s",
+        "d.deleted_at is null",
+        "d.live_version_id is not null",
+        "d.visibility = 'shared'" if scope.owner is None else "(d.visibility = 'shared' or d.owner = %(owner)s)",
+    ]
+    if scope.document_ids is not None:
+        conditions.append("d.id = any(%(document_ids)s::uuid[])")
+    if scope.content_types is not None:
+        conditions.append("d.content_type = any(%(content_types)s::text[])")
+    if scope.categories is not None:
+        conditions.append("d.category = any(%(categories)s::text[])")
+    return (
+        "visible as materialized (select d.live_version_id as version_id from documents d "
+        f"where {' and '.join(conditions)})"
+    )
+
+
+def _rows(table: str, scope: SearchScope, embedding_version: int) -> str:
+    """FROM and WHERE of the vectors in scope. The version is an integer of ours, so a literal is safe.
+
+    Chosen documents are reached by the index on their versions. Otherwise `is true` keeps the test of visibility from
+    becoming a join, which goes wrong while the tables have no statistics (114 ms instead of @NOSTAT@ ms in the minute after
+    a first ingestion of 2,000 chunks).
+    """
+    of_visible = (
+        "(e.version_id in (select version_id from visible)) is true"
+        if scope.document_ids is None
+        else "e.version_id = any(array(select version_id from visible))"
+    )
+    language = """
+        and (e.chunk_id in (
+            select k.id from chunks k
+            where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s
+                and k.language = any(%(languages)s::text[])
+        )) is true"""
+    return f"""
+        from {table} e
+        where e.tenant_id = %(tenant_id)s and e.chatbot_id = %(chatbot_id)s
+            and e.embedding_version = {int(embedding_version)}
+            and {of_visible}{"" if scope.languages is None else language}"""
+
+
+_DISTANCE = "e.embedding <#> %(query)s::halfvec as distance"
+_AMONG_CANDIDATES = " and e.chunk_id = any(%(candidates)s::uuid[])"
+
+
+def _nearest_chunks(scope: SearchScope, embedding_version: int) -> str:
+    return f"""
+        with {_visible(scope)}, scored as materialized (
+            select e.chunk_id, {_DISTANCE} {_rows("chunk_embeddings", scope, embedding_version)}
+        )
+        select chunk_id, (select count(*) from scored) as visible
+        from scored order by distance, chunk_id limit %(limit)s"""
+
+
+def _nearest_by_sentence(scope: SearchScope, embedding_version: int, among_candidates: bool) -> str:
+    # Distances first, in a step of their own: grouped directly, PostgreSQL sorts the rows with their vectors on disk
+    # (25 ms instead of 8 ms for 10,000 sentences).
+    rows = _rows("sentence_embeddings", scope, embedding_version) + (_AMONG_CANDIDATES if among_candidates else "")
+    return f"""
+        with {_visible(scope)}, scored as materialized (select e.chunk_id, {_DISTANCE} {rows})
+        select chunk_id from scored group by chunk_id order by min(distance), chunk_id limit %(limit)s"""
+
+
+def _scores(scope: SearchScope, embedding_version: int) -> str:
+    return f"""
+        with {_visible(scope)}
+        select e.chunk_id, {_DISTANCE}, (
+            select min(s.embedding <#> %(query)s::halfvec) from sentence_embeddings s
+            where s.tenant_id = %(tenant_id)s and s.chatbot_id = %(chatbot_id)s
+                and s.embedding_version = {int(embedding_version)} and s.chunk_id = e.chunk_id
+        ) as sentence_distance
+        {_rows("chunk_embeddings", scope, embedding_version)}{_AMONG_CANDIDATES}"""
+
+
+def _sentence_scores(scope: SearchScope, embedding_version: int) -> str:
+    return f"""
+        with {_visible(scope)}
+        select e.chunk_id, e.start_offset, e.end_offset, {_DISTANCE}
+        {_rows("sentence_embeddings", scope, embedding_version)}{_AMONG_CANDIDATES}
+        order by e.chunk_id, e.start_offset"""
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+_OF_THESE_CHUNKS = (
+    "where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s "
+    "and embedding_version = %(embedding_version)s and chunk_id = any(%(chunk_ids)s::uuid[])"
+)
+_DELETE_CHUNKS = f"delete from chunk_embeddings {_OF_THESE_CHUNKS}"
+_DELETE_SENTENCES = f"delete from sentence_embeddings {_OF_THESE_CHUNKS}"
+_PLACE_COLUMNS = "tenant_id, chatbot_id, document_id, version_id, embedding_version"
+_PLACE = "%(tenant_id)s, %(chatbot_id)s, %(document_id)s, %(version_id)s, %(embedding_version)s"
+_ROWS = (
+    "unnest(%(chunk_ids)s::uuid[], %(starts)s::int[], %(ends)s::int[], %(vectors)b::halfvec[]) "
+    "as row (chunk_id, start_offset, end_offset, embedding)"
+)
+_INSERT_CHUNKS = f"""
+    insert into chunk_embeddings ({_PLACE_COLUMNS}, chunk_id, embedding)
+    select {_PLACE}, chunk_id, embedding from {_ROWS}"""
+_INSERT_SENTENCES = f"""
+    insert into sentence_embeddings ({_PLACE_COLUMNS}, chunk_id, start_offset, end_offset, embedding)
+    select {_PLACE}, chunk_id, start_offset, end_offset, embedding from {_ROWS}"""
+
+_Row = tuple[UUID, int, int, Vectors]
+
+
+def _sentence_rows(vectors: Sequence[ChunkVectors]) -> list[_Row]:
+    return [
+        (item.chunk_id, start, end, vector)
+        for item in vectors
+        for (start, end), vector in zip(item.sentence_spans, item.sentences, strict=True)
+    ]
+
+
+async def _insert(connection: AsyncConnection, statement: str, place: dict[str, Any], rows: Sequence[_Row]) -> None:
+    """Insert in batches with binary vectors: 35,000 rows/s; as text 2,000. COPY is refused under row-level security."""
+    if not rows:
+        return
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None  # noqa: S101 the connection is open
+    async with driver.cursor() as cursor:
+        register_halfvec_info(cursor, await TypeInfo.fetch(driver, "halfvec"))
+        for start in range(0, len(rows), _INSERT_ROWS):
+            chunk_ids, starts, ends, vectors = zip(*rows[start : start + _INSERT_ROWS], strict=True)
+            batch = {
+                "chunk_ids": list(chunk_ids),
+                "starts": list(starts),
+                "ends": list(ends),
+                "vectors": [HalfVector(vector) for vector in vectors],
+            }
+            await cursor.execute(statement, {**place, **batch})

@@ -1,0 +1,1 @@
+"""Conversations: sessions, messages, turns, and `answer.py`, the whole question path on one screen."""

@@ -1,0 +1,282 @@
+"""The question path. START HERE: `answer_question` is the whole of it on one screen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from dragoman.chat import repository, service
+from dragoman.chat.entities import (
+    AnswerEvent,
+    AuthorRole,
+    Complete,
+    Message,
+    MessageState,
+    Session,
+    Source,
+    Status,
+    Token,
+    Turn,
+)
+from dragoman.deps import Deps
+from dragoman.embeddings import service as embeddings
+from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.generation import service as generation
+from dragoman.generation.entities import Citation, Draft, GenerationRequest, Usage
+from dragoman.inference.service import CallContext
+from dragoman.kit.clock import new_id, now
+from dragoman.kit.telemetry import StageTimer
+from dragoman.retrieval.entities import Found
+from dragoman.search import service as search
+from dragoman.search.service import SearchRequest
+from dragoman.tenancy import service as tenancy
+from dragoman.tenancy.entities import Caller, Chatbot
+from dragoman.tenancy.settings import ChatbotSettings
+from dragoman.understanding.service import Understood, understand
+
+_HISTORY_MESSAGES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question in a session. `asker` is whose session it must be; `language` is wished for where it cannot be told."""
+
+    session_id: UUID
+    asker: str
+    question: str
+    language: str | None = None
+
+
+async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+    """Answer a question: `Status` and `Token` events, the `Source`s, then one `Complete`.
+
+    The question is stored before anything is searched; the answer with its turn record at the end, or, when the asker
+    goes away, as far as it came. No database connection is held while the answer is written.
+
+    Raises:
+        SessionNotFoundError: no such session of this asker.
+        DatabaseUnavailableError: nothing can be read or stored.
+    """
+    timer = StageTimer("answer")
+    with timer.stage("load"):
+        opened = await _open_turn(deps, caller, asked)
+    with timer.stage("understand"):
+        understood = understand(
+            deps.language_detector, asked.question, preferred=asked.language, previous=opened.previous_language
+        )
+    yield Status(stage="searching")
+    with timer.stage("retrieve"):
+        found = await _find(deps, opened, understood, asked)
+    yield Status(stage="writing")
+    writing = _Writing()
+    try:
+        with timer.stage("generate"):
+            request = _generation_request(deps, opened, understood, asked, found)
+            scope = search.scope_of(opened.chatbot, _search_request(opened, asked), asker=asked.asker)
+            async with aclosing(generation.write_answer(deps, request, scope, opened.version)) as events:
+                async for event in events:
+                    if isinstance(event, Draft):
+                        writing.draft = event
+                    else:
+                        writing.text += event.text
+                        yield Token(content=event.text)
+    except (GeneratorExit, asyncio.CancelledError):
+        _store_in_background(_store(deps, opened, understood, asked, found, writing, timer))
+        raise
+    with timer.stage("store"):
+        message, turn = await _store(deps, opened, understood, asked, found, writing, timer)
+    citations = writing.draft.citations if writing.draft else ()
+    for citation in citations:
+        yield Source(citation=citation)
+    yield Complete(message=message, turn=replace(turn, timings=timer.finish()), citations=citations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """What is known when the question has been stored."""
+
+    session: Session
+    chatbot: Chatbot
+    settings: ChatbotSettings
+    version: EmbeddingVersion
+    question: Message
+    history: Sequence[Message]
+
+    @property
+    def previous_language(self) -> str | None:
+        return next((message.language for message in reversed(self.history) if message.language), None)
+
+
+@dataclass(slots=True)
+class _Writing:
+    """The answer as far as it came."""
+
+    text: str = ""
+    draft: Draft | None = None
+
+
+async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        session = await service.get_session(connection, caller, asked.asker, asked.session_id)
+        chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
+        version = await embeddings.get_version(connection, chatbot.active_embedding_version)
+        history = await repository.list_latest_messages(
+            connection, tenant_id=caller.tenant_id, session_id=session.id, limit=_HISTORY_MESSAGES
+        )
+        question = Message(
+            id=new_id(),
+            session_id=session.id,
+            parent_id=history[-1].id if history else None,
+            role=AuthorRole.USER,
+            state=MessageState.COMPLETE,
+            content=asked.question,
+            language=None,
+            citations=(),
+            tokens_used=0,
+            response_time_ms=None,
+            created_at=now(),
+        )
+        await repository.insert_message(connection, question, tenant_id=caller.tenant_id)
+        title = session.title or service.title_from(asked.question)
+        await repository.update_session(
+            connection, tenant_id=caller.tenant_id, session_id=session.id, values={"title": title}
+        )
+    return _Opened(
+        session=session,
+        chatbot=chatbot,
+        settings=tenancy.settings_of(chatbot),
+        version=version,
+        question=question,
+        history=history,
+    )
+
+
+def _search_request(opened: _Opened, asked: Asked) -> SearchRequest:
+    return SearchRequest(
+        text=asked.question,
+        limit=opened.settings.max_sources,
+        threshold=opened.settings.similarity_threshold,
+        document_ids=opened.session.document_ids,
+    )
+
+
+async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Asked) -> Found:
+    return await search.find_in_chatbot(
+        deps,
+        opened.chatbot,
+        opened.version,
+        _search_request(opened, asked),
+        asker=asked.asker,
+        language=understood.language,
+        purpose="question",
+    )
+
+
+def _generation_request(
+    deps: Deps, opened: _Opened, understood: Understood, asked: Asked, found: Found
+) -> GenerationRequest:
+    explicit = "answerer" in opened.chatbot.settings
+    return GenerationRequest(
+        question=asked.question,
+        language=understood.language,
+        found=found,
+        settings=opened.settings,
+        answerer=opened.settings.answerer if explicit else deps.default_answerer,
+        context=CallContext(tenant_id=opened.chatbot.tenant_id, chatbot_id=opened.chatbot.id, purpose="answer"),
+        history=[(message.role.value, message.content) for message in opened.history],
+    )
+
+
+async def _store(
+    deps: Deps,
+    opened: _Opened,
+    understood: Understood,
+    asked: Asked,
+    found: Found,
+    writing: _Writing,
+    timer: StageTimer,
+) -> tuple[Message, Turn]:
+    """The assistant's message and the turn record, in one transaction."""
+    draft = writing.draft
+    usage = draft.usage if draft else Usage()
+    timings = timer.finish()
+    message = Message(
+        id=new_id(),
+        session_id=opened.session.id,
+        parent_id=opened.question.id,
+        role=AuthorRole.ASSISTANT,
+        state=MessageState.COMPLETE if draft else MessageState.INTERRUPTED,
+        content=draft.text if draft else writing.text,
+        language=understood.language,
+        citations=[_reference(citation) for citation in draft.citations] if draft else [],
+        tokens_used=usage.input_tokens + usage.output_tokens,
+        response_time_ms=timings["total"],
+        created_at=now(),
+    )
+    turn = Turn(
+        id=new_id(),
+        tenant_id=opened.chatbot.tenant_id,
+        chatbot_id=opened.chatbot.id,
+        session_id=opened.session.id,
+        question_id=opened.question.id,
+        answer_id=message.id,
+        asker=asked.asker,
+        language=understood.language,
+        rewritten_question=None,
+        prompt_version=draft.prompt_version if draft else None,
+        rendered_prompt=draft.rendered_prompt if draft else None,
+        retrieved=_retrieved(found, draft.citations if draft else ()),
+        provider_model=draft.provider_model if draft else "",
+        embedding_version=opened.version.id,
+        variants={},
+        knowledge_revision=opened.chatbot.knowledge_revision,
+        answered=draft.answered if draft else False,
+        confidence=draft.confidence if draft else None,
+        timings=timings,
+        usage=asdict(usage),
+        grounding=draft.grounding if draft else {},
+        degraded=[*found.degraded, *(draft.degraded if draft else ("interrupted",))],
+    )
+    async with deps.database.transaction(opened.chatbot.tenant_id) as connection:
+        await repository.insert_message(connection, message, tenant_id=opened.chatbot.tenant_id)
+        await repository.insert_turn(connection, turn)
+    return message, turn
+
+
+_unfinished: set[asyncio.Task[object]] = set()
+
+
+def _store_in_background(storing: Coroutine[Any, Any, object]) -> None:
+    """Store an interrupted answer although the request that asked for it is being torn down."""
+    task = asyncio.get_running_loop().create_task(storing)
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)
+
+
+def _reference(citation: Citation) -> dict[str, Any]:
+    """A citation as it is stored: by reference, so that a deleted document takes its text along."""
+    return {
+        "number": citation.number,
+        "chunk_id": str(citation.chunk_id),
+        "document_id": str(citation.document_id),
+        "start": citation.start,
+        "end": citation.end,
+        "similarity_score": citation.similarity_score,
+    }
+
+
+def _retrieved(found: Found, citations: Sequence[Citation]) -> list[dict[str, Any]]:
+    cited = {citation.chunk_id for citation in citations}
+    return [
+        {
+            "chunk_id": str(candidate.chunk_id),
+            "rank": rank,
+            "score": round(candidate.score, 6),
+            "cited": candidate.chunk_id in cited,
+        }
+        for rank, candidate in enumerate(found.candidates, start=1)
+    ]

@@ -1,0 +1,221 @@
+"""HTTP: sessions, messages and the stream. First stop of the question path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Query, status
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from dragoman.chat import service
+from dragoman.chat.answer import Asked, answer_question
+from dragoman.chat.entities import AnswerEvent, Complete, Source, Status, Token
+from dragoman.chat.schemas import (
+    AnswerOut,
+    CompleteEvent,
+    ErrorEvent,
+    MessageIn,
+    MessageList,
+    MessageOut,
+    SessionIn,
+    SessionList,
+    SessionOut,
+    SessionPatch,
+    SourceEvent,
+    SourceOut,
+    StatusEvent,
+    TokenEvent,
+)
+from dragoman.deps import Deps
+from dragoman.deps.http import DepsDep
+from dragoman.kit.errors import DragomanError
+from dragoman.tenancy.access import asker_of
+from dragoman.tenancy.entities import Caller
+from dragoman.tenancy.http import CallerWhoAsks, ChatbotIdQuery, PageDep
+
+router = APIRouter()
+_log = structlog.get_logger(__name__)
+
+_HEARTBEAT_S = 15.0
+_HEARTBEAT = b": heartbeat\n\n"
+_SSE_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+UserIdQuery = Annotated[
+    str | None, Query(max_length=200, description="Your own name for the asker, for keys that may act for users.")
+]
+
+
+@router.post("/api/chatbot/sessions/", status_code=status.HTTP_201_CREATED, tags=["chat"])
+async def create_session(body: SessionIn, caller: CallerWhoAsks, deps: DepsDep) -> SessionOut:
+    """Open a conversation with a chatbot."""
+    session = await service.create_session(
+        deps,
+        caller,
+        asker=asker_of(caller, body.user_id),
+        chatbot_id=body.chatbot_id,
+        title=body.title,
+        settings=body.settings,
+        document_ids=body.document_ids,
+    )
+    return SessionOut.of(session)
+
+
+@router.get("/api/chatbot/sessions/", tags=["chat"])
+async def list_sessions(
+    caller: CallerWhoAsks, deps: DepsDep, page: PageDep, chatbot_id: ChatbotIdQuery = None, user_id: UserIdQuery = None
+) -> SessionList:
+    """List your conversations, the latest first."""
+    found = await service.list_sessions(
+        deps, caller, asker=asker_of(caller, user_id), chatbot_id=chatbot_id, page=page
+    )
+    items = [SessionOut.of(session) for session in found.items]
+    return SessionList(sessions=items, total=found.total, limit=page.limit, offset=page.offset)
+
+
+@router.get("/api/chatbot/sessions/{session_id}/", tags=["chat"])
+async def get_session(
+    session_id: UUID, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
+) -> SessionOut:
+    """Show one conversation."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        session = await service.get_session(connection, caller, asker_of(caller, user_id), session_id)
+    return SessionOut.of(session)
+
+
+@router.patch("/api/chatbot/sessions/{session_id}/", tags=["chat"])
+async def update_session(
+    session_id: UUID, body: SessionPatch, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
+) -> SessionOut:
+    """Change the title or the settings of a conversation, or close it."""
+    values = body.model_dump(exclude_none=True)
+    session = await service.update_session(
+        deps, caller, asker=asker_of(caller, user_id), session_id=session_id, values=values
+    )
+    return SessionOut.of(session)
+
+
+@router.delete("/api/chatbot/sessions/{session_id}/", status_code=status.HTTP_204_NO_CONTENT, tags=["chat"])
+async def delete_session(
+    session_id: UUID, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
+) -> None:
+    """Delete a conversation with all its messages."""
+    await service.delete_session(deps, caller, asker=asker_of(caller, user_id), session_id=session_id)
+
+
+@router.get("/api/chatbot/sessions/{session_id}/messages/", tags=["chat"])
+async def list_messages(
+    session_id: UUID, caller: CallerWhoAsks, deps: DepsDep, page: PageDep, user_id: UserIdQuery = None
+) -> MessageList:
+    """List the messages of a conversation in the order in which they were said."""
+    found, chunks = await service.list_messages(
+        deps, caller, asker=asker_of(caller, user_id), session_id=session_id, page=page
+    )
+    items = [
+        MessageOut.of(message, [SourceOut.of_reference(reference, chunks) for reference in message.citations])
+        for message in found.items
+    ]
+    return MessageList(messages=items, total=found.total, limit=page.limit, offset=page.offset)
+
+
+@router.post("/api/chatbot/sessions/{session_id}/messages/", tags=["chat"])
+async def send_message(
+    session_id: UUID, body: MessageIn, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
+) -> AnswerOut:
+    """Ask a question and get the whole answer at once."""
+    complete: Complete | None = None
+    async with aclosing(answer_question(deps, caller, _asked(caller, session_id, body, user_id))) as events:
+        async for event in events:
+            if isinstance(event, Complete):
+                complete = event
+    assert complete is not None  # an answer ends with Complete, or raises
+    return AnswerOut.of_complete(complete, include_sources=body.include_sources)
+
+
+@router.post(
+    "/api/chatbot/sessions/{session_id}/messages/stream/",
+    tags=["chat"],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events, one JSON object each."}},
+)
+async def stream_message(
+    session_id: UUID, body: MessageIn, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
+) -> StreamingResponse:
+    """Ask a question and get the answer as it is written.
+
+    Server-sent events, each `data:` one JSON object: `status` (what happens now), `token` (the next words), then a
+    `source` for each citation, then `complete`; or `error`, if something failed after the stream had begun. A comment
+    every 15 s keeps the connection open.
+    """
+    asked = _asked(caller, session_id, body, user_id)
+    async with deps.database.transaction(caller.tenant_id) as connection:  # so that a wrong id is a 404, not an event
+        await service.get_session(connection, caller, asked.asker, session_id)
+    events = _server_sent_events(deps, caller, asked, include_sources=body.include_sources)
+    return StreamingResponse(events, media_type="text/event-stream", headers=_SSE_HEADERS)
+
+
+def _asked(caller: Caller, session_id: UUID, body: MessageIn, user_id: str | None) -> Asked:
+    return Asked(
+        session_id=session_id, asker=asker_of(caller, user_id), question=body.message, language=body.language
+    )
+
+
+async def _server_sent_events(
+    deps: Deps, caller: Caller, asked: Asked, *, include_sources: bool
+) -> AsyncIterator[bytes]:
+    try:
+        async with aclosing(answer_question(deps, caller, asked)) as answer:
+            async for event in _with_heartbeat(answer):
+                if event is None:
+                    yield _HEARTBEAT
+                elif include_sources or not isinstance(event, Source):
+                    yield _data(_event_out(event))
+    except DragomanError as error:
+        yield _data(ErrorEvent(code=error.code, detail=error.message))
+    except Exception:
+        _log.exception("chat.stream_failed", session_id=str(asked.session_id))
+        yield _data(ErrorEvent(code="internal", detail=DragomanError().message))
+
+
+async def _with_heartbeat(events: AsyncGenerator[AnswerEvent, None]) -> AsyncIterator[AnswerEvent | None]:
+    """The events, with None whenever 15 s have passed without one."""
+    pending: asyncio.Future[AnswerEvent] | None = None
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(anext(events))
+            done, _ = await asyncio.wait([pending], timeout=_HEARTBEAT_S)
+            if not done:
+                yield None
+                continue
+            try:
+                event = pending.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                pending = None
+            yield event
+    finally:
+        if pending is not None:
+            pending.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration):
+                await pending
+
+
+def _event_out(event: AnswerEvent) -> BaseModel:
+    match event:
+        case Status():
+            return StatusEvent(stage=event.stage)
+        case Token():
+            return TokenEvent(content=event.content)
+        case Source():
+            return SourceEvent(**SourceOut.of(event.citation).model_dump())
+        case Complete():
+            return CompleteEvent.of_complete(event)
+
+
+def _data(event: BaseModel) -> bytes:
+    return f"data: {event.model_dump_json()}\n\n".encode()

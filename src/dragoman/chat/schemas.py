@@ -1,0 +1,235 @@
+"""Sessions, messages and stream events as the HTTP API shows them (seed E's fields)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dragoman.chat.entities import Complete, Message, Session, Turn
+from dragoman.generation.entities import Citation
+from dragoman.knowledge.entities import ChunkInDocument
+
+
+class SessionIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    chatbot_id: UUID | None = None
+    title: str = Field("", max_length=200, description="Made from the first question when empty.")
+    user_id: str | None = Field(None, max_length=200, description="Your own name for the asker, for keys that may act for users.")
+    settings: dict[str, Any] = Field(default_factory=dict, examples=[{"language": "de"}])
+    document_ids: list[UUID] | None = Field(None, max_length=500, description="Chat over these documents only.")
+
+
+class SessionPatch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str | None = Field(None, min_length=1, max_length=200)
+    settings: dict[str, Any] | None = None
+    is_active: bool | None = None
+
+
+class SessionOut(BaseModel):
+    id: UUID
+    chatbot_id: UUID
+    title: str
+    state: str
+    is_active: bool
+    settings: dict[str, Any]
+    document_ids: list[UUID] | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, session: Session) -> SessionOut:
+        return cls.model_validate(session, from_attributes=True)
+
+
+class SessionList(BaseModel):
+    sessions: list[SessionOut]
+    total: int
+    limit: int
+    offset: int
+
+
+class MessageIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    message: str = Field(min_length=1, max_length=8000, examples=["How do I configure audio processing?"])
+    include_sources: bool = True
+    language: str | None = Field(None, min_length=2, max_length=8, description="Taken where the question's own cannot be told.")
+
+
+class SourceOut(BaseModel):
+    number: int = Field(description="The marker in the answer's text: 1 for [1].")
+    doc_id: UUID
+    title: str
+    excerpt: str = Field(description="The quoted words, exactly as they stand in the document.")
+    chunk_id: UUID
+    file_name: str
+    external_id: str | None
+    page: int | None
+    heading_path: list[str]
+    language: str
+    start: int = Field(description="Where the excerpt begins in the chunk, in characters.")
+    end: int
+    similarity_score: float
+    deleted: bool = Field(False, description="The document was deleted or replaced since; its text is not shown.")
+
+    @classmethod
+    def of(cls, citation: Citation) -> SourceOut:
+        return cls(
+            number=citation.number,
+            doc_id=citation.document_id,
+            title=citation.title,
+            excerpt=citation.quote,
+            chunk_id=citation.chunk_id,
+            file_name=citation.file_name,
+            external_id=citation.external_id,
+            page=citation.page,
+            heading_path=list(citation.heading_path),
+            language=citation.language,
+            start=citation.start,
+            end=citation.end,
+            similarity_score=citation.similarity_score,
+        )
+
+    @classmethod
+    def of_reference(cls, reference: Mapping[str, Any], chunks: Mapping[UUID, ChunkInDocument]) -> SourceOut:
+        """A stored citation, with the text as it stands now, or without any when it is gone."""
+        found = chunks.get(UUID(reference["chunk_id"]))
+        start, end = reference["start"], reference["end"]
+        return cls(
+            number=reference["number"],
+            doc_id=UUID(reference["document_id"]),
+            title=found.title if found else "",
+            excerpt=found.chunk.text[start:end] if found else "",
+            chunk_id=UUID(reference["chunk_id"]),
+            file_name=found.file_name if found else "",
+            external_id=found.external_id if found else None,
+            page=found.chunk.page if found else None,
+            heading_path=list(found.chunk.heading_path) if found else [],
+            language=found.chunk.language if found else "und",
+            start=start,
+            end=end,
+            similarity_score=reference["similarity_score"],
+            deleted=found is None,
+        )
+
+
+class MessageOut(BaseModel):
+    id: UUID
+    session_id: UUID
+    parent_id: UUID | None
+    role: str
+    state: str
+    content: str
+    language: str | None
+    sources: list[SourceOut]
+    tokens_used: int
+    response_time: float | None = Field(description="Seconds.")
+    created_at: datetime
+
+    @classmethod
+    def of(cls, message: Message, sources: list[SourceOut]) -> MessageOut:
+        return cls(
+            id=message.id,
+            session_id=message.session_id,
+            parent_id=message.parent_id,
+            role=message.role.value,
+            state=message.state.value,
+            content=message.content,
+            language=message.language,
+            sources=sources,
+            tokens_used=message.tokens_used,
+            response_time=None if message.response_time_ms is None else round(message.response_time_ms / 1000, 4),
+            created_at=message.created_at,
+        )
+
+
+class MessageList(BaseModel):
+    messages: list[MessageOut]
+    total: int
+    limit: int
+    offset: int
+
+
+class UsageOut(BaseModel):
+    input_tokens: int
+    output_tokens: int
+    embedding_calls: int
+    llm_calls: int
+    cost_usd: float
+
+
+class AnswerFacts(BaseModel):
+    """What every answer carries beside its text."""
+
+    answered: bool = Field(description="False when the documents do not answer the question.")
+    confidence: float | None = Field(description="0 to 1: how likely the sources answer the question.")
+    usage: UsageOut
+    timings: dict[str, float] = Field(description="Milliseconds by stage, and in total.")
+    grounding: dict[str, Any] = Field(description="How the text is supported by the sources.")
+    degraded: list[str] = Field(description="What was skipped or replaced; empty when all went as planned.")
+    model: str
+
+    @classmethod
+    def facts_of(cls, turn: Turn) -> dict[str, Any]:
+        return {
+            "answered": turn.answered,
+            "confidence": turn.confidence,
+            "usage": UsageOut(**turn.usage),
+            "timings": dict(turn.timings),
+            "grounding": dict(turn.grounding),
+            "degraded": list(turn.degraded),
+            "model": turn.provider_model,
+        }
+
+
+class AnswerOut(MessageOut, AnswerFacts):
+    @classmethod
+    def of_complete(cls, complete: Complete, *, include_sources: bool) -> AnswerOut:
+        sources = [SourceOut.of(citation) for citation in complete.citations] if include_sources else []
+        message = MessageOut.of(complete.message, sources)
+        return cls(**message.model_dump(), **AnswerFacts.facts_of(complete.turn))
+
+
+class StatusEvent(BaseModel):
+    type: Literal["status"] = "status"
+    stage: str
+
+
+class TokenEvent(BaseModel):
+    type: Literal["token"] = "token"
+    content: str
+
+
+class SourceEvent(SourceOut):
+    type: Literal["source"] = "source"
+
+
+class CompleteEvent(AnswerFacts):
+    type: Literal["complete"] = "complete"
+    message_id: UUID
+    session_id: UUID
+    tokens: int
+    language: str
+
+    @classmethod
+    def of_complete(cls, complete: Complete) -> CompleteEvent:
+        return cls(
+            message_id=complete.message.id,
+            session_id=complete.message.session_id,
+            tokens=complete.message.tokens_used,
+            language=complete.turn.language,
+            **AnswerFacts.facts_of(complete.turn),
+        )
+
+
+class ErrorEvent(BaseModel):
+    type: Literal["error"] = "error"
+    code: str
+    detail: str

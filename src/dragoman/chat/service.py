@@ -1,0 +1,141 @@
+"""Sessions and their messages: making, listing, changing, deleting, and reading citations back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dragoman.chat import repository
+from dragoman.chat.entities import Message, Session
+from dragoman.chat.errors import SessionNotFoundError
+from dragoman.deps import Deps
+from dragoman.kit.clock import new_id, now
+from dragoman.kit.pagination import Page, PageRequest
+from dragoman.knowledge import repository as knowledge
+from dragoman.knowledge.entities import ChunkInDocument
+from dragoman.knowledge.service import get_document
+from dragoman.tenancy import service as tenancy
+from dragoman.tenancy.entities import Caller, Permission
+
+_TITLE_CHARACTERS = 80
+
+
+async def create_session(
+    deps: Deps,
+    caller: Caller,
+    *,
+    asker: str,
+    chatbot_id: UUID | None,
+    title: str,
+    settings: dict[str, Any],
+    document_ids: Sequence[UUID] | None,
+) -> Session:
+    """A new conversation with a chatbot, on all its knowledge or on chosen documents.
+
+    Raises:
+        ChatbotNotFoundError, DocumentNotFoundError.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        chatbot = await tenancy.get_chatbot(connection, caller, chatbot_id)
+        for document_id in document_ids or ():
+            await get_document(connection, caller, document_id)
+        moment = now()
+        session = Session(
+            id=new_id(),
+            tenant_id=caller.tenant_id,
+            chatbot_id=chatbot.id,
+            asker=asker,
+            title=title,
+            state="bot",
+            is_active=True,
+            settings=settings,
+            document_ids=None if document_ids is None else tuple(document_ids),
+            created_at=moment,
+            updated_at=moment,
+        )
+        await repository.insert_session(connection, session)
+    return session
+
+
+async def get_session(connection: AsyncConnection, caller: Caller, asker: str, session_id: UUID) -> Session:
+    """A session of the asker's own, or anybody's in the tenant for roles that may read all.
+
+    Raises:
+        SessionNotFoundError: there is none, or it is somebody else's.
+    """
+    session = await repository.find_session(connection, tenant_id=caller.tenant_id, session_id=session_id)
+    if session is None or (session.asker != asker and Permission.READ_ALL_SESSIONS not in caller.permissions):
+        raise SessionNotFoundError()
+    return session
+
+
+async def list_sessions(
+    deps: Deps, caller: Caller, *, asker: str, chatbot_id: UUID | None, page: PageRequest
+) -> Page[Session]:
+    """The asker's own sessions, the latest first."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        items, total = await repository.list_sessions(
+            connection,
+            tenant_id=caller.tenant_id,
+            chatbot_id=chatbot_id,
+            asker=asker,
+            limit=page.limit,
+            offset=page.offset,
+        )
+    return Page(items=items, total=total, limit=page.limit, offset=page.offset)
+
+
+async def update_session(
+    deps: Deps, caller: Caller, *, asker: str, session_id: UUID, values: dict[str, Any]
+) -> Session:
+    """Change title, settings or `is_active`. Raises SessionNotFoundError."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        await get_session(connection, caller, asker, session_id)
+        await repository.update_session(
+            connection, tenant_id=caller.tenant_id, session_id=session_id, values=values
+        )
+        return await get_session(connection, caller, asker, session_id)
+
+
+async def delete_session(deps: Deps, caller: Caller, *, asker: str, session_id: UUID) -> None:
+    """Delete a session with its messages and turns. Raises SessionNotFoundError."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        await get_session(connection, caller, asker, session_id)
+        await repository.delete_session(connection, tenant_id=caller.tenant_id, session_id=session_id)
+
+
+async def list_messages(
+    deps: Deps, caller: Caller, *, asker: str, session_id: UUID, page: PageRequest
+) -> tuple[Page[Message], dict[UUID, ChunkInDocument]]:
+    """Messages in the order they were said, and the chunks that their citations name and that still exist.
+
+    Raises:
+        SessionNotFoundError.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        session = await get_session(connection, caller, asker, session_id)
+        items, total = await repository.list_messages(
+            connection, tenant_id=caller.tenant_id, session_id=session_id, limit=page.limit, offset=page.offset
+        )
+        chunk_ids = {UUID(citation["chunk_id"]) for message in items for citation in message.citations}
+        chunks = await knowledge.list_live_chunks(
+            connection, tenant_id=caller.tenant_id, chatbot_id=session.chatbot_id, chunk_ids=list(chunk_ids)
+        )
+    return Page(items=items, total=total, limit=page.limit, offset=page.offset), chunks
+
+
+def title_from(question: str) -> str:
+    """A session's title from its first question, cut at a word."""
+    line = " ".join(question.split())
+    if len(line) <= _TITLE_CHARACTERS:
+        return line
+    return line[:_TITLE_CHARACTERS].rsplit(" ", 1)[0] + "…"
+
+
+def setting_of(session: Session, name: str) -> str | None:
+    value: Mapping[str, Any] = session.settings
+    found = value.get(name)
+    return found if isinstance(found, str) else None

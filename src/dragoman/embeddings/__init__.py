@@ -1,0 +1,1 @@
+"""Embedding versions: which exist, which is active, and where their vectors lie."""

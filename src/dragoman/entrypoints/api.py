@@ -1,0 +1,263 @@
+"""The `api` role: the HTTP application with all groups of endpoints, or with chosen ones."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from sqlalchemy import text
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import dragoman
+from dragoman.entrypoints.problems import install_problem_handlers, problem
+from dragoman.entrypoints.settings import Settings
+from dragoman.entrypoints.telemetry import start_tracing
+from dragoman.entrypoints.wiring import running_deps
+from dragoman.kit.clock import Stopwatch, new_id
+from dragoman.kit.errors import DragomanError, InvalidSettingError
+from dragoman.kit.telemetry import configure_logging
+from dragoman.tenancy.http import Problem
+
+_log = structlog.get_logger(__name__)
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "chat": ("dragoman.chat.endpoints",),
+    "documents": ("dragoman.knowledge.endpoints", "dragoman.ingestion.endpoints"),
+    "search": ("dragoman.search.endpoints",),
+    "tenancy": ("dragoman.tenancy.endpoints",),
+}
+"""The groups of endpoints for `dragoman api --only GROUP…`."""
+
+_DESCRIPTION = """Knowledge chatbots in every language: upload documents, ask, get cited answers.
+
+Send your API key as `X-API-Key: dgm_…` or `Authorization: Bearer dgm_…`. All paths work with and without a trailing
+slash. Errors are problem documents (RFC 9457)."""
+_PROBLEM_RESPONSES: dict[int | str, dict[str, object]] = {
+    code: {"model": Problem, "description": description}
+    for code, description in (
+        (401, "No API key, or one that opens nothing."),
+        (403, "Your role may not do this."),
+        (404, "Nothing with this id exists in your tenant."),
+        (422, "The request does not fit."),
+    )
+}
+_MAX_BODY_BYTES = 520 * 1024 * 1024  # above the largest document that a chatbot may accept
+
+REQUESTS = Counter("dragoman_http_requests_total", "HTTP requests.", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram(
+    "dragoman_http_request_seconds",
+    "Duration of HTTP requests until their last byte.",
+    ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+
+def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
+    """The application. It opens its database and cache when it starts and closes them when it stops.
+
+    Raises:
+        InvalidSettingError: a group in `only` does not exist.
+    """
+    unknown = set(only) - set(GROUPS)
+    if unknown:
+        raise InvalidSettingError(f"No such group: {', '.join(sorted(unknown))}. Groups: {', '.join(GROUPS)}.")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_deps(settings) as deps:
+            app.state.deps = deps
+            app.state.database = deps.database
+            app.state.embedding_version_id = deps.embedding_version_id
+            yield
+
+    app = FastAPI(
+        title="Dragoman",
+        version=dragoman.__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        responses=_PROBLEM_RESPONSES,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for group in only or GROUPS:
+        for module in GROUPS[group]:
+            app.include_router(importlib.import_module(module).router)
+    app.include_router(_operations)
+    _serve_without_trailing_slash(app)
+    install_problem_handlers(app)
+    app.add_middleware(_RequestMiddleware)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+    return app
+
+
+async def serve(settings: Settings, *, only: Sequence[str] = ()) -> None:
+    """Run the API until SIGINT or SIGTERM."""
+    configure_logging(level=settings.log_level, style=settings.log_style)
+    start_tracing("api", settings.otlp_endpoint)
+    config = uvicorn.Config(
+        create_app(settings, only=only),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=8,
+    )
+    await uvicorn.Server(config).serve()
+
+
+def _serve_without_trailing_slash(app: FastAPI) -> None:
+    """Each path is served with and without its trailing slash; a redirect would lose the body of some clients' POST."""
+    for route in list(app.routes):
+        if isinstance(route, APIRoute) and route.path != "/":
+            twin = route.path.rstrip("/") if route.path.endswith("/") else f"{route.path}/"
+            app.add_api_route(
+                twin,
+                route.endpoint,
+                methods=sorted(route.methods or ()),
+                include_in_schema=False,
+                status_code=route.status_code,
+                response_model=route.response_model,
+                response_class=route.response_class,
+                name=f"{route.name}_twin",
+            )
+
+
+# ---- operations
+
+_operations = APIRouter(tags=["operations"])
+
+
+@_operations.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process is alive. Asks nobody else."""
+    return {"status": "ok", "version": dragoman.__version__}
+
+
+@_operations.get("/readyz", responses={503: {"model": Problem, "description": "A part is missing."}})
+async def readyz(request: Request) -> Response:
+    """The process can answer: the database and the embedding model do. A missing cache makes it slower, not unready."""
+    checks = {
+        "database": await _check(request, _database_answers),
+        "embedder": await _check(request, _embedder_answers),
+        "cache": await _check(request, _cache_answers),
+    }
+    failed = [name for name in ("database", "embedder") if checks[name] != "ok"]
+    if failed:
+        return problem(
+            request,
+            status=503,
+            code="not_ready",
+            title="Not ready",
+            detail=f"Not answering: {', '.join(failed)}. `dragoman doctor` tells more.",
+            checks=checks,
+        )
+    from fastapi.responses import JSONResponse  # noqa: PLC0415
+
+    return JSONResponse({"status": "ok", "checks": checks})
+
+
+@_operations.get("/metrics", response_class=Response)
+async def metrics() -> Response:
+    """Metrics for Prometheus."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _check(request: Request, check: Callable[[Request], Awaitable[bool]]) -> str:
+    try:
+        return "ok" if await check(request) else "unreachable"
+    except DragomanError as error:
+        return error.code
+
+
+async def _database_answers(request: Request) -> bool:
+    async with request.app.state.database.system_transaction() as connection:
+        return bool((await connection.execute(text("select 1"))).scalar_one())
+
+
+async def _embedder_answers(request: Request) -> bool:
+    deps = request.app.state.deps
+    return bool(await deps.inference.count_tokens(deps.embedding_version_name, ["ready?"]))
+
+
+async def _cache_answers(request: Request) -> bool:
+    return bool(await request.app.state.deps.cache.is_reachable())
+
+
+# ---- middleware
+
+
+class _RequestMiddleware:
+    """Gives each request an id, bounds its body, and logs and counts its end. Pure ASGI, so that streams stay streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        request_id = _given_id(request) or new_id().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        watch = Stopwatch()
+        status = 500
+        received = 0
+
+        async def bounded_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > _MAX_BODY_BYTES:
+                raise _BodyTooLargeError()
+            return message
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        structlog.contextvars.clear_contextvars()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, bounded_receive, send_with_id)
+            finally:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                REQUESTS.labels(request.method, route, status).inc()
+                REQUEST_SECONDS.labels(route).observe(watch.elapsed_ms / 1000)
+                if route not in ("/healthz", "/readyz", "/metrics"):
+                    _log.info(
+                        "api.request",
+                        method=request.method,
+                        path=request.url.path,
+                        status=status,
+                        duration_ms=round(watch.elapsed_ms, 1),
+                        tenant_id=scope["state"].get("tenant_id"),
+                    )
+
+
+class _BodyTooLargeError(DragomanError):
+    """The body of the request is larger than anything this service accepts."""
+
+    code, status = "too_large", 413
+
+
+def _given_id(request: Request) -> str | None:
+    given = request.headers.get("x-request-id", "")
+    return given if 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").isalnum() else None

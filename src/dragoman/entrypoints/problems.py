@@ -1,0 +1,110 @@
+"""Every error that leaves the API is a problem document (RFC 9457) with a stable code, and never a stack trace."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from dragoman.kit.errors import DragomanError
+
+_log = structlog.get_logger(__name__)
+_MEDIA_TYPE = "application/problem+json"
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_DETAILS = {
+    404: "There is nothing at this address. The documentation at /docs lists all that exist.",
+    405: "This address does not know this method. The documentation at /docs lists those it knows.",
+}
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(DragomanError, _on_dragoman_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_unforeseen)
+
+
+def problem(
+    request: Request, *, status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None, **more: object
+) -> JSONResponse:
+    body = {
+        "type": f"/docs/errors#{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": getattr(request.state, "request_id", ""),
+        "instance": request.url.path,
+        **more,
+    }
+    return JSONResponse(body, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
+
+
+def _on_dragoman_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DragomanError)
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status >= 500:
+        _log.error("api.error", code=error.code, reason=error.message, exc_info=error)
+    return problem(
+        request,
+        status=error.status,
+        code=error.code,
+        title=_title(type(error).__name__),
+        detail=error.message,
+        headers=headers,
+    )
+
+
+def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        {"where": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()[:20]
+    ]
+    is_json = any(item["type"] == "json_invalid" for item in error.errors())
+    code = "invalid_json" if is_json else "invalid_request"
+    first = problems[0]
+    detail = (
+        f"The body is not valid JSON: {first['message']}."
+        if is_json
+        else f"The request does not fit: {first['where']}: {first['message']}."
+    )
+    return problem(
+        request,
+        status=400 if is_json else 422,
+        code=code,
+        title="Invalid JSON" if is_json else "Invalid request",
+        detail=f"{detail} Compare it with the documentation at /docs.",
+        errors=problems,
+    )
+
+
+def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    return problem(
+        request,
+        status=status,
+        code=_CODES.get(status, "http_error"),
+        title=str(error.detail),
+        detail=_DETAILS.get(status, str(error.detail)),
+        headers=dict(error.headers) if error.headers else None,
+    )
+
+
+def _on_unforeseen(request: Request, error: Exception) -> JSONResponse:
+    _log.error("api.unforeseen_error", path=request.url.path, exc_info=error)
+    return problem(request, status=500, code=DragomanError.code, title="Internal error", detail=DragomanError().message)
+
+
+def _title(class_name: str) -> str:
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", class_name.removesuffix("Error")).lower()
+    return words[:1].upper() + words[1:]

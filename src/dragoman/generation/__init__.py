@@ -1,0 +1,1 @@
+"""From passages to an answer: extractive or written by a language model, with verified citations."""

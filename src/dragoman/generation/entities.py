@@ -1,0 +1,90 @@
+"""An answer in the making, its citations and its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from dragoman.inference.service import CallContext
+from dragoman.retrieval.entities import Found
+from dragoman.tenancy.settings import ChatbotSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A place in a stored chunk that supports the answer.
+
+    Attributes:
+        number: the marker in the answer's text, `[1]`.
+        start, end: the quote's place in the chunk's text; `quote == chunk.text[start:end]`, checked before it is sent.
+    """
+
+    number: int
+    chunk_id: UUID
+    document_id: UUID
+    title: str
+    file_name: str
+    external_id: str | None
+    page: int | None
+    heading_path: tuple[str, ...]
+    language: str
+    quote: str
+    start: int
+    end: int
+    similarity_score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the answer took. `cost_usd` by the price list of the installation."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    embedding_calls: int = 0
+    llm_calls: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """`history` holds the messages before the question as (role, text), oldest first."""
+
+    question: str
+    language: str
+    found: Found
+    settings: ChatbotSettings
+    answerer: str
+    context: CallContext
+    history: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """The next words of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The finished answer.
+
+    Attributes:
+        answered: False for "I don't know".
+        confidence: 0 to 1, how likely the sources answer the question.
+        grounding: how the text is supported: `method`, `score` 0 to 1.
+        rendered_prompt: the messages given to the model, with passages as references.
+    """
+
+    text: str
+    citations: Sequence[Citation]
+    answered: bool
+    confidence: float
+    provider_model: str
+    usage: Usage
+    grounding: Mapping[str, Any]
+    prompt_version: str | None = None
+    rendered_prompt: Sequence[Mapping[str, Any]] | None = None
+    degraded: tuple[str, ...] = field(default_factory=tuple)

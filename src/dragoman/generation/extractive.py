@@ -1,0 +1,165 @@
+"""The default answerer: quotes the sentences that answer, word for word, and calls no model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from dragoman.deps import Deps
+from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.generation.entities import Citation, Draft, GenerationRequest, Usage
+from dragoman.generation.evidence import (
+    Evidence,
+    EvidencePassage,
+    EvidenceSettings,
+    Question,
+    QuestionTerm,
+    Quote,
+    Sentence,
+    choose_evidence,
+)
+from dragoman.generation.phrases import i_do_not_know
+from dragoman.kit.text.markdown import is_table_row, table_header
+from dragoman.kit.text.sentences import split_sentences
+from dragoman.ports.vector_index import SearchScope, SentenceHit
+from dragoman.retrieval.entities import Passage
+
+MODEL = "extractive"
+_MARKUP = re.compile(r"^\s*(?:[-*+]\s+|\d+[.)]\s+|#{1,6}\s+|>\s+)")
+
+
+async def weigh_evidence(
+    deps: Deps, request: GenerationRequest, scope: SearchScope, version: EmbeddingVersion
+) -> Evidence:
+    """Which sentences of the passages answer, and how sure that is; from stored sentence vectors."""
+    passages = request.found.passages[: request.settings.max_sources]
+    sentences = await _sentence_hits(deps, request, passages, scope, version.id)
+    candidates = [_evidence_passage(passage, sentences.get(index, ())) for index, passage in enumerate(passages)]
+    terms = tuple(QuestionTerm(alternatives=term.alternatives, weight=term.weight) for term in request.found.terms)
+    settings = EvidenceSettings(max_sentences=request.settings.max_quotes)
+    if request.settings.confidence_threshold is not None:
+        settings = EvidenceSettings(
+            max_sentences=request.settings.max_quotes, threshold=request.settings.confidence_threshold
+        )
+    question = Question(language=request.language, terms=terms)
+    return choose_evidence(
+        question, candidates, request.found.unrelated, model=version.confidence, settings=settings
+    )
+
+
+def draft_answer(request: GenerationRequest, evidence: Evidence, usage: Usage) -> Draft:
+    """The answer: each quoted sentence with the number of its source, or "I don't know" in the asker's language."""
+    confidence = round(evidence.confidence, 4)
+    if evidence.abstain:
+        return Draft(
+            text=i_do_not_know(request.language),
+            citations=(),
+            answered=False,
+            confidence=confidence,
+            provider_model=MODEL,
+            usage=usage,
+            grounding={"method": "none", "score": None},
+        )
+    passages = request.found.passages
+    citations = [
+        citation_of(passages[quote.passage], quote.start, quote.end, number=number)
+        for number, quote in enumerate(evidence.quotes, start=1)
+    ]
+    parts = [_rendered(passages[quote.passage], quote, number) for number, quote in enumerate(evidence.quotes, start=1)]
+    return Draft(
+        text=_joined(parts),
+        citations=citations,
+        answered=True,
+        confidence=confidence,
+        provider_model=MODEL,
+        usage=usage,
+        grounding={"method": "quotation", "score": 1.0},
+    )
+
+
+def citation_of(passage: Passage, start: int, end: int, *, number: int) -> Citation:
+    chunk, found = passage.found.chunk, passage.found
+    return Citation(
+        number=number,
+        chunk_id=chunk.id,
+        document_id=chunk.document_id,
+        title=found.title,
+        file_name=found.file_name,
+        external_id=found.external_id,
+        page=chunk.page,
+        heading_path=chunk.heading_path,
+        language=chunk.language,
+        quote=chunk.text[start:end],
+        start=start,
+        end=end,
+        similarity_score=round(passage.similarity_score, 4),
+    )
+
+
+async def _sentence_hits(
+    deps: Deps, request: GenerationRequest, passages: Sequence[Passage], scope: SearchScope, version: int
+) -> dict[int, tuple[SentenceHit, ...]]:
+    """The stored sentences of each passage with their cosines; none where the chatbot keeps no sentence vectors."""
+    vector = request.found.question_vector
+    if vector is None or not passages:
+        return {}
+    async with deps.database.transaction(scope.tenant_id) as connection:
+        hits = await deps.vector_index.score_sentences(
+            connection,
+            scope=scope,
+            embedding_version=version,
+            query=vector,
+            chunk_ids=[passage.chunk_id for passage in passages],
+        )
+    index = {passage.chunk_id: position for position, passage in enumerate(passages)}
+    grouped: dict[int, tuple[SentenceHit, ...]] = {}
+    for hit in hits:
+        grouped[index[hit.chunk_id]] = (*grouped.get(index[hit.chunk_id], ()), hit)
+    return grouped
+
+
+def _evidence_passage(passage: Passage, hits: Sequence[SentenceHit]) -> EvidencePassage:
+    chunk = passage.found.chunk
+    places: list[tuple[int, int, float | None]] = [(hit.start, hit.end, hit.cosine) for hit in hits] or [
+        (start, end, None) for start, end in split_sentences(chunk.text, chunk.language)
+    ]
+    return EvidencePassage(
+        score=passage.score,
+        semantic=passage.semantic,
+        language=chunk.language,
+        title=passage.found.title,
+        heading=" > ".join(chunk.heading_path),
+        text=chunk.text,
+        sentences=tuple(
+            Sentence(start=start, end=end, cosine=cosine, context=table_header(chunk.text, start))
+            for start, end, cosine in places
+        ),
+    )
+
+
+def _rendered(passage: Passage, quote: Quote, number: int) -> tuple[str, str]:
+    """A quote as (table header or empty, text with its marker)."""
+    text = passage.found.chunk.text
+    words = text[quote.start : quote.end].strip()
+    if is_table_row(words):
+        return table_header(text, quote.start), f"{words[:-1].rstrip()} [{number}] |"
+    return "", f"{_MARKUP.sub('', words)} [{number}]"
+
+
+def _joined(parts: Sequence[tuple[str, str]]) -> str:
+    """Sentences one after the other; table rows as a table under their header."""
+    blocks: list[str] = []
+    last_header = None
+    for header, words in parts:
+        is_row = words.startswith("|")
+        if is_row and header and header == last_header:
+            blocks[-1] += f"\n{words}"
+        elif is_row and header:
+            columns = max(header.count("|") - 1, 1)
+            blocks.append(f"{header}\n|{' --- |' * columns}\n{words}")
+        elif is_row or last_header is not None or not blocks:
+            blocks.append(words)
+        else:
+            blocks[-1] += f" {words}"
+        last_header = header if is_row else None
+    return "\n\n".join(blocks)

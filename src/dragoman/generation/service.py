@@ -1,0 +1,161 @@
+"""Writes the answer: with a language model where one is set, else by quotation; and by quotation when the model fails.
+
+    weigh the evidence -> (language model | quotation) -> verify each citation against the stored chunk
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+
+import structlog
+
+from dragoman.deps import Deps
+from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.generation import extractive, prompts
+from dragoman.generation.entities import Citation, Draft, GenerationRequest, Piece, Usage
+from dragoman.generation.evidence import Evidence
+from dragoman.generation.markers import MarkerFilter
+from dragoman.generation.phrases import i_do_not_know
+from dragoman.kit.errors import DragomanError
+from dragoman.knowledge import repository as knowledge
+from dragoman.ports.llm import Completion, TextDelta, TextRequest
+from dragoman.ports.vector_index import SearchScope
+
+_log = structlog.get_logger(__name__)
+EXTRACTIVE = "extractive"
+_WORDS = re.compile(r"\S+\s*|\s+")
+
+
+async def write_answer(
+    deps: Deps, request: GenerationRequest, scope: SearchScope, version: EmbeddingVersion
+) -> AsyncGenerator[Piece | Draft, None]:
+    """The answer in pieces, then the finished draft with verified citations.
+
+    Raises:
+        DatabaseUnavailableError: the evidence cannot be read.
+    """
+    evidence = await extractive.weigh_evidence(deps, request, scope, version)
+    usage = Usage(embedding_calls=0 if request.found.question_vector is None else 1)
+    if request.answerer == EXTRACTIVE or not request.found.passages:
+        draft = await _verified(deps, scope, extractive.draft_answer(request, evidence, usage))
+        for piece in _pieces(draft.text):
+            yield piece
+        yield draft
+        return
+    async with aclosing(_written_by_model(deps, request, evidence, usage)) as events:
+        async for event in events:
+            yield await _verified(deps, scope, event) if isinstance(event, Draft) else event
+
+
+async def _written_by_model(
+    deps: Deps, request: GenerationRequest, evidence: Evidence, usage: Usage
+) -> AsyncGenerator[Piece | Draft, None]:
+    """The model's own words; when it fails, quotation takes over and `degraded` says why."""
+    passages = request.found.passages[: request.settings.max_sources]
+    markers = MarkerFilter(len(passages))
+    written: list[str] = []
+    completion: Completion | None = None
+    messages = TextRequest(messages=prompts.build_messages(request, passages), model=request.settings.model)
+    try:
+        stream = deps.inference.stream_text(request.context, request.answerer, messages)
+        async with aclosing(stream) as events:
+            async for event in events:
+                if not isinstance(event, TextDelta):
+                    completion = event
+                elif text := markers.feed(event.text):
+                    written.append(text)
+                    yield Piece(text=text)
+        if rest := markers.finish():
+            written.append(rest)
+            yield Piece(text=rest)
+    except DragomanError as error:
+        _log.warning("generation.model_failed", answerer=request.answerer, code=error.code, reason=error.message)
+        for part in _quoted_instead(request, evidence, usage, "".join(written), error):
+            yield part
+        return
+    yield _model_draft(deps, request, evidence, usage, markers, "".join(written), completion)
+
+
+def _quoted_instead(
+    request: GenerationRequest, evidence: Evidence, usage: Usage, written: str, error: DragomanError
+) -> Iterator[Piece | Draft]:
+    draft = extractive.draft_answer(request, evidence, usage)
+    separator = "\n\n" if written else ""
+    yield from _pieces(separator + draft.text)
+    rung = f"{request.answerer}_{'interrupted' if written else 'failed'}:{error.code}"
+    yield replace(draft, text=written + separator + draft.text, degraded=(*draft.degraded, rung, "extractive"))
+
+
+def _model_draft(
+    deps: Deps,
+    request: GenerationRequest,
+    evidence: Evidence,
+    usage: Usage,
+    markers: MarkerFilter,
+    text: str,
+    completion: Completion | None,
+) -> Draft:
+    passages = request.found.passages[: request.settings.max_sources]
+    model = completion.model if completion else deps.inference.llm_model(request.answerer)
+    input_tokens = completion.input_tokens if completion else 0
+    output_tokens = completion.output_tokens if completion else 0
+    answered = bool(text.strip()) and i_do_not_know(request.language) not in text
+    citations = [_best_sentence(request, evidence, number) for number in markers.cited] if answered else []
+    return Draft(
+        text=text,
+        citations=citations,
+        answered=answered,
+        confidence=round(evidence.confidence, 4),
+        provider_model=model,
+        usage=replace(
+            usage,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            llm_calls=1,
+            cost_usd=deps.inference.cost_usd(model, input_tokens=input_tokens, output_tokens=output_tokens),
+        ),
+        grounding={"method": "markers", "score": None, "cited": len(citations), "invented": markers.invented},
+        prompt_version=prompts.VERSION,
+        rendered_prompt=prompts.build_references(request, passages),
+        degraded=("uncited",) if answered and not citations else (),
+    )
+
+
+def _best_sentence(request: GenerationRequest, evidence: Evidence, number: int) -> Citation:
+    """The cited passage, with the sentence in it that stands nearest to the question."""
+    passage = request.found.passages[number - 1]
+    quotes = [quote for quote in evidence.quotes if quote.passage == number - 1]
+    if quotes:
+        best = max(quotes, key=lambda quote: quote.score)
+        return extractive.citation_of(passage, best.start, best.end, number=number)
+    return extractive.citation_of(passage, 0, len(passage.found.chunk.text), number=number)
+
+
+async def _verified(deps: Deps, scope: SearchScope, draft: Draft) -> Draft:
+    """Read each cited chunk again and keep the citations whose quote stands there, in a document that is still live."""
+    if not draft.citations:
+        return draft
+    async with deps.database.transaction(scope.tenant_id) as connection:
+        stored = await knowledge.list_live_chunks(
+            connection,
+            tenant_id=scope.tenant_id,
+            chatbot_id=scope.chatbot_id,
+            chunk_ids=[citation.chunk_id for citation in draft.citations],
+        )
+    real = [
+        citation
+        for citation in draft.citations
+        if citation.chunk_id in stored
+        and stored[citation.chunk_id].chunk.text[citation.start : citation.end] == citation.quote
+    ]
+    if len(real) == len(draft.citations):
+        return draft
+    return replace(draft, citations=real, degraded=(*draft.degraded, "citations_dropped"))
+
+
+def _pieces(text: str) -> list[Piece]:
+    """Word by word, as a model would send it."""
+    return [Piece(text=match.group(0)) for match in _WORDS.finditer(text)]

@@ -1,0 +1,1 @@
+"""Every model call passes here: time-out, retry, circuit breaker, usage record."""

@@ -1,0 +1,31 @@
+"""Errors of inference."""
+
+from __future__ import annotations
+
+from dragoman.kit.errors import UnavailableError
+from dragoman.ports.embedder import EmbedderUnavailableError
+from dragoman.ports.llm import LlmUnavailableError
+
+
+class EmbedderTimeoutError(EmbedderUnavailableError):
+    """The embedding model took too long. It may be overloaded; the answer was made without it where possible."""
+
+    code = "inference.embedder_timeout"
+
+
+class LlmTimeoutError(LlmUnavailableError):
+    """The language model took too long. The answer was made without it where possible."""
+
+    code = "inference.llm_timeout"
+
+
+class CircuitOpenError(UnavailableError):
+    """This model has failed several times in a row and is left alone for some seconds."""
+
+    code = "inference.circuit_open"
+
+
+class UnknownModelError(UnavailableError):
+    """No such answerer is set up in this installation. See `DRAGOMAN_LLM` in the reference of settings."""
+
+    code = "inference.unknown_model"

@@ -1,0 +1,1 @@
+"""The document path: validate, extract, clean, chunk, embed, index."""

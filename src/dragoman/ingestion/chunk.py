@@ -1,0 +1,509 @@
+"""Sixth stop of the document path: cuts a cleaned document into chunks that fit the embedder's window.
+
+Read downwards: `chunk_document` parses the Markdown into blocks, counts the tokens of all blocks in batches, cuts only
+those that are too long, packs what results by its numbers, and writes the drafts. Each character that is no white
+space ends up in a chunk, in order; headings are in the text of the chunk they open and in the path of all its fellows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from dragoman.ingestion.clean import whole_text
+from dragoman.kit.text.sentences import split_sentences
+from dragoman.ports.extractor import ExtractedPage
+
+ChunkKind = Literal["text", "table", "code", "list"]
+CountTokens = Callable[[Sequence[str]], Awaitable[list[int]]]
+
+COUNT_BATCH: Final = 512  # texts per call of the tokenizer
+LONGEST_PATH_ELEMENT: Final = 160  # characters
+HEADER_SHARE: Final = 3  # a table's head is repeated only where it takes less than a third of a chunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkSettings:
+    """Sizes in tokens of the embedding model, without special tokens.
+
+    Attributes:
+        target_tokens: a chunk is closed when the next block would lead beyond.
+        max_tokens: never exceeded. The default leaves room for title and heading path in a window of 512.
+        min_tokens: a smaller section is merged with the next one under the same parent. Larger ones stay apart: the
+            path then names exactly what the chunk is about (one product of a catalogue, one clause of a contract).
+        overlap_tokens: whole sentences of the chunk before, repeated where a section had to be cut.
+    """
+
+    target_tokens: int = 320
+    max_tokens: int = 450
+    min_tokens: int = 50
+    overlap_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkDraft:
+    """A chunk before it is stored.
+
+    Attributes:
+        ordinal: from 0, in reading order.
+        text: `whole[start:end]`, preceded by `repeated_header` where a table goes on from the chunk before.
+        heading_path: the headings above, outermost first, without the title of the document.
+        page: where its text begins; None where the format has no pages.
+        start, end: offsets into the pages joined by a blank line (`CleanedDocument.text`).
+        repeated_header: head and separator row of the table with the line break after them, or empty.
+        token_count: sum over its parts; the model's own count of the text is this or slightly less.
+    """
+
+    ordinal: int
+    text: str
+    heading_path: tuple[str, ...]
+    page: int | None
+    start: int
+    end: int
+    kind: ChunkKind
+    token_count: int
+    repeated_header: str = ""
+
+
+def chunk_content_hash(text: str, heading_path: Sequence[str]) -> str:
+    """SHA-256 of what decides a chunk's vector, in hexadecimal: the same hash means the vector can be taken over."""
+    return hashlib.sha256("\x1f".join([*heading_path, text]).encode()).hexdigest()
+
+
+async def chunk_document(
+    pages: Sequence[ExtractedPage],
+    *,
+    title: str | None,
+    count_tokens: CountTokens,
+    settings: ChunkSettings,
+    language: str = "und",
+) -> list[ChunkDraft]:
+    """Cuts the pages of a cleaned document.
+
+    Args:
+        pages: As cleaned; offsets refer to their texts joined by a blank line.
+        title: Of the document; a heading that only repeats it is left out of the paths.
+        count_tokens: Counts a batch of texts; called with at most 512 at once, some two calls for an ordinary document.
+        settings: Sizes.
+        language: ISO 639-1 of the document, or "und"; decides where sentences end.
+    """
+    whole = whole_text(pages)
+    blocks = list(_blocks(pages, title or ""))
+    atoms = await _measured(whole, blocks, count_tokens, settings, language)
+    packs = _merge_tiny(_pack(whole, atoms, settings), settings)
+    return [
+        _draft(whole, ordinal, *pack) for ordinal, pack in enumerate(_with_overlap(whole, packs, settings, language))
+    ]
+
+
+# --- blocks: what the Markdown consists of ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Atom:
+    """A stretch of text that is packed as one: a block, or a part of a block that was too long.
+
+    Attributes:
+        level: of a heading, 0 for all else.
+        path: headings above, for a heading including itself.
+        leads_in: belongs to what follows ("The following apply:"), as does every heading.
+        header: span of the table's head (with separator row) that a later part of a table needs before it.
+        head_end: of a whole table: where its first row begins; its own `start` where it has no head.
+    """
+
+    start: int
+    end: int
+    kind: ChunkKind
+    page: int | None
+    path: tuple[str, ...]
+    level: int = 0
+    leads_in: bool = False
+    head_end: int = 0
+    header: tuple[int, int] | None = None
+    header_tokens: int = 0
+    tokens: int = 0
+
+
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*$")
+_UNDERLINE: Final = re.compile(r" {0,3}(=+|-{3,})[ \t]*$")
+_FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
+_ITEM: Final = re.compile(r"[ \t]*(?:[-*+•‣◦▪]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]+\S")
+_TABLE_SEPARATOR: Final = re.compile(r"[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+(?:[ \t]*:?-+:?[ \t]*)?$")
+_EMPHASIS: Final = re.compile(r"[*_`]{1,3}(?=\S)(.+?)(?<=\S)[*_`]{1,3}")
+_LEAD_IN: Final = (":", "：", "\uff1a", "፦", "…:")
+
+_SENTENCE_END: Final = (".", "!", "?", "。", "！", "？", "।", "؟", "|")
+
+Line = tuple[int, int, str]
+
+
+def _blocks(pages: Sequence[ExtractedPage], title: str) -> Iterator[_Atom]:
+    """All blocks in order, with the headings above each of them."""
+    stack: list[tuple[int, str]] = []
+    offset = 0
+    for page in pages:
+        for start, end, kind, level, head_end in _page_blocks(page.markdown):
+            text = page.markdown[start:end]
+            if level:
+                stack = [entry for entry in stack if entry[0] < level]
+                stack.append((level, _heading_text(text)))
+            yield _Atom(
+                start=offset + start,
+                end=offset + end,
+                kind=kind,
+                page=page.number,
+                path=tuple(name for _, name in stack if name and name.casefold() != title.casefold()),
+                level=level,
+                leads_in=kind == "text" and not level and text.rstrip().rstrip("*_").endswith(_LEAD_IN),
+                head_end=offset + head_end,
+            )
+        offset += len(page.markdown) + 2
+
+
+def _heading_text(block: str) -> str:
+    line = block.strip().split("\n")[0]
+    found = _HEADING.match(line)
+    name = _EMPHASIS.sub(r"\1", found[2] if found else line)
+    return " ".join(name.split())[:LONGEST_PATH_ELEMENT]
+
+
+def _page_blocks(text: str) -> Iterator[tuple[int, int, ChunkKind, int, int]]:
+    """Start, end, kind, level and end of the table head of each block of a page."""
+    lines = _lines(text)
+    at = 0
+    while at < len(lines):
+        if not lines[at][2].strip():
+            at += 1
+            continue
+        stop, kind, level = _block_at(lines, at)
+        start, end = lines[at][0], lines[stop - 1][1]
+        has_head = kind == "table" and stop - at > 2 and _TABLE_SEPARATOR.match(lines[at + 1][2])
+        yield start, end, kind, level, lines[at + 2][0] if has_head else start
+        at = stop
+
+
+def _lines(text: str) -> list[Line]:
+    lines = []
+    start = 0
+    for line in text.split("\n"):
+        lines.append((start, start + len(line), line))
+        start += len(line) + 1
+    return lines
+
+
+def _block_at(lines: Sequence[Line], at: int) -> tuple[int, ChunkKind, int]:
+    """Index of the line after the block that begins at line `at`, its kind, and its level as a heading."""
+    line = lines[at][2]
+    heading = _HEADING.match(line)
+    if heading:
+        return at + 1, "text", len(heading[1])
+    fence = _FENCE.match(line)
+    if fence and (stop := _fence_end(lines, at, fence[1])):
+        return stop, "code", 0
+    if _is_row(lines, at):
+        return _run_end(lines, at, lambda index: _is_row(lines, index)), "table", 0
+    if _ITEM.match(line):
+        return _list_end(lines, at), "list", 0
+    underline = _UNDERLINE.match(lines[at + 1][2]) if at + 1 < len(lines) else None
+    if underline and line.strip(" -*_=") and len(line) <= LONGEST_PATH_ELEMENT:
+        return at + 2, "text", 1 if underline[1].startswith("=") else 2
+    return _run_end(lines, at, lambda index: not _opens_block(lines, index)), "text", 0
+
+
+def _fence_end(lines: Sequence[Line], at: int, fence: str) -> int | None:
+    """None where the fence is never closed: then it is no code."""
+    for index in range(at + 1, len(lines)):
+        if lines[index][2].strip().startswith(fence) and not lines[index][2].strip().strip(fence[0]):
+            return index + 1
+    return None
+
+
+def _is_row(lines: Sequence[Line], at: int) -> bool:
+    line = lines[at][2].strip()
+    if line.startswith("|") and line.count("|") > 1:
+        return True
+    return bool(_TABLE_SEPARATOR.match(line)) and at > 0 and "|" in lines[at - 1][2]
+
+
+def _run_end(lines: Sequence[Line], at: int, belongs: Callable[[int], bool]) -> int:
+    stop = at + 1
+    while stop < len(lines) and lines[stop][2].strip() and belongs(stop):
+        stop += 1
+    return stop
+
+
+def _opens_block(lines: Sequence[Line], at: int) -> bool:
+    line = lines[at][2]
+    return bool(_HEADING.match(line) or _FENCE.match(line) or _ITEM.match(line)) or _is_row(lines, at)
+
+
+def _list_end(lines: Sequence[Line], at: int) -> int:
+    """A list ends at text that neither is an item nor is indented, once a blank line stands before it."""
+    stop = at + 1
+    while stop < len(lines):
+        line = lines[stop][2]
+        if not line.strip():
+            after = next((index for index in range(stop + 1, len(lines)) if lines[index][2].strip()), len(lines))
+            goes_on = (
+                after < len(lines)
+                and after - stop <= 2
+                and (_ITEM.match(lines[after][2]) or lines[after][2].startswith(("  ", "\t")))
+            )
+            if not goes_on:
+                return stop
+            stop = after
+        elif _HEADING.match(line) or _FENCE.match(line) or _is_row(lines, stop):
+            return stop
+        else:
+            stop += 1
+    return stop
+
+
+# --- measuring, and cutting what is too long -------------------------------------------------------------------------
+
+
+async def _measured(
+    whole: str, blocks: Sequence[_Atom], count_tokens: CountTokens, settings: ChunkSettings, language: str
+) -> list[_Atom]:
+    """All atoms with their tokens, none above `max_tokens`: blocks, else their parts, else parts of those."""
+    blocks = await _counted(whole, blocks, count_tokens)
+    too_long = [block for block in blocks if block.tokens > settings.max_tokens]
+    if not too_long:
+        return list(blocks)
+    heads = [replace(block, end=max(block.start, block.head_end), tokens=0) for block in too_long]
+    counted_heads = await _counted(whole, heads, count_tokens)
+    parts = [
+        part
+        for block, head in zip(too_long, counted_heads, strict=True)
+        for part in _parts(whole, block, head.tokens, settings, language)
+    ]
+    while any(part.tokens == 0 for part in parts):
+        parts = await _counted(whole, parts, count_tokens)
+        parts = [half for part in parts for half in _halves(whole, part, settings)]
+    short = [block for block in blocks if block.tokens <= settings.max_tokens]
+    return sorted([*short, *parts], key=lambda atom: atom.start)
+
+
+async def _counted(whole: str, atoms: Sequence[_Atom], count_tokens: CountTokens) -> list[_Atom]:
+    """Fills in the tokens of those atoms that have none yet, without the marks that the model adds to every text."""
+    waiting = [at for at, atom in enumerate(atoms) if not atom.tokens]
+    counted = list(atoms)
+    for first in range(0, len(waiting), COUNT_BATCH - 1):
+        batch = waiting[first : first + COUNT_BATCH - 1]
+        marks, *counts = await count_tokens(["", *(whole[atoms[at].start : atoms[at].end] for at in batch)])
+        for at, count in zip(batch, counts, strict=True):
+            counted[at] = replace(atoms[at], tokens=max(1, count - marks))
+    return counted
+
+
+def _parts(whole: str, block: _Atom, head_tokens: int, settings: ChunkSettings, language: str) -> list[_Atom]:
+    """Rows of a table, items of a list, lines of code, sentences of a paragraph. Each reaches up to the next one."""
+    header = None
+    if block.kind == "table" and block.head_end > block.start and head_tokens * HEADER_SHARE <= settings.max_tokens:
+        header = (block.start, block.head_end)
+    starts = sorted({block.start, *_part_starts(whole, block, language)})
+    parts = []
+    for start, end in zip(starts, [*starts[1:], block.end], strict=True):
+        later = header if start > block.start else None
+        parts.append(
+            replace(
+                block,
+                start=start,
+                end=start + len(whole[start:end].rstrip()),
+                tokens=0,
+                level=0,
+                leads_in=False,
+                header=later,
+                header_tokens=head_tokens if later else 0,
+            )
+        )
+    return [part for part in parts if part.end > part.start]
+
+
+def _part_starts(whole: str, block: _Atom, language: str) -> Iterator[int]:
+    text = whole[block.start : block.end]
+    if block.kind == "text":
+        for start, _ in split_sentences(text, language):
+            yield block.start + start
+        return
+    after_head = max(block.head_end, block.start)
+    for start, _, line in _lines(text):
+        if block.kind == "list":
+            belongs = bool(_ITEM.match(line))
+        else:
+            belongs = bool(line.strip()) and block.start + start >= after_head
+        if belongs and not (block.kind == "table" and block.start + start == after_head):
+            yield block.start + start  # the first row stays with its head
+
+
+def _halves(whole: str, part: _Atom, settings: ChunkSettings) -> list[_Atom]:
+    """The part, or its halves (uncounted) where it is too long: at a sentence sign, a space, or anywhere."""
+    limit = settings.max_tokens - part.header_tokens
+    if part.tokens <= limit or part.end - part.start < 2:
+        return [part]
+    middle = (part.start + part.end) // 2
+    reach = (part.end - part.start) // 4
+    cut = _cut_near(whole, middle, reach)
+    after = cut + len(whole[cut : part.end]) - len(whole[cut : part.end].lstrip())
+    first = replace(part, end=part.start + len(whole[part.start : cut].rstrip()), tokens=0)
+    second = replace(part, start=after, tokens=0)
+    return [half for half in (first, second) if half.end > half.start]
+
+
+def _cut_near(whole: str, middle: int, reach: int) -> int:
+    for signs in (".!?。！？;；\n", ",，、:|", " \t"):
+        near = [at + 1 for at in range(middle - reach, middle + reach) if whole[at] in signs]
+        if near:
+            return min(near, key=lambda at: abs(at - middle))
+    return middle
+
+
+# --- packing ---------------------------------------------------------------------------------------------------------
+
+_Pack = list[_Atom]
+
+
+def _tokens(pack: Sequence[_Atom]) -> int:
+    return sum(atom.tokens for atom in pack) + (pack[0].header_tokens if pack else 0)
+
+
+def _pack(whole: str, atoms: Sequence[_Atom], settings: ChunkSettings) -> Iterator[_Pack]:
+    """Fills chunks in reading order. A heading opens a new one, unless what came before is tiny and its sibling."""
+    current: _Pack = []
+    for atom in atoms:
+        if atom.level and current and _closes(current, atom, settings):
+            yield current
+            current = []
+        elif not atom.level and current and not _fits(whole, current, atom, settings):
+            done, carried = _without_lead_in(current)
+            if done:
+                yield done
+            current = carried
+            if current and _tokens([*current, atom]) > settings.max_tokens:
+                yield current
+                current = []
+        current.append(atom)
+    if current:
+        yield current
+
+
+def _closes(current: _Pack, heading: _Atom, settings: ChunkSettings) -> bool:
+    if _tokens(current) + heading.tokens > settings.target_tokens:
+        return True
+    if all(atom.level for atom in current):
+        return False
+    if heading.page != current[0].page:
+        return True  # so that a citation names the right page
+    first = current[0]
+    opened_midway = not first.level and bool(first.path)
+    leaves_parent = bool(first.level) and heading.level < first.level
+    return opened_midway or leaves_parent or _tokens(current) >= settings.min_tokens
+
+
+def _fits(whole: str, current: _Pack, atom: _Atom, settings: ChunkSettings) -> bool:
+    """Up to the target; beyond it, up to the maximum, where the chunk would otherwise be less than half full."""
+    together = _tokens(current) + atom.tokens
+    if atom.page != current[-1].page and _tokens(current) >= settings.min_tokens:
+        last = whole[current[-1].start : current[-1].end].rstrip("\"'”’»)*_")
+        if last.endswith(_SENTENCE_END):
+            return False  # a page ends where a sentence does
+    if together <= settings.target_tokens:
+        return True
+    return together <= settings.max_tokens and _tokens(current) * 2 < settings.target_tokens
+
+
+def _without_lead_in(current: _Pack) -> tuple[_Pack, _Pack]:
+    """Splits off the headings and lead-in lines at the end: they go with what follows."""
+    cut = len(current)
+    while cut and (current[cut - 1].level or current[cut - 1].leads_in):
+        cut -= 1
+    return current[:cut], current[cut:]
+
+
+def _merge_tiny(packs: Iterator[_Pack], settings: ChunkSettings) -> list[_Pack]:
+    """Gives what remained tiny to the chunk before it, where that is of the same parent."""
+    merged: list[_Pack] = []
+    for pack in packs:
+        if merged and _tokens(pack) < settings.min_tokens and _may_join(merged[-1], pack, settings):
+            merged[-1] = [*merged[-1], *pack]
+        else:
+            merged.append(pack)
+    return merged
+
+
+def _may_join(before: _Pack, pack: _Pack, settings: ChunkSettings) -> bool:
+    if sum(atom.tokens for atom in pack) + _tokens(before) > settings.max_tokens:
+        return False
+    if before[-1].path == pack[0].path and not pack[0].level:
+        return True  # the same section goes on
+    parent = pack[0].path[:-1] if pack[0].level else pack[0].path
+    return bool(before[0].level) and _path(before)[: len(parent)] == parent
+
+
+def _path(pack: _Pack) -> tuple[str, ...]:
+    """The headings that all its text has in common."""
+    paths = [atom.path for atom in pack if not atom.level] or [pack[0].path]
+    shared = paths[0]
+    for path in paths[1:]:
+        length = next((at for at, (a, b) in enumerate(zip(shared, path, strict=False)) if a != b), len(path))
+        shared = shared[: min(length, len(shared))]
+    return shared
+
+
+# --- drafts ----------------------------------------------------------------------------------------------------------
+
+
+def _with_overlap(
+    whole: str, packs: Sequence[_Pack], settings: ChunkSettings, language: str
+) -> Iterator[tuple[_Pack, int, int]]:
+    """Each pack with its start, moved back over whole sentences where an overlap is wanted, and the tokens of those."""
+    for at, pack in enumerate(packs):
+        start, extra = pack[0].start, 0
+        if settings.overlap_tokens and at and pack[0].kind == "text" and not pack[0].level:
+            start, extra = _overlap(whole, packs[at - 1][-1], pack, settings, language)
+        yield pack, start, extra
+
+
+def _overlap(whole: str, before: _Atom, pack: _Pack, settings: ChunkSettings, language: str) -> tuple[int, int]:
+    """Sentences are weighed by their share of the tokens of the block before: that costs no call of the tokenizer."""
+    start = pack[0].start
+    room = min(settings.overlap_tokens, settings.max_tokens - _tokens(pack))
+    if before.kind != "text" or before.level or before.path != pack[0].path:
+        return start, 0
+    density = before.tokens / (before.end - before.start)
+    best, extra = start, 0
+    for first, _ in reversed(split_sentences(whole[before.start : before.end], language)):
+        cost = int(density * (before.end - before.start - first)) + 1
+        if cost > room:
+            break
+        best, extra = before.start + first, cost
+    return best, extra
+
+
+def _draft(whole: str, ordinal: int, pack: _Pack, start: int, extra_tokens: int) -> ChunkDraft:
+    end = pack[-1].end
+    header = whole[slice(*pack[0].header)] if pack[0].header else ""
+    opening = next((atom for atom in pack if not atom.level), pack[0])
+    return ChunkDraft(
+        ordinal=ordinal,
+        text=header + whole[start:end],
+        heading_path=_path(pack),
+        page=opening.page,
+        start=start,
+        end=end,
+        kind=_kind(pack),
+        token_count=_tokens(pack) + extra_tokens,
+        repeated_header=header,
+    )
+
+
+def _kind(pack: _Pack) -> ChunkKind:
+    """What most of its tokens are."""
+    weights: dict[ChunkKind, int] = {"text": 0}
+    for atom in pack:
+        if not atom.level:
+            weights[atom.kind] = weights.get(atom.kind, 0) + atom.tokens
+    return max(weights, key=weights.__getitem__)

@@ -1,0 +1,115 @@
+"""The wire format between processes of one machine: length-prefixed frames with a JSON header and raw float32.
+
+A frame is 12 bytes of prefix (magic `DG`, version, length of the header, length of the body; little-endian), the
+header as JSON in ASCII, and the body: nothing, or float32 values, little-endian, row by row. Both ends bound what
+they read, so that a broken peer costs its connection and nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.kit.errors import DragomanError
+
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+_MAGIC, _VERSION = b"DG", 1
+_PREFIX = struct.Struct("<2sHII")
+
+
+class FrameError(DragomanError):
+    """The other process sent something that is not a frame. Run the same version of Dragoman in both processes."""
+
+    code = "frames.broken"
+
+
+class FrameTooLargeError(FrameError):
+    """The message is larger than a frame may be. Send fewer or shorter texts at a time."""
+
+    code, status = "frames.too_large", 413
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One message: a JSON object and, where it carries numbers, their bytes."""
+
+    header: Mapping[str, Any]
+    body: bytes = b""
+
+
+def encode_frame(frame: Frame, *, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
+    """The bytes of a frame.
+
+    Raises:
+        FrameTooLargeError: header and body together are longer than `max_bytes`.
+    """
+    # ASCII escapes let a lone surrogate pass, which UTF-8 has no bytes for.
+    header = json.dumps(frame.header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    _check_size(len(header) + len(frame.body), max_bytes)
+    return _PREFIX.pack(_MAGIC, _VERSION, len(header), len(frame.body)) + header + frame.body
+
+
+async def read_frame(reader: asyncio.StreamReader, *, max_bytes: int = MAX_FRAME_BYTES) -> Frame | None:
+    """The next frame, or None where the peer has closed the connection between two frames.
+
+    Raises:
+        FrameError: the bytes are no frame, or the connection ended inside one.
+        FrameTooLargeError: the frame announces more than `max_bytes`; none of it has been read.
+    """
+    try:
+        prefix = await reader.readexactly(_PREFIX.size)
+        header_length, body_length = _parse_prefix(prefix, max_bytes)
+        header = await reader.readexactly(header_length)
+        body = await reader.readexactly(body_length)
+    except asyncio.IncompleteReadError as error:
+        if not error.partial and error.expected == _PREFIX.size:
+            return None
+        raise FrameError("The connection ended in the middle of a message.") from error
+    return Frame(header=_parse_header(header), body=body)
+
+
+def pack_float32(values: NDArray[np.float32]) -> bytes:
+    """The bytes of an array, row by row, little-endian."""
+    return np.ascontiguousarray(values, dtype="<f4").tobytes()
+
+
+def unpack_float32(body: bytes, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The array of this shape.
+
+    Raises:
+        FrameError: the body does not hold exactly that many values.
+    """
+    if min(shape) < 0 or len(body) != shape[0] * shape[1] * 4:
+        raise FrameError(f"A body of {len(body)} bytes does not hold {shape[0]} x {shape[1]} float32 values.")
+    return np.frombuffer(body, dtype="<f4").reshape(shape).astype(np.float32)
+
+
+def _parse_prefix(prefix: bytes, max_bytes: int) -> tuple[int, int]:
+    magic, version, header_length, body_length = _PREFIX.unpack(prefix)
+    if (magic, version) != (_MAGIC, _VERSION):
+        raise FrameError
+    _check_size(header_length + body_length, max_bytes)
+    return header_length, body_length
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise FrameTooLargeError(f"A message of {size} bytes is larger than a frame may be ({max_bytes} bytes).")
+
+
+def _parse_header(header: bytes) -> dict[str, Any]:
+    try:
+        # RecursionError: a peer may send brackets nested to any depth.
+        parsed = json.loads(header)
+    except (ValueError, RecursionError) as error:
+        raise FrameError from error
+    if not isinstance(parsed, dict):
+        raise FrameError
+    return parsed

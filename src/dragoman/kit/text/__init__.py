@@ -1,0 +1,1 @@
+"""Language-aware text analysis without models: terms for keyword search, sentences for quoting."""

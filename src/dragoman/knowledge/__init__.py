@@ -1,0 +1,1 @@
+"""Chatbots' documents, their versions and their chunks."""

@@ -1,0 +1,1 @@
+"""Finding the passages that may answer: dense and keyword search, fusion."""

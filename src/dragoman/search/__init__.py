@@ -1,0 +1,1 @@
+"""Search as askers and answers use it: understanding and retrieval together, `/api/search`."""

@@ -1,0 +1,1 @@
+"""Tenants, chatbots, users, API keys, roles; turns a caller into a scope."""

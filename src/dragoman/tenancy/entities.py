@@ -1,0 +1,101 @@
+"""Tenants, chatbots, keys, roles, and the caller of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a user or key may do, from most to least: see `access.PERMISSIONS`."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    EDITOR = "editor"
+    AGENT = "agent"
+    MEMBER = "member"
+
+
+class Permission(StrEnum):
+    ASK = "ask"
+    SEARCH = "search"
+    READ_ALL_SESSIONS = "sessions:read_all"
+    READ_DOCUMENTS = "documents:read"
+    CONTRIBUTE_DOCUMENTS = "documents:contribute"
+    MANAGE_DOCUMENTS = "documents:manage"
+    READ_CHATBOTS = "chatbots:read"
+    MANAGE_CHATBOTS = "chatbots:manage"
+    MANAGE_KEYS = "keys:manage"
+    EXPLAIN = "explain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    id: UUID
+    name: str
+    default_chatbot_id: UUID | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chatbot:
+    id: UUID
+    tenant_id: UUID
+    name: str
+    description: str
+    settings: dict[str, Any]
+    active_embedding_version: int
+    knowledge_revision: int
+    created_at: datetime
+    updated_at: datetime
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    id: UUID
+    tenant_id: UUID
+    email: str
+    display_name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as it is kept: the secret itself is known to its holder only."""
+
+    id: UUID
+    tenant_id: UUID
+    name: str
+    prefix: str
+    role: Role
+    user_id: UUID | None
+    chatbot_id: UUID | None
+    may_act_for_users: bool
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who makes a request, as proven by the key; nothing here comes from the body of the request.
+
+    Attributes:
+        asker: whose sessions and private documents these are: `user:<id>`, `key:<id>` or `external:<name>`.
+        chatbot_id: the chatbot meant when a request names none; None for the tenant's default.
+        may_act_for_users: a `user_id` in a request is taken as the asker's identity.
+    """
+
+    tenant_id: UUID
+    role: Role
+    asker: str
+    permissions: frozenset[Permission] = field(default_factory=frozenset)
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+    chatbot_id: UUID | None = None
+    may_act_for_users: bool = False

@@ -1,0 +1,211 @@
+"""SQL of tenants, chatbots, users and API keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dragoman.kit.clock import now
+from dragoman.tenancy.entities import ApiKey, Chatbot, Role, Tenant, User
+from dragoman.tenancy.tables import api_keys, chatbots, tenants, users
+
+# ---- tenants
+
+
+async def insert_tenant(connection: AsyncConnection, *, tenant_id: UUID, name: str) -> None:
+    await connection.execute(insert(tenants).values(id=tenant_id, name=name))
+
+
+async def set_default_chatbot(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> None:
+    await connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(default_chatbot_id=chatbot_id))
+
+
+async def list_tenants(connection: AsyncConnection) -> list[Tenant]:
+    rows = await connection.execute(select(tenants).order_by(tenants.c.id))
+    return [Tenant(id=r.id, name=r.name, default_chatbot_id=r.default_chatbot_id, created_at=r.created_at) for r in rows]
+
+
+# ---- chatbots
+
+_CHATBOT = select(chatbots, (tenants.c.default_chatbot_id == chatbots.c.id).label("is_default")).join(
+    tenants, tenants.c.id == chatbots.c.tenant_id
+)
+
+
+async def insert_chatbot(
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID,
+    name: str,
+    description: str,
+    settings: dict[str, Any],
+    embedding_version: int,
+) -> None:
+    await connection.execute(
+        insert(chatbots).values(
+            tenant_id=tenant_id,
+            id=chatbot_id,
+            name=name,
+            description=description,
+            settings=settings,
+            active_embedding_version=embedding_version,
+        )
+    )
+
+
+async def find_chatbot(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> Chatbot | None:
+    query = _CHATBOT.where(chatbots.c.tenant_id == tenant_id, chatbots.c.id == chatbot_id)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _chatbot(row)
+
+
+async def find_default_chatbot(connection: AsyncConnection, *, tenant_id: UUID) -> Chatbot | None:
+    query = _CHATBOT.where(chatbots.c.tenant_id == tenant_id, tenants.c.default_chatbot_id == chatbots.c.id)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _chatbot(row)
+
+
+async def list_chatbots(
+    connection: AsyncConnection, *, tenant_id: UUID, limit: int, offset: int
+) -> tuple[list[Chatbot], int]:
+    scoped = _CHATBOT.where(chatbots.c.tenant_id == tenant_id)
+    total = (await connection.execute(select(func.count()).select_from(scoped.subquery()))).scalar_one()
+    rows = await connection.execute(scoped.order_by(chatbots.c.id).limit(limit).offset(offset))
+    return [_chatbot(row) for row in rows], total
+
+
+async def update_chatbot(
+    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, values: dict[str, Any]
+) -> None:
+    await connection.execute(
+        update(chatbots)
+        .where(chatbots.c.tenant_id == tenant_id, chatbots.c.id == chatbot_id)
+        .values(**values, updated_at=now())
+    )
+
+
+async def raise_knowledge_revision(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> None:
+    """Makes every cache entry of the chatbot stale, from the commit of this transaction."""
+    await connection.execute(
+        update(chatbots)
+        .where(chatbots.c.tenant_id == tenant_id, chatbots.c.id == chatbot_id)
+        .values(knowledge_revision=chatbots.c.knowledge_revision + 1)
+    )
+
+
+async def delete_chatbot(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> None:
+    await connection.execute(delete(chatbots).where(chatbots.c.tenant_id == tenant_id, chatbots.c.id == chatbot_id))
+
+
+def _chatbot(row: Row[Any]) -> Chatbot:
+    return Chatbot(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        name=row.name,
+        description=row.description,
+        settings=row.settings,
+        active_embedding_version=row.active_embedding_version,
+        knowledge_revision=row.knowledge_revision,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        is_default=bool(row.is_default),
+    )
+
+
+# ---- users
+
+
+async def insert_user(connection: AsyncConnection, user: User) -> None:
+    await connection.execute(
+        insert(users).values(
+            tenant_id=user.tenant_id, id=user.id, email=user.email, display_name=user.display_name, role=user.role.value
+        )
+    )
+
+
+async def find_user_by_email(connection: AsyncConnection, *, tenant_id: UUID, email: str) -> User | None:
+    query = select(users).where(users.c.tenant_id == tenant_id, users.c.email == email)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return User(
+        id=row.id, tenant_id=row.tenant_id, email=row.email, display_name=row.display_name, role=Role(row.role)
+    )
+
+
+# ---- API keys
+
+
+async def insert_key(connection: AsyncConnection, key: ApiKey, *, secret_hash: bytes) -> None:
+    await connection.execute(
+        insert(api_keys).values(
+            tenant_id=key.tenant_id,
+            id=key.id,
+            name=key.name,
+            prefix=key.prefix,
+            secret_hash=secret_hash,
+            role=key.role.value,
+            user_id=key.user_id,
+            chatbot_id=key.chatbot_id,
+            may_act_for_users=key.may_act_for_users,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+        )
+    )
+
+
+async def find_key_by_hash(connection: AsyncConnection, secret_hash: bytes) -> ApiKey | None:
+    """Read as `system`: the tenant is not known yet."""
+    row = (await connection.execute(select(api_keys).where(api_keys.c.secret_hash == secret_hash))).one_or_none()
+    return None if row is None else _key(row)
+
+
+async def mark_key_used(connection: AsyncConnection, key: ApiKey) -> None:
+    await connection.execute(
+        update(api_keys).where(api_keys.c.tenant_id == key.tenant_id, api_keys.c.id == key.id).values(last_used_at=now())
+    )
+
+
+async def list_keys(
+    connection: AsyncConnection, *, tenant_id: UUID, limit: int, offset: int
+) -> tuple[list[ApiKey], int]:
+    scoped = select(api_keys).where(api_keys.c.tenant_id == tenant_id)
+    total = (await connection.execute(select(func.count()).select_from(scoped.subquery()))).scalar_one()
+    rows = await connection.execute(scoped.order_by(api_keys.c.id).limit(limit).offset(offset))
+    return [_key(row) for row in rows], total
+
+
+async def find_key(connection: AsyncConnection, *, tenant_id: UUID, key_id: UUID) -> ApiKey | None:
+    query = select(api_keys).where(api_keys.c.tenant_id == tenant_id, api_keys.c.id == key_id)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _key(row)
+
+
+async def revoke_key(connection: AsyncConnection, *, tenant_id: UUID, key_id: UUID, at: datetime) -> None:
+    await connection.execute(
+        update(api_keys)
+        .where(api_keys.c.tenant_id == tenant_id, api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        name=row.name,
+        prefix=row.prefix,
+        role=Role(row.role),
+        user_id=row.user_id,
+        chatbot_id=row.chatbot_id,
+        may_act_for_users=row.may_act_for_users,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )

@@ -1,0 +1,311 @@
+"""What `ports/keyword_index.py` promises, on every adapter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from uuid_utils.compat import uuid7
+
+from dragoman.kit import registry
+from dragoman.kit.database import Database
+from dragoman.kit.text.terms import analyse
+from dragoman.ports.keyword_index import KeywordChunk, KeywordHit, KeywordIndex
+from dragoman.ports.vector_index import SearchScope
+
+
+@pytest.fixture(scope="module", params=registry.list_adapters("keyword_index"))
+def index(request: pytest.FixtureRequest) -> KeywordIndex:
+    adapter: KeywordIndex = registry.create("keyword_index", request.param)
+    return adapter
+
+
+def scope_of(tenant: Any, **narrowed: Any) -> SearchScope:
+    return SearchScope(tenant_id=tenant.tenant_id, chatbot_id=tenant.chatbot_id, **narrowed)
+
+
+class Shelf:
+    """Documents that are indexed by their words."""
+
+    def __init__(self, database: Database, index: KeywordIndex, tenant: Any, make_document: Any) -> None:
+        self.database, self.index, self.tenant, self._make = database, index, tenant, make_document
+        self.texts: dict[UUID, str] = {}
+
+    async def put(self, *texts: str, language: str = "en", languages: Sequence[str] = (), **columns: Any) -> Any:
+        spoken = list(languages) or [language] * len(texts)
+        # PostgreSQL text holds no NUL; extraction removes it before a chunk is stored
+        document = await self._make(
+            self.tenant, [text.replace("\0", "") for text in texts], languages=spoken, **columns
+        )
+        await self.store(document, texts, spoken)
+        return document
+
+    async def store(self, document: Any, texts: Sequence[str], languages: Sequence[str]) -> None:
+        async with self.database.transaction(self.tenant.tenant_id) as connection:
+            await self.index.add(
+                connection,
+                tenant_id=self.tenant.tenant_id,
+                chatbot_id=self.tenant.chatbot_id,
+                document_id=document.document_id,
+                version_id=document.version_id,
+                chunks=[
+                    KeywordChunk(ordinal=ordinal, text=text, language=language)
+                    for ordinal, (text, language) in enumerate(zip(texts, languages, strict=True))
+                ],
+            )
+        self.texts |= dict(zip(document.chunk_ids, texts, strict=True))
+
+    async def search(
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        languages: Sequence[str] = ("en",),
+        scope: SearchScope | None = None,
+        as_tenant: UUID | None = None,
+        **options: Any,
+    ) -> list[KeywordHit]:
+        async with self.database.transaction(as_tenant or self.tenant.tenant_id) as connection:
+            return await self.index.search(
+                connection,
+                scope=scope or scope_of(self.tenant),
+                query=query,
+                languages=languages,
+                limit=limit,
+                **options,
+            )
+
+    async def found(self, query: str, **options: Any) -> set[UUID]:
+        return {hit.chunk_id for hit in await self.search(query, **options)}
+
+
+@pytest.fixture
+def shelf(database: Database, index: KeywordIndex, tenant: Any, make_document: Any) -> Shelf:
+    return Shelf(database, index, tenant, make_document)
+
+
+def bm25(texts: dict[UUID, str], words: Sequence[str], *, k1: float = 1.2, b: float = 0.75) -> dict[UUID, float]:
+    """Robertson and Zaragoza 2009, straight from the formula."""
+    terms = {key: analyse(text, "en") for key, text in texts.items()}
+    average = sum(map(len, terms.values())) / len(terms)
+    scores: dict[UUID, float] = {}
+    for word in words:
+        holders = {key: own.count(word) for key, own in terms.items() if word in own}
+        idf = math.log(1 + (len(terms) - len(holders) + 0.5) / (len(holders) + 0.5))
+        for key, frequency in holders.items():
+            norm = k1 * (1 - b + b * len(terms[key]) / average)
+            scores[key] = scores.get(key, 0.0) + idf * frequency * (k1 + 1) / (frequency + norm)
+    return scores
+
+
+async def test_scores_are_bm25(shelf: Shelf) -> None:
+    await shelf.put("router router switch", "router antenna", "switch cable cable cable antenna mast")
+    await shelf.put("mast", "router cable")
+    hits = await shelf.search("router cable")
+    expected = bm25(shelf.texts, ["router", "cabl"])
+    assert {hit.chunk_id: hit.score for hit in hits} == pytest.approx(expected, rel=1e-5)
+    assert [hit.chunk_id for hit in hits] == sorted(expected, key=lambda chunk_id: -expected[chunk_id])
+
+
+async def test_matched_weight_is_the_share_of_the_questions_rare_words(shelf: Shelf) -> None:
+    document = await shelf.put("router antenna", "router", "mast")
+    hits = {hit.chunk_id: hit for hit in await shelf.search("router antenna unicorn")}
+    both, one, _ = document.chunk_ids
+    weight = {word: math.log(1 + (3 - df + 0.5) / (df + 0.5)) for word, df in (("r", 2), ("a", 1), ("u", 0))}
+    total = sum(weight.values())
+    assert hits[both].matched_weight == pytest.approx((weight["r"] + weight["a"]) / total)
+    assert hits[one].matched_weight == pytest.approx(weight["r"] / total)
+    assert len(hits) == 2
+    [full, *_] = await shelf.search("antenna")
+    assert full.matched_weight == pytest.approx(1.0)
+
+
+async def test_equal_chunks_come_in_the_order_of_their_ids(shelf: Shelf) -> None:
+    documents = [await shelf.put(*["the same words here"] * 3) for _ in range(3)]
+    everything = sorted(chunk_id for document in documents for chunk_id in document.chunk_ids)
+    hits = await shelf.search("same words", limit=4)
+    assert [hit.chunk_id for hit in hits] == everything[:4]
+    assert len({hit.score for hit in hits}) == 1
+
+
+async def test_also_adds_the_scores_of_given_chunks_that_match(
+    shelf: Shelf, make_tenant: Callable[[], Awaitable[Any]]
+) -> None:
+    document = await shelf.put("router router", "router in a much longer text about masts", "antenna")
+    best, second, silent = document.chunk_ids
+    assert await shelf.found("router", limit=1) == {best}
+    hits = await shelf.search("router", limit=1, also=[second, silent, uuid7()])
+    assert [hit.chunk_id for hit in hits] == [best, second]
+    assert hits[1].score == pytest.approx(bm25(shelf.texts, ["router"])[second], rel=1e-5)
+
+
+async def test_also_opens_no_door_to_what_the_scope_hides(shelf: Shelf, delete_document: Any) -> None:
+    private = await shelf.put("router", visibility="private", owner="user:ada")
+    deleted = await shelf.put("router")
+    await delete_document(shelf.tenant, deleted)
+    assert await shelf.search("router", also=[*private.chunk_ids, *deleted.chunk_ids]) == []
+
+
+async def test_the_forms_of_a_word_find_each_other_in_its_language(shelf: Shelf) -> None:
+    document = await shelf.put(
+        "Returned devices are refunded.", "Die Rücksendungen werden erstattet.", languages=["en", "de"]
+    )
+    english, german = document.chunk_ids
+    assert await shelf.found("device refund", languages=["en", "de"]) == {english}
+    assert await shelf.found("Rücksendung", languages=["en", "de"]) == {german}
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "question"),
+    [
+        ("zh", "本产品的保修期为三年。", "保修期多长"),
+        ("ja", "返品は三十日以内に受け付けます。", "返品できますか"),
+        ("th", "สินค้ามีการรับประกันสองปี", "การรับประกันกี่ปี"),
+        ("ko", "보증 기간은 이 년입니다.", "보증 기간"),
+        ("ar", "مدة الضمان سنتان لجميع الأجهزة.", "ما هي مدة الضمان؟"),
+        ("hi", "वारंटी की अवधि दो वर्ष है।", "वारंटी कितनी है?"),
+        ("ru", "Гарантия действует два года.", "срок гарантии"),
+    ],
+)
+async def test_every_script_is_searchable(shelf: Shelf, language: str, text: str, question: str) -> None:
+    document = await shelf.put(text, language=language)
+    await shelf.put("Nothing of the kind.", language="en")
+    assert await shelf.found(question, languages=["en", language]) == set(document.chunk_ids)
+
+
+async def test_the_stop_words_of_the_questions_language_do_not_count(shelf: Shelf) -> None:
+    document = await shelf.put("La Paz office hours", "Warranty of the router")
+    assert await shelf.found("la router") == set(document.chunk_ids)
+    assert await shelf.found("la router", question_language="es") == {document.chunk_ids[1]}
+
+
+async def test_a_part_number_is_found_whole(shelf: Shelf) -> None:
+    document = await shelf.put("The DX-4100/2 needs firmware v2.3.1", "The DX-4200/2 needs firmware v2.3.2")
+    [first, *_] = await shelf.search("DX-4200/2")
+    assert first.chunk_id == document.chunk_ids[1]
+
+
+@pytest.mark.parametrize("question", ["", "   ", "?!…", "\0", "the of and", "\ud800"])
+async def test_a_question_without_terms_finds_nothing(shelf: Shelf, question: str) -> None:
+    await shelf.put("router")
+    assert await shelf.search(question) == []
+
+
+async def test_a_limit_of_none_and_an_empty_chatbot_find_nothing(shelf: Shelf) -> None:
+    assert await shelf.search("router") == []
+    await shelf.put("router")
+    assert await shelf.search("router", limit=0) == []
+
+
+async def test_a_pasted_page_is_a_valid_question(shelf: Shelf) -> None:
+    document = await shelf.put("zebra crossing", "common words everywhere")
+    page = " ".join(f"filler{number:05d}" for number in range(3000))
+    assert document.chunk_ids[0] in await shelf.found(f"{page[:9000]} zebra {page[9000:]}")
+
+
+async def test_of_a_long_question_the_rarest_words_count(shelf: Shelf) -> None:
+    words = ["word" + chr(97 + n // 26) + chr(97 + n % 26) for n in range(100)]
+    frequent = [await shelf.put(" ".join(words)) for _ in range(3)]
+    rare = await shelf.put("zebra")
+    found = await shelf.search(" ".join(words) + " zebra")
+    assert {hit.chunk_id for hit in found} == {*rare.chunk_ids, *(c for d in frequent for c in d.chunk_ids)}
+
+
+async def test_text_that_no_index_likes_is_indexed(shelf: Shelf) -> None:
+    strange = await shelf.put("a\0b router", "x" * 10_000 + " router", "", "🦜 router \ufffe")
+    assert await shelf.found("router") == {strange.chunk_ids[n] for n in (0, 1, 3)}
+    assert strange.chunk_ids[1] in await shelf.found("x" * 10_000)
+
+
+async def test_the_same_version_again_replaces_what_was_there(shelf: Shelf) -> None:
+    document = await shelf.put("router")
+    await shelf.store(document, ["antenna"], ["en"])
+    assert await shelf.search("router") == []
+    assert await shelf.found("antenna") == set(document.chunk_ids)
+
+
+async def test_a_removed_version_is_not_found(shelf: Shelf) -> None:
+    document = await shelf.put("router")
+    async with shelf.database.transaction(shelf.tenant.tenant_id) as connection:
+        await shelf.index.remove_version(connection, tenant_id=shelf.tenant.tenant_id, version_id=document.version_id)
+    assert await shelf.search("router") == []
+
+
+async def test_a_deleted_document_is_gone_from_the_next_search(shelf: Shelf, delete_document: Any) -> None:
+    kept, deleted = await shelf.put("router"), await shelf.put("router")
+    await delete_document(shelf.tenant, deleted)
+    assert await shelf.found("router") == set(kept.chunk_ids)
+
+
+async def test_only_the_live_version_is_found(shelf: Shelf) -> None:
+    old = await shelf.put("router old")
+    await shelf.put("router waiting", document_id=old.document_id, live=False)
+    assert await shelf.found("router") == set(old.chunk_ids)
+    new = await shelf.put("router new", document_id=old.document_id)
+    assert await shelf.found("router") == set(new.chunk_ids)
+
+
+async def test_a_private_document_is_found_by_its_owner_only_and_leaves_no_trace_in_scores(shelf: Shelf) -> None:
+    shared = await shelf.put("router", "antenna", owner="user:bob")
+    alone = await shelf.search("router")
+    private = await shelf.put("router router", visibility="private", owner="user:ada")
+    everything = {shared.chunk_ids[0], *private.chunk_ids}
+    assert await shelf.found("router", scope=scope_of(shelf.tenant, owner="user:ada")) == everything
+    for owner in (None, "user:bob", ""):
+        assert await shelf.search("router", scope=scope_of(shelf.tenant, owner=owner)) == alone
+
+
+async def test_another_chatbot_and_another_tenant_find_nothing(
+    shelf: Shelf, make_chatbot: Callable[[Any], Awaitable[Any]], make_tenant: Callable[[], Awaitable[Any]]
+) -> None:
+    document = await shelf.put("router")
+    second, stranger = await make_chatbot(shelf.tenant), await make_tenant()
+    options = {"also": document.chunk_ids}
+    assert await shelf.search("router", scope=scope_of(second), **options) == []
+    for scope in (scope_of(shelf.tenant), replace(scope_of(shelf.tenant), tenant_id=stranger.tenant_id)):
+        assert await shelf.search("router", scope=scope, as_tenant=stranger.tenant_id, **options) == []
+
+
+async def test_filters_keep_only_what_they_name(shelf: Shelf) -> None:
+    first = await shelf.put("router", "router", languages=["en", "de"], category="prices", content_type="faq")
+    second = await shelf.put("router", language="th")
+    english, german = first.chunk_ids
+    [thai] = second.chunk_ids
+    for narrowed, expected in (
+        ({"document_ids": [second.document_id]}, {thai}),
+        ({"languages": ["de", "th"]}, {german, thai}),
+        ({"content_types": ["faq"]}, {english, german}),
+        ({"categories": ["prices"], "languages": ["en"]}, {english}),
+        ({"categories": ["nothing"]}, set()),
+        ({"document_ids": []}, set()),
+        ({"languages": []}, set()),
+    ):
+        scope = scope_of(shelf.tenant, **narrowed)
+        assert await shelf.found("router", scope=scope, languages=["en", "de", "th"]) == expected, narrowed
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    question=st.text(max_size=300), text=st.text(max_size=300), language=st.sampled_from(["en", "th", "zh", "xx", ""])
+)
+async def test_any_text_can_be_indexed_and_asked(shelf: Shelf, question: str, text: str, language: str) -> None:
+    async with shelf.database.transaction(shelf.tenant.tenant_id) as connection:
+        await shelf.index.add(
+            connection,
+            tenant_id=shelf.tenant.tenant_id,
+            chatbot_id=shelf.tenant.chatbot_id,
+            document_id=uuid7(),
+            version_id=uuid7(),
+            chunks=[KeywordChunk(ordinal=0, text=text, language=language)],
+        )
+        await shelf.index.search(
+            connection, scope=scope_of(shelf.tenant), query=question, languages=["en", language], limit=5
+        )

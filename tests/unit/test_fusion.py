@@ -1,0 +1,107 @@
+"""Fusion: one ranking score from the arms of a search, and a similarity from 0 to 1."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dragoman.ports.embedder import Calibration
+from dragoman.retrieval.fusion import (
+    KEYWORD_CALIBRATION,
+    KEYWORD_WEIGHT,
+    Features,
+    Mode,
+    background,
+    calibrate,
+    fuse,
+    semantic_score,
+)
+
+CALIBRATION = Calibration(midpoint=0.825, slope=38.8, contrast=87.6, typical_background=0.77)
+COSINES = st.floats(0.6, 1.0)
+FEATURES = st.builds(Features, dense=COSINES, sentence=st.one_of(st.none(), COSINES), keyword=st.floats(0.0, 300.0))
+
+
+def test_keyword_evidence_decides_between_equal_vectors() -> None:
+    plain, named = fuse([Features(dense=0.85), Features(dense=0.85, keyword=12.0)])
+    assert named > plain
+
+
+def test_keyword_evidence_cannot_overturn_a_clear_difference_of_meaning() -> None:
+    meant, worded = fuse([Features(dense=0.88, sentence=0.89), Features(dense=0.80, sentence=0.81, keyword=90.0)])
+    assert meant > worded
+
+
+def test_a_passage_with_the_answering_sentence_beats_one_that_is_near_as_a_whole() -> None:
+    whole, exact = fuse([Features(dense=0.86, sentence=0.84), Features(dense=0.85, sentence=0.90)])
+    assert exact > whole
+
+
+def test_each_mode_hears_its_own_arms() -> None:
+    near, worded = Features(dense=0.9, sentence=0.9), Features(dense=0.8, sentence=0.8, keyword=40.0)
+    assert fuse([near, worded], "keyword") == [0.0, 40.0]
+    assert fuse([near, worded], "dense") == pytest.approx([0.9, 0.8])
+    assert fuse([near, worded], "hybrid") == pytest.approx([0.9, 0.8 + KEYWORD_WEIGHT / 2])
+
+
+def test_without_any_vector_the_hybrid_ranks_by_keywords() -> None:
+    scores = fuse([Features(dense=None, keyword=2.0), Features(dense=None, keyword=9.0)])
+    assert scores[1] > scores[0]
+
+
+def test_a_chunk_without_vectors_ranks_below_those_with_one() -> None:
+    unseen, seen = fuse([Features(dense=None, keyword=500.0), Features(dense=0.7)])
+    assert seen > unseen
+
+
+def test_a_chatbot_without_sentence_vectors_is_scored_by_its_chunks() -> None:
+    assert semantic_score(Features(dense=0.83)) == 0.83
+
+
+def test_an_answer_and_a_stranger_lie_on_both_sides_of_the_middle() -> None:
+    assert calibrate(0.88, CALIBRATION, 0.76) > 0.9  # xquad-a en: mean of the right passages
+    assert calibrate(0.745, CALIBRATION, 0.76) < 0.1  # and of all others
+    assert calibrate(0.81, CALIBRATION, 0.84) < 0.1  # in a narrow subject everything is near
+
+
+def test_the_background_skips_what_may_be_relevant() -> None:
+    pool = [0.9] * 10 + [0.75] * 40 + [0.1] * 50
+    assert background(pool, 0.77) == pytest.approx(0.75)
+
+
+def test_a_small_knowledge_borrows_the_typical_background() -> None:
+    assert background([], 0.77) == pytest.approx(0.77)
+    assert background([0.9], 0.77) == pytest.approx(0.77)
+    assert 0.70 < background([0.9, 0.70, 0.70], 0.77) < 0.77
+
+
+@given(st.lists(FEATURES, max_size=20), st.sampled_from(["dense", "keyword", "hybrid"]))
+def test_a_score_does_not_depend_on_the_other_candidates(candidates: list[Features], mode: Mode) -> None:
+    assert fuse(candidates, mode) == [fuse([candidate], mode)[0] for candidate in candidates]
+
+
+@given(FEATURES, st.floats(0.0, 50.0))
+def test_more_keyword_evidence_never_lowers_the_score(candidate: Features, more: float) -> None:
+    richer = Features(dense=candidate.dense, sentence=candidate.sentence, keyword=candidate.keyword + more)
+    before, after = fuse([candidate, richer])
+    assert before <= after <= before + KEYWORD_WEIGHT
+
+
+@given(st.floats(-2.0, 2.0), st.floats(-2.0, 2.0), st.floats(0.0, 1.0))
+def test_similarity_rises_with_the_score_and_stays_in_bounds(one: float, other: float, unrelated: float) -> None:
+    low, high = sorted((one, other))
+    low_similarity = calibrate(low, CALIBRATION, unrelated)
+    assert 0.0 <= low_similarity <= calibrate(high, CALIBRATION, unrelated) <= 1.0
+
+
+@given(st.floats(0.0, 1.0))
+def test_without_a_background_the_typical_one_is_assumed(score: float) -> None:
+    typical = CALIBRATION.typical_background
+    assert calibrate(score, CALIBRATION) == calibrate(score, CALIBRATION, typical)
+
+
+def test_keyword_scores_have_their_own_curve() -> None:
+    assert calibrate(0.0, KEYWORD_CALIBRATION) < 0.1
+    assert calibrate(10.0, KEYWORD_CALIBRATION) == pytest.approx(0.5)
+    assert calibrate(40.0, KEYWORD_CALIBRATION) > 0.9
