@@ -1,8 +1,8 @@
 """One PostgreSQL and one Valkey for the test run, a database for each test module, a tenant for each test.
 
-`DRAGOMAN_TEST_DATABASE_URL` (an administrator's, over TCP for instance) and `DRAGOMAN_TEST_CACHE_URL` point the tests at
-outside servers; otherwise the embedded ones start in a temporary home. The migrations run once, into a template
-that each module's database is copied from. Tests reach it as the roles `app` and `system` only.
+`DRAGOMAN_TEST_DATABASE_URL` (an administrator's, over TCP for instance) and `DRAGOMAN_TEST_CACHE_URL` point the
+tests at outside servers; otherwise the embedded ones start in a temporary home. The migrations run once, into a
+template that each module's database is copied from. Tests reach it as the roles `app` and `system` only.
 """
 
 from __future__ import annotations
@@ -184,9 +184,7 @@ def make_chatbot(database: Database) -> Callable[[Tenant], Awaitable[Tenant]]:
     """Gives a tenant a second chatbot: returns the same tenant with the new chatbot's id."""
 
     async def make(tenant: Tenant) -> Tenant:
-        second = Tenant(
-            tenant_id=tenant.tenant_id, chatbot_id=uuid7(), embedding_version=tenant.embedding_version
-        )
+        second = Tenant(tenant_id=tenant.tenant_id, chatbot_id=uuid7(), embedding_version=tenant.embedding_version)
         await insert_chatbot(database, second)
         return second
 
@@ -212,9 +210,7 @@ def make_document(database: Database) -> MakeDocument:
         document_id: UUID | None = None,
         **columns: Any,
     ) -> Document:
-        made = Document(
-            document_id=document_id or uuid7(), version_id=uuid7(), chunk_ids=[uuid7() for _ in texts]
-        )
+        made = Document(document_id=document_id or uuid7(), version_id=uuid7(), chunk_ids=[uuid7() for _ in texts])
         await _insert_document(database, tenant, made, new=document_id is None, live=live, columns=columns)
         await _insert_chunks(database, tenant, made, texts, languages or ["en"] * len(texts))
         return made

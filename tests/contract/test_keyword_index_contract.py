@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from dragoman.kit import registry
 from dragoman.kit.database import Database
 from dragoman.kit.text.terms import analyse
-from dragoman.ports.keyword_index import KeywordChunk, KeywordHit, KeywordIndex
+from dragoman.ports.keyword_index import KeywordChunk, KeywordFound, KeywordHit, KeywordIndex
 from dragoman.ports.vector_index import SearchScope
 
 
@@ -61,7 +61,7 @@ class Shelf:
             )
         self.texts |= dict(zip(document.chunk_ids, texts, strict=True))
 
-    async def search(
+    async def ask(
         self,
         query: str,
         *,
@@ -70,7 +70,7 @@ class Shelf:
         scope: SearchScope | None = None,
         as_tenant: UUID | None = None,
         **options: Any,
-    ) -> list[KeywordHit]:
+    ) -> KeywordFound:
         async with self.database.transaction(as_tenant or self.tenant.tenant_id) as connection:
             return await self.index.search(
                 connection,
@@ -80,6 +80,9 @@ class Shelf:
                 limit=limit,
                 **options,
             )
+
+    async def search(self, query: str, **options: Any) -> list[KeywordHit]:
+        return list((await self.ask(query, **options)).hits)
 
     async def found(self, query: str, **options: Any) -> set[UUID]:
         return {hit.chunk_id for hit in await self.search(query, **options)}
@@ -124,6 +127,22 @@ async def test_matched_weight_is_the_share_of_the_questions_rare_words(shelf: Sh
     assert len(hits) == 2
     [full, *_] = await shelf.search("antenna")
     assert full.matched_weight == pytest.approx(1.0)
+
+
+async def test_the_terms_of_the_question_come_with_their_weights(shelf: Shelf) -> None:
+    await shelf.put("router antenna", "router", "mast")
+    expected = {"router": 2, "antenna": 1, "unicorn": 0}
+    found = await shelf.ask("routers antenna unicorn", languages=["en", "xx"])
+    weights = {term.alternatives[-1].removesuffix("s"): term.weight for term in found.terms}
+    assert weights == pytest.approx({word: math.log(1 + (3 - df + 0.5) / (df + 0.5)) for word, df in expected.items()})
+    assert ("router", "routers") in [term.alternatives for term in found.terms]
+
+
+async def test_terms_have_weights_even_where_no_chunk_matches(shelf: Shelf) -> None:
+    await shelf.put("mast")
+    found = await shelf.ask("unicorn")
+    assert list(found.hits) == []
+    assert [term.weight for term in found.terms] == [pytest.approx(math.log(1 + 1.5 / 0.5))]
 
 
 async def test_equal_chunks_come_in_the_order_of_their_ids(shelf: Shelf) -> None:

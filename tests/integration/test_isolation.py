@@ -1,4 +1,4 @@
-"""A tenant sees and changes nothing of another one, in any table. Generated from the models: a new table is tested too."""
+"""A tenant sees and changes nothing of another one. Generated from the models, so that a new table is tested too."""
 
 from __future__ import annotations
 
@@ -173,9 +173,7 @@ async def test_the_system_role_reads_only_what_precedes_the_tenant(
                 await connection.execute(f"select * from {table.name}")
 
 
-async def test_the_system_role_changes_of_a_key_only_when_it_was_used(
-    database: Database, rows: dict[str, Row]
-) -> None:
+async def test_the_system_role_changes_of_a_key_only_when_it_was_used(database: Database, rows: dict[str, Row]) -> None:
     async with await psycopg.AsyncConnection.connect(database.urls.system) as connection:
         used = await connection.execute("update api_keys set last_used_at = now()")
         assert used.rowcount >= 1

@@ -18,7 +18,15 @@ from sqlalchemy.pool import NullPool
 
 from dragoman.entrypoints import schema
 from dragoman.entrypoints.resources import resource_path
-from dragoman.kit.database import APP_ROLE, OWNER_ROLE, SYSTEM_ROLE, Database, DatabaseUrls, driver_url
+from dragoman.kit.database import (
+    APP_ROLE,
+    OWNER_ROLE,
+    SYSTEM_ROLE,
+    Database,
+    DatabaseUnavailableError,
+    DatabaseUrls,
+    driver_url,
+)
 
 _UPGRADE_LOCK = 7_203_944_001
 
@@ -103,7 +111,8 @@ async def test_a_database_can_be_downgraded_and_upgraded_again(empty_database: C
         await asyncio.to_thread(_downgrade, url)
         async with await psycopg.AsyncConnection.connect(url) as connection:
             left = await connection.execute(
-                "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'S') "
+                "select relname from pg_class "
+                "where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'S') "
                 "union all select proname from pg_proc where proowner = %s::regrole",
                 [OWNER_ROLE],
             )
@@ -146,8 +155,6 @@ async def _waiting(connection: psycopg.AsyncConnection[Any]) -> int:
 
 
 async def test_an_unreachable_database_is_reported_as_such(admin_url: str) -> None:
-    from dragoman.kit.database import DatabaseUnavailableError
-
     with pytest.raises(DatabaseUnavailableError):
         await asyncio.to_thread(schema.upgrade, f"postgresql://nobody@/nothing?host=/nowhere/{uuid4().hex}")
 
@@ -203,13 +210,17 @@ async def test_partitions_are_reached_through_their_parent_only(database: Databa
     ("statement", "condition"),
     [
         (
-            "select postings from keyword_postings where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s "
-            "and term = any(array['router', 'antenna'])",
+            (
+                "select postings from keyword_postings where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s "
+                "and term = any(array['router', 'antenna'])"
+            ),
             "(term = ANY (",
         ),
         (
-            "select embedding from chunk_embeddings where tenant_id = %(tenant_id)s and version_id = %(id)s "
-            "and embedding_version = 1",
+            (
+                "select embedding from chunk_embeddings where tenant_id = %(tenant_id)s and version_id = %(id)s "
+                "and embedding_version = 1"
+            ),
             "(version_id = ",
         ),
         ("select text from chunks where tenant_id = %(tenant_id)s and version_id = %(id)s", "(version_id = "),

@@ -19,12 +19,13 @@ from dragoman.generation.evidence import (
     choose_evidence,
 )
 from dragoman.generation.phrases import i_do_not_know
-from dragoman.kit.text.markdown import is_table_row, table_header
+from dragoman.kit.text.markdown import headings_above, is_table_row, line_at, names_only, table_header
 from dragoman.kit.text.sentences import split_sentences
 from dragoman.ports.vector_index import SearchScope, SentenceHit
 from dragoman.retrieval.entities import Passage
 
 MODEL = "extractive"
+_LIST_ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s")
 _MARKUP = re.compile(r"^\s*(?:[-*+]\s+|\d+[.)]\s+|#{1,6}\s+|>\s+)")
 
 
@@ -123,6 +124,7 @@ def _evidence_passage(passage: Passage, hits: Sequence[SentenceHit]) -> Evidence
     places: list[tuple[int, int, float | None]] = [(hit.start, hit.end, hit.cosine) for hit in hits] or [
         (start, end, None) for start, end in split_sentences(chunk.text, chunk.language)
     ]
+    quotable = [place for place in places if not names_only(line_at(chunk.text, place[0]))]
     return EvidencePassage(
         score=passage.score,
         semantic=passage.semantic,
@@ -131,10 +133,15 @@ def _evidence_passage(passage: Passage, hits: Sequence[SentenceHit]) -> Evidence
         heading=" > ".join(chunk.heading_path),
         text=chunk.text,
         sentences=tuple(
-            Sentence(start=start, end=end, cosine=cosine, context=table_header(chunk.text, start))
-            for start, end, cosine in places
+            Sentence(start=start, end=end, cosine=cosine, context=_context(chunk.text, start))
+            for start, end, cosine in quotable
         ),
     )
+
+
+def _context(text: str, start: int) -> str:
+    """What a reader needs beside a sentence: the headings within its chunk, the header of its table."""
+    return "\n".join((*headings_above(text, start), table_header(text, start)))
 
 
 def _rendered(passage: Passage, quote: Quote, number: int) -> tuple[str, str]:
@@ -143,7 +150,11 @@ def _rendered(passage: Passage, quote: Quote, number: int) -> tuple[str, str]:
     words = text[quote.start : quote.end].strip()
     if is_table_row(words):
         return table_header(text, quote.start), f"{words[:-1].rstrip()} [{number}] |"
-    return "", f"{_MARKUP.sub('', words)} [{number}]"
+    plain = " ".join(_MARKUP.sub("", words).split())
+    subject = headings_above(text, quote.start)[-1:] or passage.found.chunk.heading_path[-1:]
+    if subject and _LIST_ITEM.match(line_at(text, quote.start)):
+        plain = f"{subject[0]}: {plain}"  # an item of a list says nothing without what the list is about
+    return "", f"{plain} [{number}]"
 
 
 def _joined(parts: Sequence[tuple[str, str]]) -> str:

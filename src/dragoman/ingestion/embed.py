@@ -7,16 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from dragoman.inference.service import CallContext, Inference
-from dragoman.kit.text.markdown import is_table_row, row_with_names, table_header
+from dragoman.kit.text.markdown import (
+    heading_text,
+    headings_above,
+    is_table_row,
+    row_with_names,
+    table_header,
+)
 from dragoman.kit.text.sentences import split_sentences
 from dragoman.knowledge.entities import Chunk
 from dragoman.ports.vector_index import ChunkVectors
 
 
-def embedder_input(title: str, heading_path: Sequence[str], text: str) -> str:
-    """A chunk as it is embedded and indexed: its title and headings say what it is about."""
-    head = " > ".join(part for part in (title, *heading_path) if part)
-    return f"{head}\n{text}" if head else text
+def chunk_input(title: str, heading_path: Sequence[str], text: str) -> str:
+    """A chunk as it is embedded and indexed: under its title and headings, each of which is said once."""
+    lines = text.split("\n")
+    while len(lines) > 1 and (not lines[0].strip() or heading_text(lines[0]) in (title, *heading_path)):
+        del lines[0]
+    return _below((title, *heading_path), "\n".join(lines))
 
 
 def sentence_input(title: str, chunk: Chunk, start: int, end: int) -> str:
@@ -27,7 +35,13 @@ def sentence_input(title: str, chunk: Chunk, start: int, end: int) -> str:
     words = chunk.text[start:end]
     if is_table_row(words) and (header := table_header(chunk.text, start)):
         words = row_with_names(header, words)
-    return embedder_input(title, chunk.heading_path, words)
+    inner = [heading for heading in headings_above(chunk.text, start) if heading not in chunk.heading_path]
+    return _below((title, *chunk.heading_path, *inner), words)
+
+
+def _below(headings: Sequence[str], words: str) -> str:
+    head = " > ".join(dict.fromkeys(part for part in headings if part))
+    return f"{head}\n{words}" if head else words
 
 
 async def embed_chunks(
@@ -45,7 +59,7 @@ async def embed_chunks(
         EmbedderUnavailableError, EmbedderRejectedError, CircuitOpenError.
     """
     spans = [split_sentences(chunk.text, chunk.language) if with_sentences else [] for chunk in chunks]
-    texts = [embedder_input(title, chunk.heading_path, chunk.text) for chunk in chunks]
+    texts = [chunk_input(title, chunk.heading_path, chunk.text) for chunk in chunks]
     sentences = [
         sentence_input(title, chunk, start, end)
         for chunk, places in zip(chunks, spans, strict=True)

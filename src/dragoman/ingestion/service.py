@@ -25,7 +25,7 @@ from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.inference.service import CallContext
 from dragoman.ingestion.chunk import ChunkDraft, ChunkSettings, chunk_content_hash, chunk_document
 from dragoman.ingestion.clean import clean_pages
-from dragoman.ingestion.embed import embed_chunks, embedder_input
+from dragoman.ingestion.embed import chunk_input, embed_chunks
 from dragoman.ingestion.errors import UnsupportedDocumentTypeError
 from dragoman.ingestion.validate import UploadLimits, inspect_upload, require_text
 from dragoman.jobs import service as jobs
@@ -396,7 +396,7 @@ async def _index(deps: Deps, work: _Work) -> None:
             chunks=[
                 KeywordChunk(
                     ordinal=chunk.ordinal,
-                    text=embedder_input(title, chunk.heading_path, chunk.text),
+                    text=chunk_input(title, chunk.heading_path, chunk.text),
                     language=chunk.language,
                 )
                 for chunk in chunks

@@ -34,6 +34,8 @@ def readable_name(key: str) -> str:
 
 _TABLE_LINE = re.compile(r"^\s*\|.*\|\s*$")
 _SEPARATOR_LINE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
+_HEADING = re.compile(r"^\s*(#{1,6})\s+(.*?)\s*#*\s*$")
+_LABEL = re.compile(r"^\s*(\*\*|__)[^*_]+\1:?\s*$")
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
 
 
@@ -70,3 +72,30 @@ def table_header(text: str, start: int) -> str:
             header = line.strip()
         offset += len(line)
     return ""
+
+
+def heading_text(line: str) -> str | None:
+    """The text of a Markdown heading, None for any other line."""
+    match = _HEADING.match(line)
+    return match.group(2) if match else None
+
+
+def headings_above(text: str, offset: int) -> list[str]:
+    """The headings within `text` under which `offset` lies, outermost first; the heading of its own line is not one."""
+    path: list[tuple[int, str]] = []
+    for line in text[: text.rfind("\n", 0, offset) + 1].split("\n"):
+        if match := _HEADING.match(line):
+            level = len(match.group(1))
+            path = [entry for entry in path if entry[0] < level] + [(level, match.group(2))]
+    return [heading for _, heading in path]
+
+
+def line_at(text: str, offset: int) -> str:
+    """The whole line in which `offset` lies."""
+    end = text.find("\n", offset)
+    return text[text.rfind("\n", 0, offset) + 1 : end if end >= 0 else len(text)]
+
+
+def names_only(line: str) -> bool:
+    """Whether a line only names what follows: a heading, or a line in bold."""
+    return heading_text(line) is not None or _LABEL.match(line) is not None
