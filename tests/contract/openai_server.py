@@ -134,5 +134,5 @@ def _chunk(body: dict[str, Any]) -> dict[str, Any]:
 
 def _cut(text: str, body: dict[str, Any]) -> list[str]:
     for stop in body.get("stop") or ():
-        text = text.split(stop)[0]
+        text = text.split(stop, maxsplit=1)[0]
     return [f"{word} " for word in text.split()]

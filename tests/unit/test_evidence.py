@@ -140,9 +140,7 @@ SIGNALS = st.builds(
 def test_better_evidence_never_lowers_the_confidence(signals: Signals, more: float) -> None:
     before = estimate_confidence(signals, CONFIDENCE)
     for name in ("semantic", "contrast", "coverage"):
-        after = estimate_confidence(
-            dataclasses.replace(signals, **{name: getattr(signals, name) + more}), CONFIDENCE
-        )
+        after = estimate_confidence(dataclasses.replace(signals, **{name: getattr(signals, name) + more}), CONFIDENCE)
         assert 0.0 <= before <= after <= 1.0
 
 

@@ -70,9 +70,7 @@ async def list_sessions(
     caller: CallerWhoAsks, deps: DepsDep, page: PageDep, chatbot_id: ChatbotIdQuery = None, user_id: UserIdQuery = None
 ) -> SessionList:
     """List your conversations, the latest first."""
-    found = await service.list_sessions(
-        deps, caller, asker=asker_of(caller, user_id), chatbot_id=chatbot_id, page=page
-    )
+    found = await service.list_sessions(deps, caller, asker=asker_of(caller, user_id), chatbot_id=chatbot_id, page=page)
     items = [SessionOut.of(session) for session in found.items]
     return SessionList(sessions=items, total=found.total, limit=page.limit, offset=page.offset)
 
@@ -100,9 +98,7 @@ async def update_session(
 
 
 @router.delete("/api/chatbot/sessions/{session_id}/", status_code=status.HTTP_204_NO_CONTENT, tags=["chat"])
-async def delete_session(
-    session_id: UUID, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
-) -> None:
+async def delete_session(session_id: UUID, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None) -> None:
     """Delete a conversation with all its messages."""
     await service.delete_session(deps, caller, asker=asker_of(caller, user_id), session_id=session_id)
 
@@ -159,9 +155,7 @@ async def stream_message(
 
 
 def _asked(caller: Caller, session_id: UUID, body: MessageIn, user_id: str | None) -> Asked:
-    return Asked(
-        session_id=session_id, asker=asker_of(caller, user_id), question=body.message, language=body.language
-    )
+    return Asked(session_id=session_id, asker=asker_of(caller, user_id), question=body.message, language=body.language)
 
 
 async def _server_sent_events(
@@ -176,7 +170,7 @@ async def _server_sent_events(
                     yield _data(_event_out(event))
     except DragomanError as error:
         yield _data(ErrorEvent(code=error.code, detail=error.message))
-    except Exception:
+    except Exception:  # noqa: BLE001 - the stream has begun: the asker is told in it, the log has the trace
         _log.exception("chat.stream_failed", session_id=str(asked.session_id))
         yield _data(ErrorEvent(code="internal", detail=DragomanError().message))
 

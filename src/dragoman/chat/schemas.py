@@ -19,7 +19,9 @@ class SessionIn(BaseModel):
 
     chatbot_id: UUID | None = None
     title: str = Field("", max_length=200, description="Made from the first question when empty.")
-    user_id: str | None = Field(None, max_length=200, description="Your own name for the asker, for keys that may act for users.")
+    user_id: str | None = Field(
+        None, max_length=200, description="Your own name for the asker, for keys that may act for users."
+    )
     settings: dict[str, Any] = Field(default_factory=dict, examples=[{"language": "de"}])
     document_ids: list[UUID] | None = Field(None, max_length=500, description="Chat over these documents only.")
 
@@ -60,7 +62,9 @@ class MessageIn(BaseModel):
 
     message: str = Field(min_length=1, max_length=8000, examples=["How do I configure audio processing?"])
     include_sources: bool = True
-    language: str | None = Field(None, min_length=2, max_length=8, description="Taken where the question's own cannot be told.")
+    language: str | None = Field(
+        None, min_length=2, max_length=8, description="Taken where the question's own cannot be told."
+    )
 
 
 class SourceOut(BaseModel):

@@ -68,7 +68,7 @@ async def get_session(connection: AsyncConnection, caller: Caller, asker: str, s
     """
     session = await repository.find_session(connection, tenant_id=caller.tenant_id, session_id=session_id)
     if session is None or (session.asker != asker and Permission.READ_ALL_SESSIONS not in caller.permissions):
-        raise SessionNotFoundError()
+        raise SessionNotFoundError
     return session
 
 
@@ -94,9 +94,7 @@ async def update_session(
     """Change title, settings or `is_active`. Raises SessionNotFoundError."""
     async with deps.database.transaction(caller.tenant_id) as connection:
         await get_session(connection, caller, asker, session_id)
-        await repository.update_session(
-            connection, tenant_id=caller.tenant_id, session_id=session_id, values=values
-        )
+        await repository.update_session(connection, tenant_id=caller.tenant_id, session_id=session_id, values=values)
         return await get_session(connection, caller, asker, session_id)
 
 

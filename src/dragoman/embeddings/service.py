@@ -36,5 +36,5 @@ async def get_version(connection: AsyncConnection, version_id: int) -> Embedding
     """A version by its id. Raises EmbeddingVersionNotFoundError."""
     version = await repository.find_version(connection, version_id)
     if version is None:
-        raise EmbeddingVersionNotFoundError()
+        raise EmbeddingVersionNotFoundError
     return version

@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
-    Double,
     ForeignKeyConstraint,
     Identity,
     Index,

@@ -223,7 +223,7 @@ class _RequestMiddleware:
             message = await receive()
             received += len(message.get("body", b""))
             if received > _MAX_BODY_BYTES:
-                raise _BodyTooLargeError()
+                raise _BodyTooLargeError
             return message
 
         async def send_with_id(message: Message) -> None:

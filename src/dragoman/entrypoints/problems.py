@@ -30,7 +30,14 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 
 def problem(
-    request: Request, *, status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None, **more: object
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    **more: object,
 ) -> JSONResponse:
     body = {
         "type": f"/docs/errors#{code}",

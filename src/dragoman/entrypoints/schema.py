@@ -74,7 +74,7 @@ def revision_of(admin_url: str) -> str | None:
         return current_revision(connection)
 
 
-def _is_ours(name: str | None, kind: str, parents: object) -> bool:
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
     """Partitions are made at run time, one per embedding version, and are not in the models."""
     return not (kind == "table" and name is not None and "_embeddings_v" in name)
 
@@ -84,7 +84,7 @@ def _connect(admin_url: str) -> Connection:
     try:
         return engine.connect()
     except OperationalError as error:
-        raise DatabaseUnavailableError() from error
+        raise DatabaseUnavailableError from error
 
 
 def _create_roles(connection: Connection, admin_url: str) -> None:

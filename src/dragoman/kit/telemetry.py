@@ -47,9 +47,7 @@ def configure_logging(*, level: str = "INFO", style: Literal["console", "json"] 
     if style == "json":
         final.append(structlog.processors.format_exc_info)
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer])
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer]))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -58,7 +56,7 @@ def configure_logging(*, level: str = "INFO", style: Literal["console", "json"] 
 
 
 @contextmanager
-def span(name: str, **attributes: str | int | float | bool) -> Iterator[None]:
+def span(name: str, **attributes: str | float | bool) -> Iterator[None]:
     """An OpenTelemetry span; costs next to nothing when no exporter is set."""
     with _tracer.start_as_current_span(name, attributes=attributes):
         yield

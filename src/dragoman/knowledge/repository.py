@@ -26,9 +26,7 @@ from dragoman.knowledge.tables import chunks, document_versions, documents
 # ---- documents
 
 
-async def insert_document(
-    connection: AsyncConnection, new: NewDocument, *, tenant_id: UUID, document_id: UUID
-) -> None:
+async def insert_document(connection: AsyncConnection, new: NewDocument, *, tenant_id: UUID, document_id: UUID) -> None:
     await connection.execute(
         insert(documents).values(
             tenant_id=tenant_id,
@@ -85,7 +83,13 @@ async def find_document(connection: AsyncConnection, *, tenant_id: UUID, documen
 
 
 async def find_same_content(
-    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, content_hash: str, owner: str, visibility: Visibility
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID,
+    content_hash: str,
+    owner: str,
+    visibility: Visibility,
 ) -> Document | None:
     """A document of the same content whose newest version has not failed: shared, or private to the same owner."""
     query = (
@@ -169,7 +173,11 @@ async def mark_deleted(connection: AsyncConnection, *, tenant_id: UUID, document
         update(documents)
         .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
         .values(
-            deleted_at=now(), live_version_id=None, state=DocumentState.DELETED.value, external_id=None, updated_at=now()
+            deleted_at=now(),
+            live_version_id=None,
+            state=DocumentState.DELETED.value,
+            external_id=None,
+            updated_at=now(),
         )
     )
 
@@ -236,9 +244,7 @@ async def list_live_languages(connection: AsyncConnection, *, tenant_id: UUID, c
 async def replace_chunks(
     connection: AsyncConnection, new: Sequence[Chunk], *, tenant_id: UUID, chatbot_id: UUID, version_id: UUID
 ) -> None:
-    await connection.execute(
-        delete(chunks).where(chunks.c.tenant_id == tenant_id, chunks.c.version_id == version_id)
-    )
+    await connection.execute(delete(chunks).where(chunks.c.tenant_id == tenant_id, chunks.c.version_id == version_id))
     rows = [
         {
             "tenant_id": tenant_id,
@@ -273,9 +279,7 @@ async def list_chunks(connection: AsyncConnection, *, tenant_id: UUID, version_i
 
 
 async def delete_chunks(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
-    await connection.execute(
-        delete(chunks).where(chunks.c.tenant_id == tenant_id, chunks.c.version_id == version_id)
-    )
+    await connection.execute(delete(chunks).where(chunks.c.tenant_id == tenant_id, chunks.c.version_id == version_id))
 
 
 async def list_live_chunks(

@@ -43,9 +43,7 @@ async def register_document(
         )
     document_id, version_id = known.id if known else new_id(), new_id()
     payload = {"document_id": str(document_id), "version_id": str(version_id), "chatbot_id": str(new.chatbot_id)}
-    job = await jobs.enqueue(
-        connection, tenant_id=tenant_id, kind=INGEST_DOCUMENT, payload=payload, priority=priority
-    )
+    job = await jobs.enqueue(connection, tenant_id=tenant_id, kind=INGEST_DOCUMENT, payload=payload, priority=priority)
     if known is None:
         await repository.insert_document(connection, new, tenant_id=tenant_id, document_id=document_id)
     await repository.insert_version(
@@ -71,7 +69,7 @@ async def get_document(connection: AsyncConnection, caller: Caller, document_id:
     """
     document = await _get(connection, caller.tenant_id, document_id)
     if document.visibility is Visibility.PRIVATE and document.owner != caller.asker:
-        raise DocumentNotFoundError()
+        raise DocumentNotFoundError
     return document
 
 
@@ -142,7 +140,7 @@ async def delete_chatbot(deps: Deps, caller: Caller, chatbot_id: UUID) -> None:
     async with deps.database.transaction(caller.tenant_id) as connection:
         chatbot = await tenancy.get_chatbot(connection, caller, chatbot_id)
         if chatbot.is_default:
-            raise DefaultChatbotError()
+            raise DefaultChatbotError
         keys = await repository.list_blob_keys(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id)
         await tenancy_repository.delete_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id)
         job = await jobs.enqueue(
@@ -166,5 +164,5 @@ async def purge_blobs(deps: Deps, job: Job, progress: Progress) -> None:
 async def _get(connection: AsyncConnection, tenant_id: UUID, document_id: UUID) -> Document:
     document = await repository.find_document(connection, tenant_id=tenant_id, document_id=document_id)
     if document is None:
-        raise DocumentNotFoundError()
+        raise DocumentNotFoundError
     return document

@@ -26,7 +26,9 @@ _CAPACITY = 20_000
 MODEL_CALLS = Counter("dragoman_model_calls_total", "Model calls.", ["purpose", "adapter", "outcome"])
 MODEL_TOKENS = Counter("dragoman_model_tokens_total", "Tokens of model calls.", ["purpose", "direction"])
 MODEL_COST = Counter("dragoman_model_cost_usd_total", "Cost of model calls in US dollars.", ["purpose"])
-RECORDS_LOST = Counter("dragoman_usage_records_lost_total", "Usage records dropped: the buffer was full or the tenant gone.")
+RECORDS_LOST = Counter(
+    "dragoman_usage_records_lost_total", "Usage records dropped: the buffer was full or the tenant gone."
+)
 
 
 class UsageBuffer:

@@ -1,6 +1,6 @@
 """Finds the passages that may answer a question: both arms, one score, one ranking.
 
-    embed the question -> dense arm -> keyword arm -> the scores each arm lacks of the other's finds -> fuse -> load
+embed the question -> dense arm -> keyword arm -> the scores each arm lacks of the other's finds -> fuse -> load
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ class SearchIn(BaseModel):
     max_results: int = Field(10, ge=1, le=100)
     similarity_threshold: float = Field(0.0, ge=0.0, le=1.0, description="Results below this score are left out.")
     mode: Mode | None = Field(None, description="hybrid, dense or keyword; without it the chatbot's setting.")
-    language: str | None = Field(None, min_length=2, max_length=8, description="Of the query; found out when not given.")
+    language: str | None = Field(
+        None, min_length=2, max_length=8, description="Of the query; found out when not given."
+    )
     document_ids: list[UUID] | None = Field(None, max_length=500)
     languages: list[str] | None = Field(None, max_length=50, description="Only passages in these languages.")
     content_types: list[str] | None = Field(None, max_length=10)

@@ -60,17 +60,17 @@ async def authenticate(database: Database, secret: str | None) -> Caller:
         MissingKeyError, InvalidKeyError, RevokedKeyError, ExpiredKeyError.
     """
     if not secret:
-        raise MissingKeyError()
+        raise MissingKeyError
     if not secret.startswith(KEY_PREFIX) or not secret.isascii():
-        raise InvalidKeyError()
+        raise InvalidKeyError
     async with database.system_transaction() as connection:
         key = await repository.find_key_by_hash(connection, secret_hash(secret))
         if key is None:
-            raise InvalidKeyError()
+            raise InvalidKeyError
         if key.revoked_at is not None:
-            raise RevokedKeyError()
+            raise RevokedKeyError
         if key.expires_at is not None and key.expires_at <= now():
-            raise ExpiredKeyError()
+            raise ExpiredKeyError
         if key.last_used_at is None or now() - key.last_used_at > _LAST_USED_RESOLUTION:
             await repository.mark_key_used(connection, key)
     return caller_of(key)
@@ -96,7 +96,9 @@ def require(caller: Caller, permission: Permission) -> Caller:
         ForbiddenError: it has not.
     """
     if permission not in caller.permissions:
-        raise ForbiddenError(f"The role {caller.role.value!r} may not do this; it needs the permission {permission.value!r}.")
+        raise ForbiddenError(
+            f"The role {caller.role.value!r} may not do this; it needs the permission {permission.value!r}."
+        )
     return caller
 
 
@@ -105,8 +107,6 @@ def asker_of(caller: Caller, external_user_id: str | None) -> str:
     if external_user_id and caller.may_act_for_users:
         return f"external:{external_user_id}"
     return caller.asker
-
-
 
 
 def tenant_of_system(tenant_id: UUID) -> Caller:

@@ -26,7 +26,9 @@ async def set_default_chatbot(connection: AsyncConnection, *, tenant_id: UUID, c
 
 async def list_tenants(connection: AsyncConnection) -> list[Tenant]:
     rows = await connection.execute(select(tenants).order_by(tenants.c.id))
-    return [Tenant(id=r.id, name=r.name, default_chatbot_id=r.default_chatbot_id, created_at=r.created_at) for r in rows]
+    return [
+        Tenant(id=r.id, name=r.name, default_chatbot_id=r.default_chatbot_id, created_at=r.created_at) for r in rows
+    ]
 
 
 # ---- chatbots
@@ -133,9 +135,7 @@ async def find_user_by_email(connection: AsyncConnection, *, tenant_id: UUID, em
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
-    return User(
-        id=row.id, tenant_id=row.tenant_id, email=row.email, display_name=row.display_name, role=Role(row.role)
-    )
+    return User(id=row.id, tenant_id=row.tenant_id, email=row.email, display_name=row.display_name, role=Role(row.role))
 
 
 # ---- API keys
@@ -167,7 +167,9 @@ async def find_key_by_hash(connection: AsyncConnection, secret_hash: bytes) -> A
 
 async def mark_key_used(connection: AsyncConnection, key: ApiKey) -> None:
     await connection.execute(
-        update(api_keys).where(api_keys.c.tenant_id == key.tenant_id, api_keys.c.id == key.id).values(last_used_at=now())
+        update(api_keys)
+        .where(api_keys.c.tenant_id == key.tenant_id, api_keys.c.id == key.id)
+        .values(last_used_at=now())
     )
 
 

@@ -25,7 +25,9 @@ class ChatbotPatch(BaseModel):
 
     name: str | None = Field(None, min_length=1, max_length=200)
     description: str | None = Field(None, max_length=2000)
-    settings: dict[str, Any] | None = Field(None, description="Merged into the present settings; null restores a default.")
+    settings: dict[str, Any] | None = Field(
+        None, description="Merged into the present settings; null restores a default."
+    )
     is_default: bool | None = None
 
 

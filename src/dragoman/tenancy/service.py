@@ -73,7 +73,7 @@ async def get_tenant(database: Database, tenant_id: UUID) -> Tenant:
     for tenant in await list_tenants(database):
         if tenant.id == tenant_id:
             return tenant
-    raise TenantNotFoundError()
+    raise TenantNotFoundError
 
 
 # ---- chatbots
@@ -100,7 +100,7 @@ async def get_chatbot(connection: AsyncConnection, caller: Caller, chatbot_id: U
     else:
         chatbot = await repository.find_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=wanted)
     if chatbot is None:
-        raise ChatbotNotFoundError()
+        raise ChatbotNotFoundError
     return chatbot
 
 
@@ -136,9 +136,7 @@ async def update_chatbot(
             values["description"] = description
         if settings is not None:
             values["settings"] = validated_settings({**chatbot.settings, **settings})
-        await repository.update_chatbot(
-            connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id, values=values
-        )
+        await repository.update_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id, values=values)
         if settings is not None:
             await repository.raise_knowledge_revision(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id)
         if is_default:
@@ -249,7 +247,7 @@ async def revoke_key(database: Database, caller: Caller, key_id: UUID) -> ApiKey
         await repository.revoke_key(connection, tenant_id=caller.tenant_id, key_id=key_id, at=now())
         key = await repository.find_key(connection, tenant_id=caller.tenant_id, key_id=key_id)
     if key is None:
-        raise KeyNotFoundError()
+        raise KeyNotFoundError
     return key
 
 

@@ -12,7 +12,9 @@ class ChatbotSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    answerer: str = Field("extractive", description="`extractive` quotes the sources; else the name of an `llm` adapter.")
+    answerer: str = Field(
+        "extractive", description="`extractive` quotes the sources; else the name of an `llm` adapter."
+    )
     model: str | None = Field(None, description="Model of the provider; None for the one in the adapter's settings.")
     prompt: str | None = Field(None, max_length=8000, description="Extra instructions for the language model.")
     max_quotes: int = Field(2, ge=1, le=8, description="Sentences that an extractive answer quotes at most.")
@@ -21,7 +23,10 @@ class ChatbotSettings(BaseModel):
         0.0, ge=0.0, le=1.0, description="Passages with a lower `similarity_score` are not used for answers."
     )
     confidence_threshold: float | None = Field(
-        None, ge=0.0, le=1.0, description="Below this confidence the answer is \"I don't know\"; None for the measured default."
+        None,
+        ge=0.0,
+        le=1.0,
+        description='Below this confidence the answer is "I don\'t know"; None for the measured default.',
     )
     chunk_tokens: int = Field(320, ge=64, le=1200, description="Aimed length of a chunk in tokens of the embedder.")
     chunk_overlap_tokens: int = Field(0, ge=0, le=400, description="Whole sentences repeated from the chunk before.")

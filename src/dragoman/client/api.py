@@ -1,0 +1,112 @@
+"""The client: one object, with a part for each kind of thing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+
+from dragoman.client.chat import Messages, Sessions
+from dragoman.client.documents import Documents
+from dragoman.client.models import Answer, Readiness, SearchResult, StreamEvent
+from dragoman.client.tenancy import Chatbots, Keys
+from dragoman.client.transport import Transport
+
+
+class Dragoman:
+    """Dragoman behind a URL, as the holder of an API key. Use it as an async context manager, or close it.
+
+    Every method raises `ConnectionFailedError` when nobody answers and `ApiError` when the answer is an error.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        *,
+        timeout_s: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`timeout_s` bounds each wait for the network; `transport` replaces the network, for tests."""
+        self._transport = Transport(url, api_key, timeout_s=timeout_s, transport=transport)
+        self.chatbots = Chatbots(self._transport)
+        self.keys = Keys(self._transport)
+        self.documents = Documents(self._transport)
+        self.sessions = Sessions(self._transport)
+        self.messages = Messages(self._transport)
+
+    @property
+    def url(self) -> str:
+        return self._transport.url
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def check_health(self) -> dict[str, Any]:
+        """What `/healthz` says: the status and the version."""
+        health: dict[str, Any] = await self._transport.request("GET", "/healthz")
+        return health
+
+    async def check_readiness(self) -> Readiness:
+        """What `/readyz` says. Raises ApiError 503 when a part is missing."""
+        return Readiness.model_validate(await self._transport.request("GET", "/readyz"))
+
+    async def search(
+        self,
+        query: str,
+        *,
+        chatbot_id: UUID | str | None = None,
+        max_results: int = 10,
+        mode: str | None = None,
+        language: str | None = None,
+        similarity_threshold: float | None = None,
+        document_ids: Sequence[UUID | str] | None = None,
+        languages: Sequence[str] | None = None,
+        content_types: Sequence[str] | None = None,
+        categories: Sequence[str] | None = None,
+        explain: bool = False,
+    ) -> SearchResult:
+        """The passages nearest to a question; what is None is left to the chatbot's settings."""
+        body = {
+            "query": query,
+            "chatbot_id": chatbot_id and str(chatbot_id),
+            "max_results": max_results,
+            "mode": mode,
+            "language": language,
+            "similarity_threshold": similarity_threshold,
+            "document_ids": None if document_ids is None else [str(each) for each in document_ids],
+            "languages": languages,
+            "content_types": content_types,
+            "categories": categories,
+            "explain": explain or None,
+        }
+        given = {name: value for name, value in body.items() if value is not None}
+        return SearchResult.model_validate(await self._transport.request("POST", "/api/search", json=given))
+
+    async def ask(
+        self, question: str, *, chatbot_id: UUID | str | None = None, language: str | None = None
+    ) -> Answer:
+        """One question in a session of its own, with the whole answer at once."""
+        session = await self.sessions.create(chatbot_id=chatbot_id)
+        return await self.messages.send(session.id, question, language=language)
+
+    async def ask_stream(
+        self, question: str, *, chatbot_id: UUID | str | None = None, language: str | None = None
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """One question in a session of its own, with the events of its answer as they come."""
+        session = await self.sessions.create(chatbot_id=chatbot_id)
+        async with aclosing(self.messages.stream(session.id, question, language=language)) as events:
+            async for event in events:
+                yield event
