@@ -40,8 +40,10 @@ def _isolate(table: str, column: str) -> list[str]:
     return [
         f"alter table {table} enable row level security",
         f"alter table {table} force row level security",
-        f"create policy tenant_isolation on {table} to dragoman_app "
-        f"using ({column} = {_CURRENT_TENANT}) with check ({column} = {_CURRENT_TENANT})",
+        (
+            f"create policy tenant_isolation on {table} to dragoman_app "
+            f"using ({column} = {_CURRENT_TENANT}) with check ({column} = {_CURRENT_TENANT})"
+        ),
         f"grant select, insert, update, delete on {table} to dragoman_app",
     ]
 
@@ -68,8 +70,10 @@ _SYSTEM_ACCESS = [
     "create policy system_publishes on outbox_events to dragoman_system using (true) with check (true)",
     "grant select, update, delete on outbox_events to dragoman_system",
     "revoke execute on function ensure_embedding_version(text, text, text, integer, integer, jsonb, jsonb) from public",
-    "grant execute on function ensure_embedding_version(text, text, text, integer, integer, jsonb, jsonb) "
-    "to dragoman_system",
+    (
+        "grant execute on function ensure_embedding_version(text, text, text, integer, integer, jsonb, jsonb) "
+        "to dragoman_system"
+    ),
 ]
 
 # Runs as the owner, because `system` may not change the schema. Takes a lock so that two processes make one version.

@@ -1,9 +1,9 @@
 """The typed client of the HTTP API. It imports nothing else of Dragoman.
 
-    async with Dragoman("http://127.0.0.1:8000", "dgm_…") as dragoman:
-        document = await dragoman.documents.upload(Path("returns.pdf"))
-        await dragoman.documents.wait_until_ready(document.id)
-        answer = await dragoman.ask("How long may goods be returned?")
+async with Dragoman("http://127.0.0.1:8000", "dgm_…") as dragoman:
+    document = await dragoman.documents.upload(Path("returns.pdf"))
+    await dragoman.documents.wait_until_ready(document.id)
+    answer = await dragoman.ask("How long may goods be returned?")
 """
 
 from __future__ import annotations

@@ -95,9 +95,7 @@ class Dragoman:
         given = {name: value for name, value in body.items() if value is not None}
         return SearchResult.model_validate(await self._transport.request("POST", "/api/search", json=given))
 
-    async def ask(
-        self, question: str, *, chatbot_id: UUID | str | None = None, language: str | None = None
-    ) -> Answer:
+    async def ask(self, question: str, *, chatbot_id: UUID | str | None = None, language: str | None = None) -> Answer:
         """One question in a session of its own, with the whole answer at once."""
         session = await self.sessions.create(chatbot_id=chatbot_id)
         return await self.messages.send(session.id, question, language=language)

@@ -60,9 +60,7 @@ class Messages:
     async def send(self, session_id: UUID | str, message: str, *, language: str | None = None) -> Answer:
         """Ask, and wait for the whole answer."""
         body = _body(message, language)
-        return Answer.model_validate(
-            await self._transport.request("POST", f"{_PATH}{session_id}/messages/", json=body)
-        )
+        return Answer.model_validate(await self._transport.request("POST", f"{_PATH}{session_id}/messages/", json=body))
 
     async def stream(
         self, session_id: UUID | str, message: str, *, language: str | None = None

@@ -27,7 +27,9 @@ class ConnectionFailedError(ClientError):
 
     def __init__(self, url: str, reason: str) -> None:
         self.url, self.reason = url, reason
-        super().__init__(f"No answer from {url}: {reason}. Check that Dragoman runs there, or start it with `dragoman up`.")
+        super().__init__(
+            f"No answer from {url}: {reason}. Check that Dragoman runs there, or start it with `dragoman up`."
+        )
 
 
 class ApiError(ClientError):

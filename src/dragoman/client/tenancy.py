@@ -19,9 +19,7 @@ class Chatbots:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def create(
-        self, name: str, *, description: str = "", settings: dict[str, Any] | None = None
-    ) -> Chatbot:
+    async def create(self, name: str, *, description: str = "", settings: dict[str, Any] | None = None) -> Chatbot:
         body = {"name": name, "description": description, "settings": settings or {}}
         return Chatbot.model_validate(await self._transport.request("POST", _CHATBOTS, json=body))
 

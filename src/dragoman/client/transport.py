@@ -74,7 +74,9 @@ class Transport:
                 method, path, json=json, params=_given(params), data=_given(form), files=files() if files else None
             )
 
-    async def stream_data(self, path: str, *, json: Any, params: Mapping[str, Any] | None = None) -> AsyncGenerator[str, None]:
+    async def stream_data(
+        self, path: str, *, json: Any, params: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[str, None]:
         """The `data:` of each server-sent event, as it arrives.
 
         Raises:

@@ -110,7 +110,7 @@ class _Role:
             return await method(texts)
         except DragomanError as error:
             return _error_frame(error.message, is_worth_another_try=error.retryable, retry_after_s=error.retry_after_s)
-        except Exception as error:  # a defect of one embedder must not end the role
+        except Exception as error:  # noqa: BLE001 - a defect of one embedder must not end the role
             _log.exception("embedder.failed", method=header.get("method"))
             return _error_frame(f"The embedding model failed: {error}", is_worth_another_try=True)
 

@@ -26,7 +26,7 @@ def run_worker(settings: Settings) -> None:
     kinds = job_kinds(deps)
 
     async def run(tenant_id: UUID, job_id: UUID) -> None:
-        await jobs.execute(deps.database, kinds, deps.sender, tenant_id=tenant_id, job_id=job_id)
+        await jobs.execute(deps.database, kinds, tenant_id=tenant_id, job_id=job_id)
 
     app = create_celery(broker_url(settings))
     register_task(app, run, loop)

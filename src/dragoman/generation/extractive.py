@@ -43,9 +43,7 @@ async def weigh_evidence(
             max_sentences=request.settings.max_quotes, threshold=request.settings.confidence_threshold
         )
     question = Question(language=request.language, terms=terms)
-    return choose_evidence(
-        question, candidates, request.found.unrelated, model=version.confidence, settings=settings
-    )
+    return choose_evidence(question, candidates, request.found.unrelated, model=version.confidence, settings=settings)
 
 
 def draft_answer(request: GenerationRequest, evidence: Evidence, usage: Usage) -> Draft:

@@ -1,6 +1,6 @@
 """Writes the answer: with a language model where one is set, else by quotation; and by quotation when the model fails.
 
-    weigh the evidence -> (language model | quotation) -> verify each citation against the stored chunk
+weigh the evidence -> (language model | quotation) -> verify each citation against the stored chunk
 """
 
 from __future__ import annotations

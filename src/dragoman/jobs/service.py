@@ -96,9 +96,7 @@ async def emit(connection: AsyncConnection, *, tenant_id: UUID, topic: str, payl
     await repository.insert_event(connection, tenant_id=tenant_id, event_id=new_id(), topic=topic, payload=payload)
 
 
-async def execute(
-    database: Database, kinds: Mapping[str, JobKind], sender: JobSender, *, tenant_id: UUID, job_id: UUID
-) -> None:
+async def execute(database: Database, kinds: Mapping[str, JobKind], *, tenant_id: UUID, job_id: UUID) -> None:
     """Run one attempt at a job, unless somebody else does or it is finished."""
     lease = new_id()
     async with database.system_transaction() as connection:
@@ -114,13 +112,13 @@ async def execute(
     watch = Stopwatch()
     with structlog.contextvars.bound_contextvars(job_id=str(job.id), job_kind=job.kind):
         with span("job", kind=job.kind, attempt=job.attempts):
-            outcome = await _attempt(database, kinds, sender, job, lease)
+            outcome = await _attempt(database, kinds, job, lease)
         JOB_SECONDS.labels(job.kind).observe(watch.elapsed_ms / 1000)
         JOBS_FINISHED.labels(job.kind, outcome).inc()
         _log.info("jobs.attempt_ended", outcome=outcome, attempt=job.attempts, duration_ms=round(watch.elapsed_ms))
 
 
-async def _attempt(database: Database, kinds: Mapping[str, JobKind], sender: JobSender, job: Job, lease: UUID) -> str:
+async def _attempt(database: Database, kinds: Mapping[str, JobKind], job: Job, lease: UUID) -> str:
     kind = kinds.get(job.kind)
     if kind is None:
         return await _give_up(database, None, job, lease, "jobs.unknown_kind", f"No worker here knows {job.kind!r}.")

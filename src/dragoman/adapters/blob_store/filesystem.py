@@ -114,7 +114,7 @@ def _finish(file: BinaryIO, unfinished: Path, target: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
-    os.replace(unfinished, target)
+    unfinished.replace(target)
     _sync_folder(target.parent)
 
 

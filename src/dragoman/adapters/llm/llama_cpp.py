@@ -93,7 +93,7 @@ class Adapter:
             if not stopped.is_set():
                 self._load().handle_chat_completions(_build_request(request), take)
             hand_over(None)
-        except Exception as error:  # whatever it is, the stream that waits for it must end with it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the stream that waits for it must end with it
             hand_over(error)
 
     def _load(self) -> Any:
