@@ -1,0 +1,95 @@
+"""A whole Dragoman of its own for a measurement: `dragoman up` in a home and on a port that nobody else uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+_START_LIMIT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A running instance. `ready_s`: until /readyz was 200; `seeded_s`: until demo.json was there."""
+
+    home: Path
+    url: str
+    api_key: str
+    chatbot_id: str
+    pid: int
+    ready_s: float
+    seeded_s: float
+
+    def http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"X-API-Key": self.api_key}, timeout=120)
+
+    def processes(self) -> list[psutil.Process]:
+        root = psutil.Process(self.pid)
+        return [root, *root.children(recursive=True)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(home: Path, *arguments: str, **environment: str) -> Iterator[Instance]:
+    """`dragoman up` until it is ready and seeded; stopped in the end by SIGTERM."""
+    port = free_port()
+    variables = {**os.environ, "DRAGOMAN_HOME": str(home), "DRAGOMAN_PORT": str(port), **environment}
+    started = time.monotonic()
+    log = home.parent / f"{home.name}.up.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dragoman", "up", *arguments], env=variables, stdout=output, stderr=output
+        )
+    try:
+        ready_s = _wait(lambda: _is_ready(port), process, log, started)
+        demo = home / "demo.json"
+        seeded_s = _wait(demo.exists, process, log, started)
+        facts = json.loads(demo.read_text())
+        yield Instance(
+            home=home,
+            url=f"http://127.0.0.1:{port}",
+            api_key=facts["api_key"],
+            chatbot_id=facts["chatbot_id"],
+            pid=process.pid,
+            ready_s=ready_s,
+            seeded_s=seeded_s,
+        )
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _wait(condition, process: subprocess.Popen[bytes], log: Path, started: float) -> float:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    while not condition():
+        if process.poll() is not None:
+            sys.exit(f"dragoman up ended with {process.returncode}:\n{log.read_text()[-3000:]}")
+        if time.monotonic() - started > _START_LIMIT_S:
+            sys.exit(f"dragoman up was not ready after {_START_LIMIT_S:.0f} s:\n{log.read_text()[-3000:]}")
+        time.sleep(0.1)
+    return time.monotonic() - started

@@ -1,0 +1,259 @@
+"""The measurements, one function each; every one prints its figures as lines of `name: value`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from benchmarks.instance import Instance, running
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
+_DATA = _REPOSITORY.parent / "shared" / "data"
+
+
+def show(name: str, value: object) -> None:
+    print(f"{name}: {value}", flush=True)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def start() -> None:
+    """First start with the sample, then three later starts; memory when idle; time to the first streamed event."""
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
+        home = Path(folder) / "home"
+        with running(home) as instance:
+            show("first start, seconds until ready", round(instance.ready_s, 1))
+            show("first start, seconds until the sample is searchable", round(instance.seeded_s, 1))
+            first_event(instance)
+            time.sleep(20)
+            memory(instance)
+        later = []
+        for _ in range(3):
+            with running(home) as instance:
+                later.append(instance.ready_s)
+        show("later start, seconds until ready (median of 3)", round(statistics.median(later), 1))
+
+
+def memory(instance: Instance) -> None:
+    """Sum of PSS of everything that `up` started, in MiB."""
+    total = 0.0
+    for process in instance.processes():
+        rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+        pss = sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
+        total += pss
+        show(f"PSS MiB of {' '.join(process.cmdline()[-2:])[:60] or process.name()}", round(pss, 1))
+    show("PSS MiB in all", round(total, 1))
+
+
+def first_event(instance: Instance) -> None:
+    """Time from the request to the first `token` event and to the end, over the sample's questions, one at a time."""
+    lines = (_REPOSITORY / "examples" / "questions.jsonl").read_text().splitlines()
+    questions = [json.loads(line)["question"] for line in lines]
+    to_event, to_token, to_end = [], [], []
+    with instance.http() as http:
+        for number, question in enumerate(questions):
+            session = http.post("/api/chatbot/sessions/", json={}).json()["id"]
+            started = time.perf_counter()
+            event_s = token_s = None
+            path = f"/api/chatbot/sessions/{session}/messages/stream/"
+            with http.stream("POST", path, json={"message": question}) as response:
+                for line in response.iter_lines():
+                    if line.startswith("data:") and event_s is None:
+                        event_s = time.perf_counter() - started
+                    if '"type":"token"' in line and token_s is None:
+                        token_s = time.perf_counter() - started
+            if number >= 10:  # the first ten warm it up
+                to_event.append(event_s or 0.0)
+                to_token.append(token_s or 0.0)
+                to_end.append(time.perf_counter() - started)
+    for name, values in (("event", to_event), ("token", to_token)):
+        show(f"first {name}, ms p50", round(statistics.median(values) * 1000))
+        show(f"first {name}, ms p95", round(percentile(values, 0.95) * 1000))
+    show("whole answer, ms p50", round(statistics.median(to_end) * 1000))
+    show("whole answer, ms p95", round(percentile(to_end, 0.95) * 1000))
+
+
+def pipeline() -> None:
+    """The pipeline's own share of ingestion: the sample ingested whole, against embedding the same texts and nothing else."""
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder, running(Path(folder) / "home") as instance:
+        whole_s = instance.seeded_s - instance.ready_s
+        texts = asyncio.run(_embedded_texts(instance))
+        alone_s = asyncio.run(_embed_alone(texts, instance.home))
+    show("texts embedded (chunks and sentences)", sum(len(batch) for batch in texts))
+    show("ingestion of the sample, seconds", round(whole_s, 1))
+    show("embedding the same texts alone, seconds", round(alone_s, 1))
+    show("share of the pipeline beyond the embedding", f"{(whole_s - alone_s) / whole_s:.1%}")
+
+
+async def _embedded_texts(instance: Instance) -> list[list[str]]:
+    """The texts that ingestion embedded, in its own batches of 16 chunks with their sentences."""
+    from sqlalchemy import text
+
+    from dragoman.ingestion.embed import chunk_input, sentence_input
+    from dragoman.kit.database import Database, DatabaseUrls
+    from dragoman.kit.text.sentences import split_sentences
+    from dragoman.knowledge import repository
+
+    admin_url = _environment(instance)["DRAGOMAN_DATABASE_URL"]
+    database = Database(DatabaseUrls.derive(admin_url), pool_size=2)
+    async with database.system_transaction() as connection:
+        tenant_id = (await connection.execute(text("select id from tenants limit 1"))).scalar_one()
+    batches = []
+    async with database.transaction(tenant_id) as connection:
+        documents = (await connection.execute(text("select title, live_version_id from documents"))).all()
+        for title, version_id in documents:
+            chunks = await repository.list_chunks(connection, tenant_id=tenant_id, version_id=version_id)
+            for first in range(0, len(chunks), 16):
+                part = chunks[first : first + 16]
+                batch = [chunk_input(title, chunk.heading_path, chunk.text) for chunk in part]
+                batch += [
+                    sentence_input(title, chunk, start, end)
+                    for chunk in part
+                    for start, end in split_sentences(chunk.text, chunk.language)
+                ]
+                batches.append(batch)
+    await database.close()
+    return batches
+
+
+def _environment(instance: Instance) -> dict[str, str]:
+    """The variables that `up` gave to its roles."""
+    for process in instance.processes():
+        variables = process.environ()
+        if "DRAGOMAN_DATABASE_URL" in variables and process.pid != instance.pid:
+            return variables
+    sys.exit("No role of the instance was found.")
+
+
+async def _embed_alone(batches: list[list[str]], home: Path) -> float:
+    """Two batches at a time, as the worker's two threads send them, to the same embedder role."""
+    from dragoman.kit import registry
+
+    socket_path = next(iter([*home.rglob("embedder.sock"), *Path(tempfile.gettempdir()).rglob("embedder.sock")]))
+    embedder = registry.create("embedder", "socket", {"path": socket_path})
+    await embedder.embed_queries(["warm"])
+    waiting = list(batches)
+
+    async def work() -> None:
+        while waiting:
+            await embedder.embed_passages(waiting.pop())
+
+    started = time.monotonic()
+    await asyncio.gather(work(), work())
+    elapsed_s = time.monotonic() - started
+    await embedder.close()
+    return elapsed_s
+
+
+def kill() -> None:
+    """kill -9 of the worker, five times at random, while 200 documents are ingested."""
+    with (
+        tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder,
+        running(Path(folder) / "home", "--no-sample") as instance,
+        instance.http() as http,
+    ):
+        for number in range(200):
+            content = f"# Note {number}\n\nThe code word of note {number} is quokka{number}. It was chosen by hand.\n"
+            files = {"file": (f"note-{number}.md", content.encode())}
+            assert http.post("/api/chatbot/documents/", files=files).status_code == 202
+        kills = 0
+        chance = random.Random(7)
+        started = time.monotonic()
+        while (ready := _ready(http)) < 200 and time.monotonic() - started < 600:
+            if kills < 5 and ready < 190:
+                time.sleep(chance.uniform(0.5, 3.0))
+                for process in instance.processes():
+                    if process.cmdline()[-1:] == ["worker"]:
+                        process.send_signal(signal.SIGKILL)
+                        kills += 1
+                        break
+            time.sleep(0.2)
+        show("kills", kills)
+        show("documents ready", _ready(http))
+        found = sum(_finds(http, number) for number in range(200))
+        show("documents found by their own code word", found)
+        documents = http.get("/api/chatbot/documents/", params={"limit": 200}).json()["documents"]
+        show("documents with other than one chunk", sum(document["total_chunks"] != 1 for document in documents))
+        show("seconds", round(time.monotonic() - started))
+
+
+def _ready(http) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    return int(http.get("/api/chatbot/documents/", params={"state": "ready", "limit": 1}).json()["total"])
+
+
+def _finds(http, number: int) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    body = {"query": f"quokka{number}", "max_results": 3}
+    results = http.post("/api/search", json=body).json()["results"]
+    texts = [hit["content"] for hit in results]
+    return any(f"quokka{number}." in content for content in texts) and len(texts) == len(set(texts))
+
+
+def retrieval(names: Sequence[str] = ("xquad-a", "partner-center-a")) -> None:
+    """`dragoman eval retrieval` on the evaluation data beside the project."""
+    if not _DATA.is_dir():
+        sys.exit(f"The evaluation data is not at {_DATA}.")
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
+        with running(Path(folder) / "home", "--no-sample") as instance:
+            if "xquad-a" in names:
+                for language in ("en", "es", "de", "ru", "hi", "th", "zh", "ar"):
+                    queries = _DATA / "xquad-a" / language / "queries.jsonl"
+                    for mode in ("hybrid", "dense") if language in ("en", "de") else ("hybrid",):
+                        _eval(instance, "retrieval", _DATA / "xquad-a" / "en", "--queries", queries, "--mode", mode)
+                _eval(instance, "answers", _DATA / "xquad-a" / "en")
+            if "partner-center-a" in names:
+                for language in ("en", "de", "fr"):
+                    for mode in ("hybrid", "dense", "keyword"):
+                        _eval(instance, "retrieval", _DATA / "partner-center-a" / language, "--mode", mode)
+
+
+def answers() -> None:
+    """`dragoman eval answers` on the questions about the sample knowledge."""
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder, running(Path(folder) / "home") as instance:
+        _eval(
+            instance, "answers", _REPOSITORY / "examples", "--questions", _REPOSITORY / "examples" / "questions.jsonl"
+        )
+
+
+def _eval(instance: Instance, kind: str, *arguments: object) -> None:
+    command = [sys.executable, "-m", "dragoman", "eval", kind, *map(str, arguments), "--json"]
+    command += ["--url", instance.url, "--api-key", instance.api_key]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    show(
+        " ".join(
+            [
+                kind,
+                *(Path(str(a)).parent.name + "/" + Path(str(a)).name if "/" in str(a) else str(a) for a in arguments),
+            ]
+        ),
+        result.stdout.strip() or result.stderr.strip(),
+    )
+
+
+MEASURES: dict[str, Callable[[], None]] = {
+    "start": start,
+    "pipeline": pipeline,
+    "kill": kill,
+    "answers": answers,
+    "retrieval": retrieval,
+}
+
+
+def machine() -> str:
+    return (
+        f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, Python {sys.version.split()[0]}"
+    )

@@ -1,0 +1,11 @@
+async def test_smoke(company, events_of):
+    d = await company.know()
+    print(d)
+    print(await company.search("discount for gold partners"))
+    a = await company.ask("What discount do gold partners receive on projectors?")
+    print(a)
+    s = await company.open_session()
+    r = await company.api().post(f"/api/chatbot/sessions/{s}/messages/stream/", json={"message": "What discount do gold partners receive on projectors?"})
+    print(r.text)
+    r = await company.api().post(f"/api/chatbot/sessions/{s}/messages/stream/", json={"message": "Who is the president of Peru?"})
+    print(events_of(r)[-1])
