@@ -1,0 +1,308 @@
+"""Documents over HTTP: upload, status, search, replacement, deletion, duplicates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from dragoman.ports.embedder import EmbedderUnavailableError
+
+
+async def _contents(company: Any, query: str, **body: Any) -> str:
+    return "\n".join(hit["content"] for hit in (await company.search(query, **body))["results"])
+
+
+async def _pending_jobs(service: Any, tenant_id: Any, kind: str) -> list[Any]:
+    async with service.deps.database.transaction(tenant_id) as connection:
+        rows = await connection.execute(
+            text("select id from jobs where kind = :kind and state = 'queued' order by id"), {"kind": kind}
+        )
+        return [row.id for row in rows]
+
+
+async def test_an_uploaded_document_waits_is_read_and_is_then_found(company: Any, service: Any) -> None:
+    uploaded = await company.upload(title="Partner handbook", category="sales", tags="a, b", metadata='{"region": "EMEA"}')
+    document = uploaded.json()
+    assert (uploaded.status_code, document["state"], document["processed"]) == (202, "queued", False)
+    status = await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")
+    assert (status.json()["state"], status.json()["step"], status.json()["progress"]) == ("queued", "waiting", 0.0)
+    assert (await company.search("discount for gold partners"))["results"] == []
+
+    await service.run_jobs()
+
+    status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
+    assert (status["state"], status["processed"], status["progress"], status["step"]) == ("ready", True, 1.0, "done")
+    assert status["total_chunks"] >= 1
+    assert status["error"] is None
+    shown = (await company.api().get(f"/api/chatbot/documents/{document['id']}/")).json()
+    assert (shown["title"], shown["category"], shown["tags"]) == ("Partner handbook", "sales", ["a", "b"])
+    assert shown["metadata"]["region"] == "EMEA"
+    assert shown["language"] == "en"
+    [hit] = (await company.search("discount for gold partners"))["results"]
+    assert hit["document_id"] == document["id"]
+    assert "17 percent" in hit["content"]
+    assert 0.0 < hit["similarity_score"] <= 1.0
+    assert hit["signals"] is None
+
+
+async def test_a_search_explains_its_scores_only_when_asked(company: Any) -> None:
+    await company.know()
+    [hit] = (await company.search("discount for gold partners", explain=True))["results"]
+    assert hit["signals"]["dense"] > 0.0
+    assert hit["signals"]["keyword"] > 0.0
+
+
+@pytest.mark.parametrize("mode", ["dense", "keyword", "hybrid"])
+async def test_each_search_mode_finds_the_passage(company: Any, mode: str) -> None:
+    await company.know()
+    result = await company.search("discount for gold partners", mode=mode)
+    assert result["mode"] == mode
+    assert "17 percent" in result["results"][0]["content"]
+
+
+async def test_a_search_is_narrowed_to_chosen_documents_categories_and_languages(company: Any) -> None:
+    english = await company.know(category="policy")
+    german = await company.know(
+        "# Rabatt\n\nDie Partner der Stufe Gold erhalten einen Rabatt von 17 Prozent auf jeden Projektor.\n", "rabatt.md"
+    )
+    question = "Rabatt discount gold partner"
+    found = [hit["document_id"] for hit in (await company.search(question))["results"]]
+    assert set(found) == {english["id"], german["id"]}
+    for wanted, narrowed in (
+        (english, {"document_ids": [english["id"]]}),
+        (english, {"categories": ["policy"]}),
+        (german, {"languages": ["de"]}),
+    ):
+        hits = (await company.search(question, **narrowed))["results"]
+        assert {hit["document_id"] for hit in hits} == {wanted["id"]}, narrowed
+
+
+async def test_documents_are_listed_in_pages_the_newest_first(company: Any) -> None:
+    ids = [(await company.upload(f"Note number {number}.", f"note-{number}.txt")).json()["id"] for number in range(3)]
+    first = (await company.api().get("/api/chatbot/documents/", params={"limit": 2})).json()
+    rest = (await company.api().get("/api/chatbot/documents/", params={"limit": 2, "offset": 2})).json()
+    assert [document["id"] for document in first["documents"] + rest["documents"]] == ids[::-1]
+    assert (first["total"], first["limit"], rest["offset"]) == (3, 2, 2)
+    named = (await company.api().get("/api/chatbot/documents/", params={"title": "NOTE-1"})).json()
+    assert [document["id"] for document in named["documents"]] == [ids[1]]
+    ready = (await company.api().get("/api/chatbot/documents/", params={"state": "ready"})).json()
+    assert ready["total"] == 0
+
+
+async def test_the_same_file_twice_is_a_duplicate_and_is_not_read_again(company: Any, service: Any) -> None:
+    document = await company.know()
+    again = await company.upload(name="another-name.md")
+    assert (again.status_code, again.json()["is_duplicate"], again.json()["id"]) == (200, True, document["id"])
+    assert await service.run_jobs() == 0
+    assert (await company.api().get("/api/chatbot/documents/")).json()["total"] == 1
+
+
+async def test_the_same_file_in_another_tenant_is_no_duplicate(company: Any, other_company: Any) -> None:
+    await company.know()
+    assert (await other_company.upload()).status_code == 202
+
+
+# ---- deletion
+
+
+async def test_a_deleted_document_is_gone_from_the_next_search_and_the_next_answer(company: Any, service: Any) -> None:
+    document = await company.know()
+    session_id = await company.open_session()
+    question = "What discount do gold partners receive on projectors?"
+    answer = await company.ask(question, session_id=session_id)
+    assert "17 percent" in answer["sources"][0]["excerpt"]
+
+    deleted = await company.api().delete(f"/api/chatbot/documents/{document['id']}/")
+
+    assert deleted.status_code == 204
+    assert (await company.search("discount for gold partners"))["results"] == []  # before any job has run
+    later = await company.ask(question, session_id=session_id)
+    assert not later["answered"]
+    assert later["sources"] == []
+    assert "17" not in later["content"]
+    messages = (await company.api().get(f"/api/chatbot/sessions/{session_id}/messages/")).json()["messages"]
+    [source] = messages[1]["sources"]
+    assert source["deleted"]
+    assert (source["excerpt"], source["title"], source["file_name"]) == ("", "", "")
+    for path in ("", "status/"):
+        gone = await company.api().get(f"/api/chatbot/documents/{document['id']}/{path}")
+        assert gone.status_code == 404
+
+    await service.run_jobs()
+    async with service.deps.database.transaction(company.tenant_id) as connection:
+        left = (await connection.execute(text("select count(*) from chunks"))).scalar_one()
+    assert left == 0
+    blobs = [path for path in (service.settings.home / "blobs").rglob("*") if path.is_file()]
+    assert not [path for path in blobs if str(company.tenant_id) in str(path)]
+
+
+async def test_a_document_deleted_while_it_waits_is_never_found(company: Any, service: Any) -> None:
+    uploaded = (await company.upload()).json()
+    assert (await company.api().delete(f"/api/chatbot/documents/{uploaded['id']}/")).status_code == 204
+    await service.run_jobs()
+    assert (await company.search("discount for gold partners"))["results"] == []
+
+
+async def test_a_document_can_be_uploaded_again_after_its_deletion(company: Any) -> None:
+    document = await company.know(external_id="handbook")
+    await company.api().delete(f"/api/chatbot/documents/{document['id']}/")
+    again = await company.know(external_id="handbook")
+    assert again["id"] != document["id"]
+    assert "17 percent" in await _contents(company, "discount for gold partners")
+
+
+# ---- replacement
+
+
+async def test_a_replacement_serves_the_old_version_until_it_is_read_and_then_only_the_new(
+    company: Any, service: Any, handbook: str
+) -> None:
+    document = await company.know(external_id="handbook")
+    answer = await company.ask("What discount do gold partners receive?")
+    uploaded = await company.upload(handbook.replace("17 percent", "23 percent"), external_id="handbook")
+    assert (uploaded.status_code, uploaded.json()["id"], uploaded.json()["version"]) == (202, document["id"], 2)
+    assert "17 percent" in await _contents(company, "discount for gold partners")
+
+    await service.run_jobs()
+
+    found = await _contents(company, "discount for gold partners")
+    assert "23 percent" in found
+    assert "17 percent" not in found
+    later = await company.ask("What discount do gold partners receive?")
+    assert "23 percent" in later["content"]
+    messages = await company.api().get(f"/api/chatbot/sessions/{answer['session_id']}/messages/")
+    [source] = messages.json()["messages"][1]["sources"]
+    assert (source["deleted"], source["excerpt"]) == (True, "")
+
+
+async def test_a_replacement_that_cannot_be_read_leaves_the_old_version_in_service(company: Any, service: Any) -> None:
+    document = await company.know(external_id="handbook")
+    uploaded = await company.upload(_picture_pdf(), "handbook.pdf", external_id="handbook")
+    assert uploaded.json()["id"] == document["id"]
+    await service.run_jobs()
+    status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
+    assert (status["state"], status["processed"], status["error_code"]) == ("ready", True, "ingestion.no_text")
+    assert "17 percent" in await _contents(company, "discount for gold partners")
+
+
+async def test_an_older_version_that_is_read_late_does_not_replace_the_newer_one(
+    company: Any, service: Any, handbook: str
+) -> None:
+    await company.know(external_id="handbook")
+    await company.upload(handbook.replace("17 percent", "20 percent"), external_id="handbook")
+    await company.upload(handbook.replace("17 percent", "23 percent"), external_id="handbook")
+    older, newer = await _pending_jobs(service, company.tenant_id, "ingestion.ingest_document")
+    await service.run_job(company.tenant_id, newer)
+    await service.run_job(company.tenant_id, older)
+    assert "23 percent" in await _contents(company, "discount for gold partners")
+
+
+async def test_a_member_cannot_replace_a_shared_document_by_a_private_upload_of_its_external_id(
+    company: Any, service: Any, handbook: str
+) -> None:
+    document = await company.know(external_id="handbook")
+    uploaded = await company.upload(
+        handbook.replace("17 percent", "99 percent"), who="member", visibility="private", external_id="handbook"
+    )
+    assert uploaded.status_code != 202 or uploaded.json()["id"] != document["id"]
+    await service.run_jobs()
+    assert "99 percent" not in await _contents(company, "discount for gold partners")
+
+
+# ---- private documents
+
+
+async def test_a_private_document_is_found_by_its_owner_only(company: Any) -> None:
+    document = await company.know(who="member", visibility="private")
+    assert "17 percent" in "".join(
+        hit["content"] for hit in (await company.search("gold partners discount", who="member"))["results"]
+    )
+    for other in ("second_member", "owner"):
+        assert (await company.search("gold partners discount", who=other))["results"] == []
+        assert not (await company.ask("What discount do gold partners receive?", who=other))["answered"]
+        assert (await company.api(other).get(f"/api/chatbot/documents/{document['id']}/")).status_code == 404
+        assert (await company.api(other).delete(f"/api/chatbot/documents/{document['id']}/")).status_code == 404
+        assert (await company.api(other).get("/api/chatbot/documents/")).json()["total"] == 0
+    assert (await company.api("member").delete(f"/api/chatbot/documents/{document['id']}/")).status_code == 204
+
+
+async def test_a_member_may_not_upload_or_delete_shared_documents(company: Any) -> None:
+    assert (await company.upload(who="member")).status_code == 403
+    document = await company.know()
+    refused = await company.api("member").delete(f"/api/chatbot/documents/{document['id']}/")
+    assert (refused.status_code, refused.json()["code"]) == (403, "tenancy.forbidden")
+
+
+# ---- jobs that are interrupted
+
+
+async def test_a_reading_killed_between_its_steps_resumes_without_doubled_chunks(
+    company: Any, service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt dies after some batches of vectors; the second goes on where it stood."""
+    monkeypatch.setattr("dragoman.ingestion.service._EMBED_BATCH", 2)
+    sections = [f"# Chapter {n}\n\n{f'Fact number {n} about projectors stands here. ' * 60}" for n in range(8)]
+    document = (await company.upload("\n\n".join(sections))).json()
+    inference = service.deps.inference
+    embedded: list[str] = []
+    real, calls = inference.embed_passages, 0
+
+    async def embed_until_killed(context: Any, version: str, texts: list[str]) -> np.ndarray[Any, Any]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise EmbedderUnavailableError
+        embedded.extend(texts)
+        vectors: np.ndarray[Any, Any] = await real(context, version, texts)
+        return vectors
+
+    monkeypatch.setattr(inference, "embed_passages", embed_until_killed)
+    await service.run_jobs()
+    status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
+    assert (status["state"], status["attempts"], status["error_code"]) == ("processing", 1, "embedder.unavailable")
+    assert (await company.search("fact about projectors"))["results"] == []
+
+    [job_id] = await _pending_jobs(service, company.tenant_id, "ingestion.ingest_document")
+    async with service.deps.database.system_transaction() as connection:
+        await connection.execute(text("update jobs set run_after = now() where id = :id"), {"id": job_id})
+    await service.run_jobs()
+
+    assert (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()["state"] == "ready"
+    assert len(embedded) == len(set(embedded)), "a text was embedded twice"
+    async with service.deps.database.transaction(company.tenant_id) as connection:
+        count, distinct, vectors = (
+            await connection.execute(
+                text(
+                    "select count(*), count(distinct (version_id, ordinal)), (select count(*) from chunk_embeddings) "
+                    "from chunks"
+                )
+            )
+        ).one()
+    assert count == distinct == vectors
+    assert count >= 8
+
+
+async def test_running_the_job_of_a_ready_document_again_changes_nothing(company: Any, service: Any) -> None:
+    document = await company.know()
+    async with service.deps.database.system_transaction() as connection:
+        job_id = (
+            await connection.execute(
+                text("update jobs set state = 'queued', run_after = now() where tenant_id = :t returning id"),
+                {"t": company.tenant_id},
+            )
+        ).scalar_one()
+    await service.run_job(company.tenant_id, job_id)
+    found = (await company.search("discount for gold partners"))["results"]
+    assert [hit["document_id"] for hit in found] == [document["id"]]
+
+
+def _picture_pdf() -> bytes:
+    from fpdf import FPDF
+
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.rect(20, 20, 100, 100)
+    return bytes(pdf.output())
