@@ -207,7 +207,8 @@ async def test_a_member_cannot_replace_a_shared_document_by_a_private_upload_of_
     uploaded = await company.upload(
         handbook.replace("17 percent", "99 percent"), who="member", visibility="private", external_id="handbook"
     )
-    assert uploaded.status_code != 202 or uploaded.json()["id"] != document["id"]
+    assert (uploaded.status_code, uploaded.json()["code"]) == (409, "knowledge.external_id_taken")
+    assert (await company.api().get(f"/api/chatbot/documents/{document['id']}/")).json()["version"] == 1
     await service.run_jobs()
     assert "99 percent" not in await _contents(company, "discount for gold partners")
 
@@ -244,7 +245,10 @@ async def test_a_reading_killed_between_its_steps_resumes_without_doubled_chunks
 ) -> None:
     """The first attempt dies after some batches of vectors; the second goes on where it stood."""
     monkeypatch.setattr("dragoman.ingestion.service._EMBED_BATCH", 2)
-    sections = [f"# Chapter {n}\n\n{f'Fact number {n} about projectors stands here. ' * 60}" for n in range(8)]
+    sections = [
+        f"# Chapter {n}\n\n" + " ".join(f"Fact {n}-{fact} about projectors stands here." for fact in range(40))
+        for n in range(8)
+    ]
     document = (await company.upload("\n\n".join(sections))).json()
     inference = service.deps.inference
     embedded: list[str] = []
@@ -271,7 +275,8 @@ async def test_a_reading_killed_between_its_steps_resumes_without_doubled_chunks
     await service.run_jobs()
 
     assert (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()["state"] == "ready"
-    assert len(embedded) == len(set(embedded)), "a text was embedded twice"
+    bodies = [text for text in embedded if "Fact" in text]
+    assert len(bodies) == len(set(bodies)), "a text was embedded twice"
     async with service.deps.database.transaction(company.tenant_id) as connection:
         count, distinct, vectors = (
             await connection.execute(

@@ -23,7 +23,7 @@ from dragoman.ports.embedder import ConfidenceModel
 
 UNRELATED = 0.76
 CONFIDENCE = ConfidenceModel(
-    semantic=36.0, contrast=51.4, coverage=9.7, same_language=-6.6, missing_codes=-1.0, bias=-31.6
+    semantic=51.0, contrast=63.0, coverage=8.5, same_language=-7.5, missing_codes=-1.0, bias=-43.7
 )
 
 
@@ -104,6 +104,35 @@ def test_a_foreign_question_is_not_held_to_the_words_of_the_passage() -> None:
     assert choose(dataclasses.replace(asked, language="en"), [near], UNRELATED).abstain
 
 
+def test_a_foreign_passage_that_answers_beats_a_nearer_one_that_lacks_the_words_of_the_question() -> None:
+    nearer = passage(("Parkplätze sind kostenlos.", 0.83), semantic=0.83, language="de")
+    answers = passage(("Late payment costs two percent.", 0.82), semantic=0.82)
+    asked = question("zins", "verspat", "zahlung", language="de")
+    evidence = choose(asked, [nearer, answers], UNRELATED, settings=EvidenceSettings(max_sentences=1))
+    assert [quote.passage for quote in evidence.quotes] == [1]
+    assert not evidence.abstain
+    assert choose(asked, [nearer], UNRELATED).abstain
+
+
+def test_the_nearer_passage_is_quoted_when_it_holds_the_words_of_the_question() -> None:
+    nearer = passage(("Zinsen fallen nach der Zahlung an.", 0.83), semantic=0.83, language="de")
+    foreign = passage(("Late payment costs two percent.", 0.82), semantic=0.82)
+    asked = question("zins", "zahlung", language="de")
+    evidence = choose(asked, [nearer, foreign], UNRELATED, settings=EvidenceSettings(max_sentences=1))
+    assert [quote.passage for quote in evidence.quotes] == [0]
+
+
+def test_the_confidence_is_that_of_the_passage_with_the_best_quote() -> None:
+    behind = choose(question("restock", "cost"), [TRAVEL, RETURNS], UNRELATED)
+    alone = choose(question("restock", "cost"), [RETURNS], UNRELATED)
+    assert behind.confidence == pytest.approx(alone.confidence)
+    assert behind.signals == alone.signals
+
+
+def test_a_passage_without_a_sentence_to_quote_means_abstain() -> None:
+    assert choose(question("restock"), [passage()], UNRELATED).abstain
+
+
 def test_a_misspelt_word_still_counts_as_covered() -> None:
     right = choose(question("restock", "percent"), [RETURNS], UNRELATED)
     misspelt = choose(question("restok", "percnt"), [RETURNS], UNRELATED)
@@ -124,6 +153,13 @@ def test_a_part_number_that_is_nowhere_lowers_the_confidence() -> None:
 def test_without_vectors_confidence_is_the_share_of_terms_found() -> None:
     bare = passage(("Restocking costs twelve percent.", None), semantic=None)
     assert choose(question("restock", "train"), [bare], UNRELATED).confidence == pytest.approx(0.5)
+
+
+def test_without_vectors_the_passages_keep_their_rank() -> None:
+    first = dataclasses.replace(passage(("Restocking costs twelve percent.", None), semantic=None), score=12.0)
+    second = dataclasses.replace(passage(("Restocking, restocking.", None), semantic=None), score=4.0)
+    evidence = choose(question("restock"), [first, second], UNRELATED)
+    assert [quote.passage for quote in evidence.quotes] == [0]
 
 
 SIGNALS = st.builds(

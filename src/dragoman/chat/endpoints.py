@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing, suppress
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
@@ -151,19 +151,37 @@ async def stream_message(
     async with deps.database.transaction(caller.tenant_id) as connection:  # so that a wrong id is a 404, not an event
         await service.get_session(connection, caller, asked.asker, session_id)
     events = _server_sent_events(deps, caller, asked, include_sources=body.include_sources)
-    return StreamingResponse(events, media_type="text/event-stream", headers=_SSE_HEADERS)
+    return _ClosingStream(events)
 
 
 def _asked(caller: Caller, session_id: UUID, body: MessageIn, user_id: str | None) -> Asked:
     return Asked(session_id=session_id, asker=asker_of(caller, user_id), question=body.message, language=body.language)
 
 
+class _ClosingStream(StreamingResponse):
+    """Closes its events whatever happens, so that an answer nobody hears ends at once.
+
+    Starlette leaves that to the garbage collector when the client is gone while a piece is being sent.
+    """
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_SSE_HEADERS)
+        self._events = events
+
+    async def stream_response(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
+        async with aclosing(self._events):
+            await super().stream_response(send)
+
+
 async def _server_sent_events(
     deps: Deps, caller: Caller, asked: Asked, *, include_sources: bool
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     try:
-        async with aclosing(answer_question(deps, caller, asked)) as answer:
-            async for event in _with_heartbeat(answer):
+        async with (
+            aclosing(answer_question(deps, caller, asked)) as answer,
+            aclosing(_with_heartbeat(answer)) as events,  # closed first: it may be waiting for the answer's next event
+        ):
+            async for event in events:
                 if event is None:
                     yield _HEARTBEAT
                 elif include_sources or not isinstance(event, Source):
@@ -175,7 +193,7 @@ async def _server_sent_events(
         yield _data(ErrorEvent(code="internal", detail=DragomanError().message))
 
 
-async def _with_heartbeat(events: AsyncGenerator[AnswerEvent, None]) -> AsyncIterator[AnswerEvent | None]:
+async def _with_heartbeat(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent | None, None]:
     """The events, with None whenever 15 s have passed without one."""
     pending: asyncio.Future[AnswerEvent] | None = None
     try:

@@ -406,6 +406,10 @@ async def _index(deps: Deps, work: _Work) -> None:
 
 async def _go_live(deps: Deps, work: _Work) -> None:
     async with deps.database.transaction(work.tenant_id) as connection:
+        await repository.lock_document(connection, tenant_id=work.tenant_id, document_id=work.document.id)
+        if await _is_overtaken(connection, work):
+            await _forget_version(deps, connection, work.tenant_id, work.version.id)
+            return
         alive = await repository.make_live(
             connection, tenant_id=work.tenant_id, document_id=work.document.id, version_id=work.version.id
         )
@@ -424,6 +428,12 @@ async def _go_live(deps: Deps, work: _Work) -> None:
             topic="document.ready",
             payload={"document_id": str(work.document.id), "version_id": str(work.version.id)},
         )
+
+
+async def _is_overtaken(connection: AsyncConnection, work: _Work) -> bool:
+    """Whether a newer version went live while this one waited or was read: jobs may end in any order."""
+    versions = await repository.list_versions(connection, tenant_id=work.tenant_id, document_id=work.document.id)
+    return any(version.number > work.version.number and version.state is VersionState.READY for version in versions)
 
 
 async def _remove_replaced(deps: Deps, connection: AsyncConnection, work: _Work) -> None:

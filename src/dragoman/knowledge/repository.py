@@ -157,6 +157,12 @@ async def set_title(connection: AsyncConnection, *, tenant_id: UUID, document_id
     )
 
 
+async def lock_document(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> None:
+    """Let no other transaction change which version is live until this one ends."""
+    query = select(documents.c.id).where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
+    await connection.execute(query.with_for_update())
+
+
 async def make_live(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, version_id: UUID) -> bool:
     """Let searches find this version instead of the one before; False when the document was deleted meanwhile."""
     changed = await connection.execute(

@@ -15,7 +15,7 @@ from dragoman.kit.clock import new_id
 from dragoman.kit.pagination import Page, PageRequest
 from dragoman.knowledge import repository
 from dragoman.knowledge.entities import Document, DocumentFilter, NewDocument, Visibility
-from dragoman.knowledge.errors import DocumentNotFoundError
+from dragoman.knowledge.errors import DocumentNotFoundError, ExternalIdTakenError
 from dragoman.tenancy import repository as tenancy_repository
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import require
@@ -35,12 +35,17 @@ async def register_document(
     """Write the document, its version and the job that reads it; all three or nothing.
 
     A document of the same `external_id` is replaced: it keeps serving its old version until the new one is ready.
+
+    Raises:
+        ExternalIdTakenError: that document is of another visibility, or private to somebody else.
     """
     known = None
     if new.external_id is not None:
         known = await repository.find_by_external_id(
             connection, tenant_id=tenant_id, chatbot_id=new.chatbot_id, external_id=new.external_id
         )
+        if known is not None and not _may_replace(known, new):
+            raise ExternalIdTakenError
     document_id, version_id = known.id if known else new_id(), new_id()
     payload = {"document_id": str(document_id), "version_id": str(version_id), "chatbot_id": str(new.chatbot_id)}
     job = await jobs.enqueue(connection, tenant_id=tenant_id, kind=INGEST_DOCUMENT, payload=payload, priority=priority)
@@ -59,6 +64,12 @@ async def register_document(
         connection, tenant_id=tenant_id, topic="document.registered", payload={"document_id": str(document_id)}
     )
     return await _get(connection, tenant_id, document_id), job
+
+
+def _may_replace(known: Document, new: NewDocument) -> bool:
+    """A private upload never changes what all read, nor a shared one what one owner keeps."""
+    own = new.visibility is Visibility.SHARED or known.owner == new.owner
+    return known.visibility is new.visibility and own
 
 
 async def get_document(connection: AsyncConnection, caller: Caller, document_id: UUID) -> Document:

@@ -133,7 +133,7 @@ def _told_apart(files: list[FileToIngest]) -> list[FileToIngest]:
     return [
         file
         if count[file.external_id] == 1
-        else FileToIngest(path=file.path, external_id=file.path.as_posix().lstrip("./"), is_named=file.is_named)
+        else FileToIngest(path=file.path, external_id=file.path.as_posix().removeprefix("./"), is_named=file.is_named)
         for file in files
     ]
 

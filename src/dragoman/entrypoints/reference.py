@@ -1,0 +1,596 @@
+"""Writes the pages of docs/reference from the code: cog runs one function of this module for each block.
+
+What is written depends on the source alone: not on the terminal, the environment, the day or what else is installed.
+The words that the code has no place for (what a permission allows, what an event means) stand here, once.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi.routing import APIRoute
+from prometheus_client import Counter, Gauge, Histogram, Summary
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+import dragoman
+from dragoman.kit import registry
+from dragoman.kit.errors import DragomanError
+
+_PACKAGE: Final = Path(dragoman.__file__).parent
+
+PERMISSIONS: Final = {
+    "ask": "Open conversations and ask questions.",
+    "search": "Search the passages of a chatbot.",
+    "sessions:read_all": "Open conversations of other askers.",
+    "documents:read": "List and show documents: the shared ones and one's own.",
+    "documents:contribute": "Upload private documents and delete one's own.",
+    "documents:manage": "Upload, replace and delete shared documents.",
+    "chatbots:read": "List and show chatbots with their settings.",
+    "chatbots:manage": "Make, change and delete chatbots.",
+    "keys:manage": "Make, list and revoke API keys with at most one's own role.",
+    "explain": "See the raw scores behind a result.",
+}
+"""What each permission allows."""
+
+ROLES: Final = {
+    "owner": "Runs the tenant. The first key of a tenant has this role.",
+    "admin": "Runs the tenant for an owner; cannot make keys of owners.",
+    "editor": "Looks after the documents.",
+    "agent": "Helps askers and reads their conversations.",
+    "member": "Asks, searches and keeps private documents.",
+}
+"""Who each role is for."""
+
+TOPICS: Final = {
+    "document.registered": ("An upload was accepted; a job will read it.", "`document_id`"),
+    "document.ready": ("A version of the document is searchable from now on.", "`document_id`, `version_id`"),
+    "document.failed": ("The newest version cannot be read; an older one keeps serving.", "`document_id`, `code`"),
+    "document.deleted": ("The document is deleted; no search knows it any more.", "`document_id`"),
+}
+"""What each topic of the outbox means, and its payload."""
+
+JOBS: Final = {
+    "ingestion.ingest_document": "Reads, cuts, embeds and indexes one version of a document, then makes it live.",
+    "knowledge.purge_document": "Removes chunks, vectors, postings and files of a deleted document.",
+    "knowledge.purge_blobs": "Removes the stored files of a deleted chatbot.",
+}
+"""What each kind of job does."""
+
+STREAM_EVENTS: Final = {
+    "status": "What happens now: `searching`, then `writing`.",
+    "token": "The next words of the answer, in order. Put together they are the whole text.",
+    "source": "One citation. They come after the last token.",
+    "complete": "The end of a good answer, with its facts. Comes once, last.",
+    "error": "The end of an answer that failed after the stream had begun. Comes once, last.",
+}
+"""What each event of a streamed answer means."""
+
+OTHER_CODES: Final = {
+    "invalid_json": (400, "The body of the request is not valid JSON. The message says where it breaks."),
+    "method_not_allowed": (405, "This address does not know this method. The documentation lists those it knows."),
+    "http_error": (400, "The request broke a rule of HTTP. The message says which one."),
+    "not_ready": (503, "A part that every answer needs does not answer. `checks` in the problem names it."),
+    "jobs.unknown_kind": (500, "A worker was sent a kind of job that it does not know. Restart workers of an older release."),
+    "jobs.crashed": (500, "The worker stopped in the middle of this job each time. The document may be too heavy."),
+}
+"""Codes that no error class carries: those of the HTTP layer and those that are only written on a document."""
+
+EXTRAS: Final = {
+    "otlp": "Sends OpenTelemetry traces (`DRAGOMAN_OTLP_ENDPOINT`).",
+    "local-llm": "Runs a local model file (GGUF) in the process: the `llm` adapter `llama_cpp`.",
+    "ocr": "Reads text in pictures and scans.",
+    "train": "Trains models. The running service never needs it.",
+    "bench": "Measures search and answers: `dragoman eval`.",
+    "dev": "Tools for working on Dragoman itself.",
+}
+"""What each extra of the package is for."""
+
+
+# ---- settings
+
+
+def settings() -> str:
+    """The settings of a process: variable, type, default, meaning."""
+    from dragoman.entrypoints.settings import Settings  # noqa: PLC0415 - each page loads only what it shows
+
+    rows = [
+        (f"`DRAGOMAN_{name.upper()}`", _type_of(field), _default_of(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return _table(("Variable", "Type", "Default", "What it is"), rows)
+
+
+def chatbot_settings() -> str:
+    """The settings of one chatbot."""
+    from dragoman.tenancy.settings import ChatbotSettings  # noqa: PLC0415
+
+    return _fields_table(ChatbotSettings)
+
+
+# ---- adapters and ports
+
+
+def adapters() -> str:
+    """Every adapter that comes with Dragoman, by port, with its settings."""
+    return "\n".join(_adapters_of(port) for port in registry.list_ports())
+
+
+def own_adapters(port: str) -> list[str]:
+    """The adapters of this package; those that other packages add are not ours to document."""
+    return [
+        name
+        for name in registry.list_adapters(port)
+        if importlib.util.find_spec(f"dragoman.adapters.{port}.{name}") is not None
+    ]
+
+
+def extras() -> str:
+    """The extras of the package with the packages they bring."""
+    file = _PACKAGE.parent.parent / "pyproject.toml"
+    declared = tomllib.loads(file.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    rows = [
+        (f"`{extra}`", EXTRAS[extra], ", ".join(f"`{_package_name(requirement)}`" for requirement in requirements))
+        for extra, requirements in declared.items()
+    ]
+    return _table(("Extra", "What it is for", "Packages"), rows)
+
+
+def ports() -> str:
+    """Every port: what it promises, its methods, its values and its errors, from the docstrings."""
+    modules = sorted(module.name for module in pkgutil.iter_modules([str(_PACKAGE / "ports")]))
+    return "\n".join(_port(name) for name in modules)
+
+
+def _adapters_of(port: str) -> str:
+    chosen = "" if port == "extractor" else f"Chosen by `DRAGOMAN_{port.upper()}`."
+    if port == "extractor":
+        chosen = "All are used at once; the true type of a document decides which one reads it."
+    parts = [f"## {port}\n\n{chosen}\n"]
+    for name in own_adapters(port):
+        module = registry.load_module(port, name)
+        parts.append(f"### {port}: {name}\n\n{_flat(_summary(module))}\n")
+        if extra := re.search(r"dragoman\[([\w-]+)\]", inspect.getsource(module)):
+            parts.append(f"Needs the extra `{extra[1]}`.\n")
+        fields = _fields_table(module.Settings, prefix=f"DRAGOMAN_{port}_{name}_".upper())
+        parts.append(fields if module.Settings.model_fields else "It has no settings.\n")
+    return "\n".join(parts)
+
+
+def _summary(module: types.ModuleType) -> str:
+    """The first paragraph of a module's docstring; the others are for those who read the code."""
+    return (inspect.getdoc(module) or "").partition("\n\n")[0]
+
+
+def _port(name: str) -> str:
+    tree = ast.parse((_PACKAGE / "ports" / f"{name}.py").read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    protocols = [node for node in classes if "Protocol" in map(ast.unparse, node.bases)]
+    errors = [node for node in classes if node.name.endswith("Error")]
+    values = [node for node in classes if node not in protocols and node not in errors]
+    parts = [f"## {name}\n\n{_prose(ast.get_docstring(tree))}"]
+    parts += [_section(node.name, _prose(ast.get_docstring(node)), _methods(node)) for node in protocols]
+    parts += [_section(node.name, _prose(ast.get_docstring(node)), _value_fields(node)) for node in values]
+    if errors:
+        module = importlib.import_module(f"dragoman.ports.{name}")
+        codes = {node.name: getattr(module, node.name).code for node in errors}
+        rows = [
+            (f"[`{node.name}`](errors.md#{codes[node.name]})", _flat(ast.get_docstring(node) or "")) for node in errors
+        ]
+        parts.append(f"### Errors of {name}\n\n{_table(('Error', 'Meaning'), rows)}")
+    return "\n".join(parts)
+
+
+def _section(title: str, *blocks: str) -> str:
+    return "\n".join([f"### {title}\n", *(block for block in blocks if block)])
+
+
+def _methods(protocol: ast.ClassDef) -> str:
+    lines = []
+    for node in protocol.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            coroutine = "async " if isinstance(node, ast.AsyncFunctionDef) else ""
+            is_property = any(ast.unparse(decorator) == "property" for decorator in node.decorator_list)
+            arguments = "" if is_property else f"({ast.unparse(node.args).removeprefix('self').removeprefix(', ')})"
+            returns = ast.unparse(node.returns) if node.returns else "None"
+            lines.append(f"- `{coroutine}{node.name}{arguments} -> {returns}`")
+            if text := ast.get_docstring(node):
+                lines.append(f"  {_flat(text)}")
+    return "\n".join(["Methods:", "", *lines]) + "\n"
+
+
+def _value_fields(value: ast.ClassDef) -> str:
+    fields = [node for node in value.body if isinstance(node, ast.AnnAssign)]
+    lines = [f"- `{ast.unparse(node)}`" for node in fields]
+    return "\n".join(["Fields:", "", *lines]) + "\n" if lines else ""
+
+
+def _package_name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+
+
+# ---- commands
+
+
+def cli() -> str:
+    """The help of every command, and the exit codes."""
+    parts = [_command(command, path) for path, command in commands()]
+    return "\n".join([*parts, exit_codes()])
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command as (how it is called, its Typer command), in the order of the help."""
+    import typer  # noqa: PLC0415
+
+    app = importlib.import_module("dragoman.entrypoints.cli").app
+    yield from _walk("dragoman", typer.main.get_command(app))
+
+
+def exit_codes() -> str:
+    from dragoman.entrypoints.commands.terminal import EXIT_CODES  # noqa: PLC0415
+
+    rows = [(str(int(code)), meaning) for code, meaning in EXIT_CODES.items()]
+    return f"## Exit codes\n\n{_table(('Code', 'Meaning'), rows)}"
+
+
+def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        if not child.hidden:
+            yield from _walk(f"{path} {name}", child)
+
+
+def _command(command: Any, path: str) -> str:
+    shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+    arguments = [parameter for parameter in shown if parameter.param_type_name == "argument"]
+    options = [parameter for parameter in shown if parameter.param_type_name == "option"]
+    children = {name: child for name, child in getattr(command, "commands", {}).items() if not child.hidden}
+    usage = " ".join([path, *(_argument_usage(each) for each in arguments), *(["COMMAND"] if children else [])])
+    parts = [f"## {path}\n", f"```text\n{usage}{' [OPTIONS]' if options else ''}\n```\n"]
+    parts += [f"{_prose(command.help)}"] if command.help else []
+    if arguments:
+        rows = [(f"`{each.name.upper()}`", _type_name(each), each.help or "") for each in arguments]
+        parts.append(_table(("Argument", "Type", "What it is"), rows))
+    if options:
+        rows = [(_option_names(each), _type_name(each), _option_default(each), each.help or "") for each in options]
+        parts.append(_table(("Option", "Type", "Default", "What it is"), rows))
+    if children:
+        rows = [(f"`{path} {name}`", _first_sentence(child.help or "")) for name, child in children.items()]
+        parts.append(_table(("Command", "What it does"), rows))
+    return "\n".join(parts)
+
+
+def _argument_usage(argument: Any) -> str:
+    name = argument.name.upper() + ("…" if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _option_names(option: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
+    return f"{names}<br>(`{option.envvar}`)" if isinstance(option.envvar, str) else names
+
+
+def _option_default(option: Any) -> str:
+    shown = getattr(option, "show_default", None)
+    if isinstance(shown, str):
+        return f"`{shown}`"
+    value = option.default
+    if value is None or value is False or callable(value) or value in ([], ()):
+        return "required" if option.required else ""
+    return f"`{value.value if isinstance(value, enum.Enum) else value}`"
+
+
+def _type_name(parameter: Any) -> str:
+    if getattr(parameter, "is_flag", False):
+        return "flag"
+    if parameter.metavar:
+        return _plain(parameter.metavar)
+    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", str)
+    repeated = ", repeatable" if getattr(parameter, "multiple", False) else ""
+    return _type_words(annotation).removesuffix(" (list)") + repeated
+
+
+# ---- errors
+
+
+def errors() -> str:
+    """Every code that a problem document, a failed document or a command may carry, with an anchor of the same name."""
+    by_code: dict[str, tuple[int, list[str], bool]] = {
+        code: (status, [message], False) for code, (status, message) in OTHER_CODES.items()
+    }
+    for error in error_classes():
+        status, messages, retryable = by_code.get(error.code, (error.status, [], error.retryable))
+        message = _flat(inspect.getdoc(error) or "")
+        by_code[error.code] = (status, messages if message in messages else [*messages, message], retryable)
+    groups: dict[str, list[str]] = {}
+    for code in sorted(by_code):
+        groups.setdefault(code.partition(".")[0] if "." in code else "", []).append(code)
+    parts = []
+    for group, codes in groups.items():
+        parts.append(f"## {group or 'General'}\n")
+        for code in codes:
+            status, messages, retryable = by_code[code]
+            facts = f"Status {status}." + (" Worth another try." if retryable else "")
+            parts.append(f'### <a id="{code}"></a>`{code}`\n\n{facts}\n\n' + "\n\n".join(messages) + "\n")
+    return "\n".join(parts)
+
+
+def error_classes() -> list[type[DragomanError]]:
+    """Every error of this package, the root first."""
+    _import_everything()
+    found: list[type[DragomanError]] = []
+    waiting: list[type[DragomanError]] = [DragomanError]
+    while waiting:
+        error = waiting.pop(0)
+        if error not in found and error.__module__.startswith("dragoman."):
+            found.append(error)
+        waiting += error.__subclasses__()
+    return sorted(found, key=lambda error: (error.code, error.__name__))
+
+
+# ---- events and jobs
+
+
+def topics() -> str:
+    """The topics of the outbox."""
+    rows = [(f"`{topic}`", meaning, payload) for topic, (meaning, payload) in TOPICS.items()]
+    return _table(("Topic", "When", "Payload"), rows)
+
+
+def stream_events() -> str:
+    """The events of a streamed answer with their fields."""
+    parts = []
+    for name, model in stream_event_models().items():
+        parts.append(f"### {name}\n\n{STREAM_EVENTS[name]}\n")
+        fields = [(f"`{key}`", _type_of(field), field.description or "") for key, field in model.model_fields.items()]
+        parts.append(_table(("Field", "Type", "What it is"), [row for row in fields if row[0] != "`type`"]))
+    return "\n".join(parts)
+
+
+def stream_event_models() -> dict[str, type[BaseModel]]:
+    """The schema of each event by its `type`, in the order in which a stream sends them."""
+    from dragoman.chat import schemas  # noqa: PLC0415
+
+    models = (
+        schemas.StatusEvent,
+        schemas.TokenEvent,
+        schemas.SourceEvent,
+        schemas.CompleteEvent,
+        schemas.ErrorEvent,
+    )
+    return {str(model.model_fields["type"].default): model for model in models}
+
+
+def jobs() -> str:
+    """The kinds of jobs and their states."""
+    from dragoman.jobs.entities import JobState  # noqa: PLC0415
+
+    rows = [(f"`{kind}`", meaning) for kind, meaning in JOBS.items()]
+    states = ", ".join(f"`{state.value}`" for state in JobState)
+    return f"{_table(('Kind', 'What it does'), rows)}\nStates: {states}. {_flat(JobState.__doc__ or '')}\n"
+
+
+# ---- metrics
+
+
+def metrics() -> str:
+    """What `/metrics` offers beside the figures of the Python process."""
+    rows = [
+        (f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), text)
+        for name, kind, labels, text in metric_list()
+    ]
+    return _table(("Metric", "Type", "Labels", "What it is"), rows)
+
+
+def metric_list() -> list[tuple[str, str, Sequence[str], str]]:
+    """Every metric of this package as (name, type, labels, help), by name."""
+    found = set()
+    for module in _import_everything():
+        for value in vars(module).values():
+            if isinstance(value, Counter | Gauge | Histogram | Summary):
+                found.add(value)
+    listed = []
+    for metric in found:
+        [family] = metric.describe()
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        listed.append((name, family.type, tuple(metric._labelnames), family.documentation))  # noqa: SLF001 - no other way
+    return sorted(listed)
+
+
+# ---- HTTP
+
+
+def http() -> str:
+    """Every operation of the HTTP API: method, path, summary, permission."""
+    parts = []
+    for tag, rows in _operations_by_tag().items():
+        parts.append(f"## {tag[:1].upper()}{tag[1:]}\n")
+        parts.append(_table(("Method", "Path", "What it does", "Permission"), rows))
+    return "\n".join(parts)
+
+
+def _operations_by_tag() -> Mapping[str, list[Sequence[str]]]:
+    from dragoman.entrypoints.api import create_app  # noqa: PLC0415
+    from dragoman.entrypoints.settings import Settings  # noqa: PLC0415
+
+    document = create_app(Settings.model_construct()).openapi()
+    permissions = _permissions_by_operation()
+    by_tag: dict[str, list[Sequence[str]]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            permission = permissions.get((method.upper(), path))
+            summary = _first_sentence(operation.get("description", operation["summary"]))
+            row = (method.upper(), f"`{path}`", summary, f"`{permission}`" if permission else "none")
+            by_tag.setdefault(operation["tags"][0], []).append(row)
+    return by_tag
+
+
+def _permissions_by_operation() -> Mapping[tuple[str, str], str]:
+    """The permission that the signature of each endpoint asks for."""
+    from dragoman.entrypoints.api import GROUPS  # noqa: PLC0415
+
+    found = {}
+    for modules in GROUPS.values():
+        for module in modules:
+            for route in importlib.import_module(module).router.routes:
+                if isinstance(route, APIRoute) and (permission := _permission_of(route)):
+                    found |= dict.fromkeys(((method, route.path) for method in route.methods), permission)
+    return found
+
+
+def _permission_of(route: APIRoute) -> str | None:
+    for dependency in route.dependant.dependencies:
+        if dependency.call is not None and inspect.isfunction(dependency.call):
+            permission = inspect.getclosurevars(dependency.call).nonlocals.get("permission")
+            if permission is not None:
+                return str(permission)
+    return None
+
+
+def permissions() -> str:
+    """Which role has which permission."""
+    from dragoman.tenancy.access import PERMISSIONS as GRANTED  # noqa: PLC0415
+    from dragoman.tenancy.entities import Permission  # noqa: PLC0415
+
+    rows = [
+        (f"`{permission.value}`", PERMISSIONS[permission.value])
+        + tuple("yes" if permission in granted else "" for granted in GRANTED.values())
+        for permission in Permission
+    ]
+    return _table(("Permission", "What it allows", *(role.value for role in GRANTED)), rows)
+
+
+def roles() -> str:
+    """Who each role is for, from most to least rights."""
+    from dragoman.tenancy.entities import Role  # noqa: PLC0415
+
+    return _table(("Role", "Who it is for"), [(f"`{role.value}`", ROLES[role.value]) for role in Role])
+
+
+# ---- shared by the pages
+
+
+def _import_everything() -> list[types.ModuleType]:
+    """Every module of this package: errors and metrics are known once their module is."""
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(dragoman.__path__, "dragoman.")
+        if not module.name.endswith("__main__")
+    ]
+    return [importlib.import_module(name) for name in names]
+
+
+def _fields_table(model: type[BaseModel], prefix: str = "") -> str:
+    rows = [
+        (f"`{prefix}{name.upper() if prefix else name}`", _type_of(field), _default_of(field), field.description or "")
+        for name, field in model.model_fields.items()
+    ]
+    first = "Variable" if prefix else "Setting"
+    return _table((first, "Type", "Default", "What it is"), rows)
+
+
+def _type_of(field: FieldInfo) -> str:
+    bounds = [text for item in field.metadata for text in _bound(item)]
+    return ", ".join([_type_words(field.annotation), *bounds])
+
+
+def _bound(item: Any) -> Iterator[str]:
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "max_length": "length at most"}
+    for name, word in words.items():
+        value = getattr(item, name, None)
+        if value is not None:
+            yield f"{word} {value:g}" if isinstance(value, int | float) else f"{word} {value}"
+
+
+def _type_words(annotation: Any) -> str:
+    """A type as a person says it; the same on every version of Python."""
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _type_words(arguments[0])
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type_words(argument) for argument in arguments if argument is not type(None))
+    if origin in (list, tuple, Sequence):
+        return f"{_type_words(arguments[0])} (list)"
+    if inspect.isclass(annotation) and issubclass(annotation, enum.Enum):
+        return ", ".join(f"`{member.value}`" for member in annotation)
+    plain = {
+        str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path",
+        SecretStr: "secret text", dict: "object",
+    }  # fmt: skip
+    return plain.get(origin or annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def _default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if field.default_factory is not None or value is PydanticUndefined:
+        return "empty"
+    if value is None:
+        return "none"
+    if value == "":
+        return "empty"
+    return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return _flat(text).replace("|", "\\|")
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _plain(text: str) -> str:
+    return f"`{text}`"
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?])\s", _flat(text), maxsplit=1)[0]
+
+
+_DOCSTRING_SECTION: Final = re.compile(r"^(Attributes|Args|Raises|Returns):$")
+
+
+def _prose(text: str | None) -> str:
+    """A docstring as Markdown: its paragraphs, and its sections (`Attributes:` …) as lists."""
+    if not text:
+        return ""
+    lines: list[str] = []
+    in_section = False
+    for line in inspect.cleandoc(text.replace("\b", "")).splitlines():
+        if _DOCSTRING_SECTION.match(line):
+            in_section = True
+            lines += [line, ""]
+        elif in_section and line.startswith("        "):
+            lines.append(f"  {line.strip()}")
+        elif in_section and line.startswith("    "):
+            name, colon, rest = line.strip().partition(": ")
+            is_name = bool(colon) and all(part.isidentifier() for part in name.split(", "))
+            lines.append(f"- `{name}`: {rest}" if is_name else f"- {line.strip()}")
+        else:
+            in_section = in_section and not line.strip()
+            lines.append(line)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,211 @@
+"""How good answers are: questions with expected phrases and documents, asked over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from dragoman.client import Answer, Dragoman
+from dragoman.evaluation import datasets, metrics, scratch
+from dragoman.evaluation.datasets import Question
+from dragoman.evaluation.errors import DatasetError
+from dragoman.evaluation.scratch import CorpusFile, OnProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersTask:
+    """What to measure.
+
+    Attributes:
+        folder: a BEIR folder whose queries.jsonl has `answers` and `passage`, or one with questions.jsonl and knowledge/.
+        questions: another file of questions than the folder's.
+        settings: settings of the scratch chatbot that differ from the defaults. They force a scratch chatbot.
+        limit: questions to ask at most; None for all.
+        concurrency: questions asked at once.
+        fresh, drop: as in `RetrievalTask`.
+    """
+
+    folder: Path
+    questions: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    concurrency: int = 2
+    fresh: bool = False
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One answer, judged. `contains`, `f1` and `cited_right` say something of answerable questions only."""
+
+    question: Question
+    answer: Answer
+    seconds: float
+    contains: bool
+    f1: float
+    cited_right: bool
+
+    @property
+    def is_failure(self) -> bool:
+        if not self.question.answerable:
+            return self.answer.answered
+        return not (self.answer.answered and self.contains and self.cited_right)
+
+    def as_json(self) -> dict[str, Any]:
+        """For study: what was expected, what came."""
+        return {
+            "id": self.question.id,
+            "language": self.question.language,
+            "question": self.question.text,
+            "answerable": self.question.answerable,
+            "expected_documents": list(self.question.documents),
+            "expected_answers": list(self.question.answers),
+            "answered": self.answer.answered,
+            "answer": self.answer.content,
+            "cited": [source.external_id for source in self.answer.sources],
+            "contains": self.contains,
+            "f1": round(self.f1, 4),
+            "cited_right": self.cited_right,
+            "confidence": self.answer.confidence,
+            "model": self.answer.model,
+            "degraded": self.answer.degraded,
+            "seconds": round(self.seconds, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersReport:
+    """Figures over all questions, and by the language of the question. Shares are 0 to 1, None of no questions."""
+
+    overall: Mapping[str, float | int | None]
+    by_language: Mapping[str, Mapping[str, float | int | None]]
+    judged: Sequence[Judged]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.overall, "by_language": self.by_language}
+
+
+async def evaluate_answers(client: Dragoman, task: AnswersTask, on_progress: OnProgress) -> AnswersReport:
+    """Ask every question in a session of its own and compare.
+
+    Raises:
+        DatasetError, IngestionFailedError, IngestionStalledError.
+    """
+    questions = _read(task)
+    chatbot_id, is_scratch = await _chatbot(client, task, on_progress)
+    try:
+        judged = await _ask_all(client, chatbot_id, questions, task.concurrency, on_progress)
+    finally:
+        if task.drop and is_scratch:
+            await client.chatbots.delete(chatbot_id)
+    languages = sorted({question.language for question in questions})
+    return AnswersReport(
+        overall=summarise(judged),
+        by_language={
+            language: summarise([each for each in judged if each.question.language == language]) for language in languages
+        },
+        judged=judged,
+    )
+
+
+def summarise(judged: Sequence[Judged]) -> dict[str, float | int | None]:
+    """The figures of these answers."""
+    answerable = [each for each in judged if each.question.answerable]
+    unanswerable = [each for each in judged if not each.question.answerable]
+    seconds = [each.seconds for each in judged]
+    return {
+        "questions": len(judged),
+        "answerable": len(answerable),
+        "contains_answer": _mean([each.contains for each in answerable]),
+        "token_f1": _mean([each.f1 for each in answerable]),
+        "cited_right": _mean([each.cited_right for each in answerable]),
+        "dont_know_answerable": _mean([not each.answer.answered for each in answerable]),
+        "dont_know_unanswerable": _mean([not each.answer.answered for each in unanswerable]),
+        "median_s": round(metrics.percentile(seconds, 0.5), 4),
+        "p95_s": round(metrics.percentile(seconds, 0.95), 4),
+    }
+
+
+def judge(question: Question, answer: Answer, seconds: float) -> Judged:
+    """An answer that says "I don't know" contains and cites nothing."""
+    cited = {source.external_id for source in answer.sources}
+    return Judged(
+        question=question,
+        answer=answer,
+        seconds=seconds,
+        contains=answer.answered and metrics.contains_phrase(answer.content, question.answers),
+        f1=metrics.token_f1(answer.content, question.answers) if answer.answered else 0.0,
+        cited_right=answer.answered and not cited.isdisjoint(question.documents),
+    )
+
+
+def _mean(values: Sequence[float | bool]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
+
+
+def _read(task: AnswersTask) -> list[Question]:
+    if datasets.is_beir(task.folder):
+        own = task.folder / "queries.jsonl"
+        questions = datasets.read_questions(task.questions or own, corpus_answers=own)
+    else:
+        questions = datasets.read_questions(task.questions or task.folder / "questions.jsonl")
+    without = [question.id for question in questions if question.answerable and not question.answers]
+    if not questions or without:
+        raise DatasetError(f"Questions without expected answers: {', '.join(without[:5]) or 'there are none at all'}.")
+    return questions[: task.limit]
+
+
+async def _chatbot(client: Dragoman, task: AnswersTask, on_progress: OnProgress) -> tuple[UUID, bool]:
+    """The chatbot to ask, and whether it is a scratch one: the default chatbot where it holds the documents."""
+    if datasets.is_beir(task.folder):
+        files = scratch.corpus_files(datasets.read_corpus(task.folder))
+    else:
+        files = knowledge_files(task.folder / "knowledge")
+        if not task.settings and not task.fresh and (default := await _default_with(client, files)) is not None:
+            return default, False
+    prepared = await scratch.prepare(client, files, settings=task.settings, fresh=task.fresh, on_progress=on_progress)
+    return prepared.chatbot_id, True
+
+
+def knowledge_files(folder: Path) -> list[CorpusFile]:
+    """All files below the folder, known by their paths in it. Raises DatasetError: there is none."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    if not paths:
+        raise DatasetError(f"{folder} holds no documents.")
+    return [CorpusFile(external_id=path.relative_to(folder).as_posix(), source=path) for path in paths]
+
+
+async def _default_with(client: Dragoman, files: Sequence[CorpusFile]) -> UUID | None:
+    """The default chatbot, if all these documents are ready in it."""
+    async for chatbot in client.chatbots.list():
+        if chatbot.is_default:
+            ready = client.documents.list(chatbot_id=chatbot.id, state="ready")
+            there = {document.external_id async for document in ready}
+            return chatbot.id if {file.external_id for file in files} <= there else None
+    return None
+
+
+async def _ask_all(
+    client: Dragoman, chatbot_id: UUID, questions: Sequence[Question], concurrency: int, on_progress: OnProgress
+) -> list[Judged]:
+    room = asyncio.Semaphore(concurrency)
+    done = 0
+
+    async def ask(question: Question) -> Judged:
+        nonlocal done
+        async with room:
+            started = time.perf_counter()
+            answer = await client.ask(question.text, chatbot_id=chatbot_id)
+            judged = judge(question, answer, time.perf_counter() - started)
+        done += 1
+        on_progress(done, len(questions), "asking")
+        return judged
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(ask(question)) for question in questions]
+    return [task.result() for task in tasks]

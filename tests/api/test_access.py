@@ -1,0 +1,372 @@
+"""Who may do what: isolation of tenants, generated from the OpenAPI document; members; roles; keys.
+
+A new operation needs a row in `EXPECTED`, a new path parameter an entry in `FOREIGN`: the tests say so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from dragoman.kit.clock import now
+
+ABSENT = "019a0000-0000-7000-8000-000000000000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """Ids of one tenant, for the path parameters of the API."""
+
+    chatbot_id: str
+    document_id: str
+    session_id: str
+    key_id: str
+
+
+@pytest.fixture
+async def foreign(company: Any) -> Foreign:
+    """One of each thing that has an id, all of them in use."""
+    document = await company.know()
+    session_id = await company.open_session()
+    await company.ask("What discount do gold partners receive?", session_id=session_id)
+    return Foreign(
+        chatbot_id=str(company.chatbot_id),
+        document_id=document["id"],
+        session_id=session_id,
+        key_id=str(company.key_ids["member"]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    method: str
+    path: str
+    parameters: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def address(self, ids: Foreign) -> str:
+        for parameter in self.parameters:
+            assert hasattr(ids, parameter), (
+                f"{self.name} has the new path parameter {parameter!r}. Give it an id of the other tenant in `Foreign`."
+            )
+        return self.path.format(**{parameter: getattr(ids, parameter) for parameter in self.parameters})
+
+
+def _operations(service: Any) -> list[Operation]:
+    return [
+        Operation(method=method.upper(), path=path, parameters=tuple(re.findall(r"{(\w+)}", path)))
+        for path, methods in service.app.openapi()["paths"].items()
+        for method in methods
+    ]
+
+
+# A body that is right in form for each operation that takes one.
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/chatbot/sessions/": {"json": {}},
+    "PATCH /api/chatbot/sessions/{session_id}/": {"json": {"title": "Changed"}},
+    "POST /api/chatbot/sessions/{session_id}/messages/": {"json": {"message": "What?"}},
+    "POST /api/chatbot/sessions/{session_id}/messages/stream/": {"json": {"message": "What?"}},
+    "POST /api/chatbot/documents/": {"files": {"file": ("note.txt", b"A note about lamps.")}},
+    "POST /api/search": {"json": {"query": "discount"}},
+    "POST /api/chatbots/": {"json": {"name": "Another"}},
+    "PATCH /api/chatbots/{chatbot_id}/": {"json": {"name": "Changed"}},
+    "POST /api/keys/": {"json": {"name": "another"}},
+}
+
+# For each operation what each role gets: owner, admin, editor, agent, member.
+_ALL_200, _ALL_201 = (200,) * 5, (201,) * 5
+_ADMINS_200, _ADMINS_201, _ADMINS_204 = ((status, status, 403, 403, 403) for status in (200, 201, 204))
+EXPECTED: dict[str, tuple[int, ...]] = {
+    "POST /api/chatbot/sessions/": _ALL_201,
+    "GET /api/chatbot/sessions/": _ALL_200,
+    "GET /api/chatbot/sessions/{session_id}/": _ALL_200,
+    "PATCH /api/chatbot/sessions/{session_id}/": _ALL_200,
+    "DELETE /api/chatbot/sessions/{session_id}/": (204,) * 5,
+    "GET /api/chatbot/sessions/{session_id}/messages/": _ALL_200,
+    "POST /api/chatbot/sessions/{session_id}/messages/": _ALL_200,
+    "POST /api/chatbot/sessions/{session_id}/messages/stream/": _ALL_200,
+    "GET /api/chatbot/documents/": _ALL_200,
+    "GET /api/chatbot/documents/{document_id}/": _ALL_200,
+    "GET /api/chatbot/documents/{document_id}/status/": _ALL_200,
+    "POST /api/chatbot/documents/": (202, 202, 202, 403, 403),
+    "DELETE /api/chatbot/documents/{document_id}/": (204, 204, 204, 403, 403),
+    "POST /api/search": _ALL_200,
+    "GET /api/chatbots/": _ALL_200,
+    "GET /api/chatbots/{chatbot_id}/": _ALL_200,
+    "POST /api/chatbots/": _ADMINS_201,
+    "PATCH /api/chatbots/{chatbot_id}/": _ADMINS_200,
+    "DELETE /api/chatbots/{chatbot_id}/": _ADMINS_204,
+    "GET /api/keys/": _ADMINS_200,
+    "POST /api/keys/": _ADMINS_201,
+    "DELETE /api/keys/{key_id}/": _ADMINS_200,
+    "GET /healthz": _ALL_200,
+    "GET /readyz": _ALL_200,
+    "GET /metrics": _ALL_200,
+}
+OPEN_TO_ALL = {"GET /healthz", "GET /readyz", "GET /metrics"}
+ROLES = ("owner", "admin", "editor", "agent", "member")
+
+
+def test_each_operation_has_a_row_in_the_table_of_roles(service: Any) -> None:
+    names = {operation.name for operation in _operations(service)}
+    assert names == set(EXPECTED), "Add new operations to EXPECTED (and to BODIES, where they take one)."
+
+
+async def test_another_tenant_gets_404_on_every_id_and_changes_nothing(
+    service: Any, company: Any, other_company: Any, foreign: Foreign
+) -> None:
+    before = await _everything(service, company)
+    asked = 0
+    for operation in _operations(service):
+        if not operation.parameters:
+            continue
+        answer = await other_company.api().request(
+            operation.method, operation.address(foreign), **BODIES.get(operation.name, {})
+        )
+        assert answer.status_code == 404, f"{operation.name}: {answer.status_code} {answer.text}"
+        assert answer.json()["code"].endswith("not_found")
+        asked += 1
+    assert asked >= 13
+    assert await _everything(service, company) == before
+
+
+async def test_another_tenant_gets_404_for_ids_in_bodies_and_queries(other_company: Any, foreign: Foreign) -> None:
+    api = other_company.api()
+    note = {"file": ("note.txt", b"A note.")}
+    requests: dict[str, Awaitable[Any]] = {
+        "session of a chatbot": api.post("/api/chatbot/sessions/", json={"chatbot_id": foreign.chatbot_id}),
+        "session over documents": api.post("/api/chatbot/sessions/", json={"document_ids": [foreign.document_id]}),
+        "search a chatbot": api.post("/api/search", json={"query": "discount", "chatbot_id": foreign.chatbot_id}),
+        "upload": api.post("/api/chatbot/documents/", files=note, data={"chatbot_id": foreign.chatbot_id}),
+        "documents": api.get("/api/chatbot/documents/", params={"chatbot_id": foreign.chatbot_id}),
+        "key": api.post("/api/keys/", json={"name": "k", "chatbot_id": foreign.chatbot_id}),
+    }
+    for name, request in requests.items():
+        assert (await request).status_code == 404, name
+    found = await api.post("/api/search", json={"query": "discount", "document_ids": [foreign.document_id]})
+    assert (found.status_code, found.json()["results"]) == (200, [])
+    sessions = await api.get("/api/chatbot/sessions/", params={"chatbot_id": foreign.chatbot_id})
+    assert sessions.json()["total"] == 0
+
+
+async def test_lists_searches_and_answers_show_nothing_of_another_tenant(
+    other_company: Any, foreign: Foreign
+) -> None:
+    for path, name in (
+        ("/api/chatbot/documents/", "documents"),
+        ("/api/chatbot/sessions/", "sessions"),
+        ("/api/chatbots/", "chatbots"),
+        ("/api/keys/", "keys"),
+    ):
+        listed = (await other_company.api().get(path)).json()
+        ids = {item["id"] for item in listed[name]}
+        assert not ids & set(vars(foreign).values() if hasattr(foreign, "__dict__") else ()), name
+    assert (await other_company.search("discount for gold partners"))["results"] == []
+    assert not (await other_company.ask("What discount do gold partners receive?"))["answered"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, role: str) -> None:
+    document = await company.know()
+    api = company.api(role)
+    for operation in sorted(_operations(service), key=lambda operation: operation.method == "DELETE"):
+        spare = (await company.api().post("/api/chatbots/", json={"name": "Spare"})).json()["id"]
+        key = (await company.api().post("/api/keys/", json={"name": "spare"})).json()["id"]
+        ids = Foreign(
+            chatbot_id=spare,
+            document_id=document["id"],
+            session_id=await company.open_session(role),
+            key_id=key,
+        )
+        answer = await api.request(operation.method, operation.address(ids), **BODIES.get(operation.name, {}))
+        assert answer.status_code == EXPECTED[operation.name][ROLES.index(role)], f"{operation.name}: {answer.text}"
+
+
+async def test_without_a_key_every_operation_but_those_of_the_operator_is_401(service: Any, foreign: Foreign) -> None:
+    api = service.client()
+    for operation in _operations(service):
+        answer = await api.request(operation.method, operation.address(foreign), **BODIES.get(operation.name, {}))
+        expected = 200 if operation.name in OPEN_TO_ALL else 401
+        assert answer.status_code == expected, f"{operation.name}: {answer.text}"
+        if expected == 401:
+            assert answer.json()["code"] == "tenancy.missing_key"
+            assert answer.headers["www-authenticate"] == "Bearer"
+
+
+# ---- people of one tenant
+
+
+async def test_a_member_gets_404_on_another_members_session(company: Any) -> None:
+    session_id = await company.open_session("member")
+    await company.ask("Is this private?", who="member", session_id=session_id)
+    stranger = company.api("second_member")
+    for method, path, body in (
+        ("GET", "", None),
+        ("PATCH", "", {"title": "Mine"}),
+        ("DELETE", "", None),
+        ("GET", "messages/", None),
+        ("POST", "messages/", {"message": "What?"}),
+        ("POST", "messages/stream/", {"message": "What?"}),
+    ):
+        answer = await stranger.request(method, f"/api/chatbot/sessions/{session_id}/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (404, "chat.session_not_found"), f"{method} {path}"
+    assert (await stranger.get("/api/chatbot/sessions/")).json()["total"] == 0
+    assert (await company.api("member").get("/api/chatbot/sessions/")).json()["total"] == 1
+
+
+@pytest.mark.parametrize(("role", "status"), [("owner", 200), ("admin", 200), ("agent", 200), ("editor", 404)])
+async def test_only_roles_that_read_all_sessions_see_those_of_others(company: Any, role: str, status: int) -> None:
+    session_id = await company.open_session("member")
+    assert (await company.api(role).get(f"/api/chatbot/sessions/{session_id}/messages/")).status_code == status
+
+
+async def test_a_private_document_cannot_be_chosen_for_a_session_by_others(company: Any) -> None:
+    document = await company.know(who="member", visibility="private")
+    body = {"document_ids": [document["id"]]}
+    assert (await company.api("second_member").post("/api/chatbot/sessions/", json=body)).status_code == 404
+    assert (await company.api("member").post("/api/chatbot/sessions/", json=body)).status_code == 201
+
+
+async def test_citations_of_a_private_document_are_not_shown_to_those_who_may_read_the_session(company: Any) -> None:
+    await company.know(who="member", visibility="private")
+    session_id = await company.open_session("member")
+    await company.ask("What discount do gold partners receive?", who="member", session_id=session_id)
+    path = f"/api/chatbot/sessions/{session_id}/messages/"
+    own = (await company.api("member").get(path)).json()["messages"][1]["sources"]
+    read_by_admin = (await company.api("admin").get(path)).json()["messages"][1]["sources"]
+    assert "17 percent" in own[0]["excerpt"]
+    assert [source["excerpt"] for source in read_by_admin] == [""]
+
+
+# ---- keys
+
+
+async def test_both_headers_open_the_door(service: Any, company: Any) -> None:
+    for headers in (
+        {"X-API-Key": company.secrets["member"]},
+        {"Authorization": f"Bearer {company.secrets['member']}"},
+        {"Authorization": f"bearer {company.secrets['member']}"},
+    ):
+        assert (await service.client().get("/api/chatbots/", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("secret", ["nonsense", "dgm_unknown", "dgm_üñï", "dgm_", "' or 1=1 --"])
+async def test_a_key_that_nobody_made_is_401(service: Any, secret: str) -> None:
+    answer = await service.client().get("/api/chatbots/", headers={"X-API-Key": secret.encode()})
+    assert (answer.status_code, answer.json()["code"]) == (401, "tenancy.invalid_key")
+
+
+async def test_a_new_key_is_shown_once_works_at_once_and_a_revoked_one_no_more(service: Any, company: Any) -> None:
+    made = (await company.api().post("/api/keys/", json={"name": "shop"})).json()
+    assert made["api_key"].startswith(made["prefix"])
+    listed = (await company.api().get("/api/keys/")).text
+    assert made["api_key"] not in listed
+    assert made["prefix"] in listed
+    client = service.client(made["api_key"])
+    assert (await client.get("/api/chatbots/")).status_code == 200
+    revoked = await company.api().delete(f"/api/keys/{made['id']}/")
+    assert revoked.json()["revoked_at"] is not None
+    refused = await client.get("/api/chatbots/")
+    assert (refused.status_code, refused.json()["code"]) == (401, "tenancy.revoked_key")
+    again = await company.api().delete(f"/api/keys/{made['id']}/")
+    assert again.json()["revoked_at"] == revoked.json()["revoked_at"]
+
+
+async def test_an_expired_key_is_401(service: Any, company: Any) -> None:
+    expires_at = (now() + timedelta(hours=1)).isoformat()
+    made = (await company.api().post("/api/keys/", json={"name": "short", "expires_at": expires_at})).json()
+    assert (await service.client(made["api_key"]).get("/api/chatbots/")).status_code == 200
+    async with service.deps.database.transaction(company.tenant_id) as connection:
+        await connection.execute(
+            text("update api_keys set expires_at = now() - interval '1 second' where id = :id"), {"id": made["id"]}
+        )
+    refused = await service.client(made["api_key"]).get("/api/chatbots/")
+    assert (refused.status_code, refused.json()["code"]) == (401, "tenancy.expired_key")
+
+
+async def test_a_key_is_never_stored_in_the_clear(service: Any, company: Any) -> None:
+    async with service.deps.database.transaction(company.tenant_id) as connection:
+        rows = (await connection.execute(text("select api_keys::text from api_keys"))).scalars().all()
+    assert rows
+    assert not [secret for secret in company.secrets.values() if any(secret in row for row in rows)]
+
+
+async def test_nobody_makes_a_key_above_his_own_role(company: Any) -> None:
+    refused = await company.api("admin").post("/api/keys/", json={"name": "up", "role": "owner"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "tenancy.forbidden")
+    assert (await company.api("admin").post("/api/keys/", json={"name": "even", "role": "admin"})).status_code == 201
+
+
+@pytest.mark.parametrize("expires_at", ["2001-01-01T00:00:00Z", "2001-01-01T00:00:00", "2091-01-01T00:00:00"])
+async def test_an_expiry_in_the_past_or_without_a_time_zone_is_refused(company: Any, expires_at: str) -> None:
+    refused = await company.api().post("/api/keys/", json={"name": "late", "expires_at": expires_at})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
+async def test_a_key_bound_to_a_chatbot_asks_that_chatbot(service: Any, company: Any) -> None:
+    second = (await company.api().post("/api/chatbots/", json={"name": "Second"})).json()
+    await company.know(chatbot_id=second["id"])
+    made = (await company.api().post("/api/keys/", json={"name": "k", "chatbot_id": second["id"]})).json()
+    found = await service.client(made["api_key"]).post("/api/search", json={"query": "discount for gold partners"})
+    assert found.json()["chatbot_id"] == second["id"]
+    assert found.json()["results"]
+
+
+# ---- acting for users
+
+MakeKey = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def make_key(company: Any) -> MakeKey:
+    async def make(**body: Any) -> str:
+        made = await company.api().post("/api/keys/", json={"name": "shop", "role": "member", **body})
+        secret: str = made.json()["api_key"]
+        return secret
+
+    return make
+
+
+async def test_a_user_id_is_an_identity_for_keys_that_may_act_for_users(service: Any, make_key: MakeKey) -> None:
+    shop = service.client(await make_key(may_act_for_users=True))
+    session_id = (await shop.post("/api/chatbot/sessions/", json={"user_id": "ada"})).json()["id"]
+    path = f"/api/chatbot/sessions/{session_id}/"
+    assert (await shop.get(path, params={"user_id": "ada"})).status_code == 200
+    assert (await shop.get(path, params={"user_id": "bob"})).status_code == 404
+    assert (await shop.get(path)).status_code == 404
+    listed = [(await shop.get("/api/chatbot/sessions/", params={"user_id": name})).json()["total"] for name in ("ada", "bob")]
+    assert listed == [1, 0]
+    asked = await shop.post(f"{path}messages/", json={"message": "What?"}, params={"user_id": "bob"})
+    assert asked.status_code == 404
+
+
+async def test_a_user_id_means_nothing_for_other_keys(service: Any, make_key: MakeKey) -> None:
+    shop = service.client(await make_key(may_act_for_users=True))
+    adas = (await shop.post("/api/chatbot/sessions/", json={"user_id": "ada"})).json()["id"]
+    ordinary = service.client(await make_key())
+    assert (await ordinary.get(f"/api/chatbot/sessions/{adas}/", params={"user_id": "ada"})).status_code == 404
+    own = (await ordinary.post("/api/chatbot/sessions/", json={"user_id": "ada"})).json()["id"]
+    assert (await ordinary.get(f"/api/chatbot/sessions/{own}/")).status_code == 200
+
+
+async def _everything(service: Any, company: Any) -> dict[str, Any]:
+    """What a tenant's tables hold, but for the moment a key was last used."""
+    tables = ("chatbots", "documents", "document_versions", "chunks", "sessions", "messages", "turns", "jobs")
+    tenant_id: UUID = company.tenant_id
+    async with service.deps.database.transaction(tenant_id) as connection:
+        rows = {
+            table: (await connection.execute(text(f"select t::text from {table} t order by 1"))).scalars().all()
+            for table in tables
+        }
+        keys = await connection.execute(text("select id, revoked_at from api_keys order by id"))
+        return {**rows, "keys": [tuple(row) for row in keys]}
