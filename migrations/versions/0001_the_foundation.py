@@ -88,7 +88,9 @@ declare
 begin
     perform pg_advisory_xact_lock(7203944002);
     select id into version_id from embedding_versions where name = version_name;
-    if version_id is not null then
+    if version_id is not null then -- how a model's cosines are read may be measured anew; what it is may not change
+        update embedding_versions set calibration = calibration_values, confidence = confidence_values
+        where id = version_id and (calibration, confidence) is distinct from (calibration_values, confidence_values);
         return version_id;
     end if;
     insert into embedding_versions

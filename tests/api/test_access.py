@@ -170,7 +170,7 @@ async def test_lists_searches_and_answers_show_nothing_of_another_tenant(
     ):
         listed = (await other_company.api().get(path)).json()
         ids = {item["id"] for item in listed[name]}
-        assert not ids & set(vars(foreign).values() if hasattr(foreign, "__dict__") else ()), name
+        assert not ids & set(vars(foreign).values()), name
     assert (await other_company.search("discount for gold partners"))["results"] == []
     assert not (await other_company.ask("What discount do gold partners receive?"))["answered"]
 
@@ -235,17 +235,6 @@ async def test_a_private_document_cannot_be_chosen_for_a_session_by_others(compa
     body = {"document_ids": [document["id"]]}
     assert (await company.api("second_member").post("/api/chatbot/sessions/", json=body)).status_code == 404
     assert (await company.api("member").post("/api/chatbot/sessions/", json=body)).status_code == 201
-
-
-async def test_citations_of_a_private_document_are_not_shown_to_those_who_may_read_the_session(company: Any) -> None:
-    await company.know(who="member", visibility="private")
-    session_id = await company.open_session("member")
-    await company.ask("What discount do gold partners receive?", who="member", session_id=session_id)
-    path = f"/api/chatbot/sessions/{session_id}/messages/"
-    own = (await company.api("member").get(path)).json()["messages"][1]["sources"]
-    read_by_admin = (await company.api("admin").get(path)).json()["messages"][1]["sources"]
-    assert "17 percent" in own[0]["excerpt"]
-    assert [source["excerpt"] for source in read_by_admin] == [""]
 
 
 # ---- keys

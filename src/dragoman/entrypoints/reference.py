@@ -17,8 +17,10 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi.routing import APIRoute
 from prometheus_client import Counter, Gauge, Histogram, Summary
@@ -79,15 +81,22 @@ STREAM_EVENTS: Final = {
 }
 """What each event of a streamed answer means."""
 
-OTHER_CODES: Final = {
+OTHER_CODES: Final[Mapping[str, tuple[int | None, str]]] = {
     "invalid_json": (400, "The body of the request is not valid JSON. The message says where it breaks."),
     "method_not_allowed": (405, "This address does not know this method. The documentation lists those it knows."),
     "http_error": (400, "The request broke a rule of HTTP. The message says which one."),
     "not_ready": (503, "A part that every answer needs does not answer. `checks` in the problem names it."),
-    "jobs.unknown_kind": (500, "A worker was sent a kind of job that it does not know. Restart workers of an older release."),
+    "jobs.unknown_kind": (
+        500,
+        "A worker was sent a kind of job that it does not know. Restart workers of an older release.",
+    ),
     "jobs.crashed": (500, "The worker stopped in the middle of this job each time. The document may be too heavy."),
+    "usage": (None, "The command line is wrong. `--help` shows what the command takes."),
+    "connection_failed": (None, "The server did not answer. Check that it runs, or start it with `dragoman up`."),
+    "failed": (None, "The command failed. The message says why."),
 }
-"""Codes that no error class carries: those of the HTTP layer and those that are only written on a document."""
+"""Codes that no error class carries, with the HTTP status: those of the HTTP layer, those that are only written on a
+document, and (without a status) those that only commands print."""
 
 EXTRAS: Final = {
     "otlp": "Sends OpenTelemetry traces (`DRAGOMAN_OTLP_ENDPOINT`).",
@@ -226,9 +235,12 @@ def _package_name(requirement: str) -> str:
 
 
 def cli() -> str:
-    """The help of every command, and the exit codes."""
-    parts = [_command(command, path) for path, command in commands()]
-    return "\n".join([*parts, exit_codes()])
+    """The help of every command, the options that most share, and the exit codes."""
+    listed = list(commands())
+    shared = _shared_options(command for _, command in listed)
+    parts = [_command(command, path, shared) for path, command in listed]
+    table = _table(_OPTION_COLUMNS, shared)
+    return "\n".join([*parts, f"## Shared options\n\n{table}", exit_codes()])
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -246,36 +258,72 @@ def exit_codes() -> str:
     return f"## Exit codes\n\n{_table(('Code', 'Meaning'), rows)}"
 
 
+_OPTION_COLUMNS: Final = ("Option", "Type", "Default", "What it is")
+_SHARED_BY: Final = 8
+"""An option that stands alike on at least this many commands is described once."""
+
+_OptionRow = tuple[str, str, str, str]
+
+
 def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     yield path, command
-    for name, child in getattr(command, "commands", {}).items():
-        if not child.hidden:
-            yield from _walk(f"{path} {name}", child)
+    for name, child in _children(command).items():
+        yield from _walk(f"{path} {name}", child)
 
 
-def _command(command: Any, path: str) -> str:
-    shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
-    arguments = [parameter for parameter in shown if parameter.param_type_name == "argument"]
-    options = [parameter for parameter in shown if parameter.param_type_name == "option"]
-    children = {name: child for name, child in getattr(command, "commands", {}).items() if not child.hidden}
-    usage = " ".join([path, *(_argument_usage(each) for each in arguments), *(["COMMAND"] if children else [])])
-    parts = [f"## {path}\n", f"```text\n{usage}{' [OPTIONS]' if options else ''}\n```\n"]
-    parts += [f"{_prose(command.help)}"] if command.help else []
+def _children(command: Any) -> dict[str, Any]:
+    return {name: child for name, child in getattr(command, "commands", {}).items() if not child.hidden}
+
+
+def _shared_options(every: Iterable[Any]) -> list[_OptionRow]:
+    counts: dict[_OptionRow, int] = {}
+    for command in every:
+        for row in _option_rows(command):
+            counts[row] = counts.get(row, 0) + 1
+    return [row for row, count in counts.items() if count >= _SHARED_BY]
+
+
+def _command(command: Any, path: str, shared: Sequence[_OptionRow]) -> str:
+    arguments = [each for each in command.params if each.param_type_name == "argument" and not each.hidden]
+    options = _option_rows(command)
+    own = [row for row in options if row not in shared]
+    children = _children(command)
+    words = [path, *(_argument_usage(each) for each in arguments)]
+    words += (["COMMAND"] if children else []) + (["[OPTIONS]"] if options else [])
+    parts = [f"## {path}\n", f"```text\n{' '.join(words)}\n```\n"]
+    parts += [_prose(command.help)] if command.help else []
     if arguments:
-        rows = [(f"`{each.name.upper()}`", _type_name(each), each.help or "") for each in arguments]
+        rows = [(f"`{_argument_name(each)}`", _type_name(each), each.help or "") for each in arguments]
         parts.append(_table(("Argument", "Type", "What it is"), rows))
-    if options:
-        rows = [(_option_names(each), _type_name(each), _option_default(each), each.help or "") for each in options]
-        parts.append(_table(("Option", "Type", "Default", "What it is"), rows))
+    if own:
+        parts.append(_table(_OPTION_COLUMNS, own))
+    if common := [row[0].partition("<br>")[0] for row in options if row in shared]:
+        parts.append(f"And the [shared options](#shared-options) {', '.join(common)}.\n")
     if children:
-        rows = [(f"`{path} {name}`", _first_sentence(child.help or "")) for name, child in children.items()]
-        parts.append(_table(("Command", "What it does"), rows))
+        parts.append(_table(("Command", "What it does"), [_child_row(path, *child) for child in children.items()]))
     return "\n".join(parts)
 
 
+def _child_row(path: str, name: str, child: Any) -> tuple[str, str]:
+    return f"`{path} {name}`", _first_sentence(child.help or "")
+
+
+def _argument_name(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
+
+
 def _argument_usage(argument: Any) -> str:
-    name = argument.name.upper() + ("…" if argument.nargs == -1 else "")
+    name = _argument_name(argument).removesuffix("…") + ("…" if argument.nargs == -1 else "")
     return name if argument.required else f"[{name}]"
+
+
+def _option_rows(command: Any) -> list[_OptionRow]:
+    """The options of a command, without those that Typer adds to every program."""
+    return [
+        (_option_names(each), _type_name(each), _option_default(each), each.help or "")
+        for each in command.params
+        if each.param_type_name == "option" and not each.hidden and not each.name.endswith("_completion")
+    ]
 
 
 def _option_names(option: Any) -> str:
@@ -284,11 +332,10 @@ def _option_names(option: Any) -> str:
 
 
 def _option_default(option: Any) -> str:
-    shown = getattr(option, "show_default", None)
-    if isinstance(shown, str):
-        return f"`{shown}`"
+    if isinstance(option.show_default, str):
+        return f"`{option.show_default}`"
     value = option.default
-    if value is None or value is False or callable(value) or value in ([], ()):
+    if value is None or value is False or callable(value) or value in ([], (), ""):
         return "required" if option.required else ""
     return f"`{value.value if isinstance(value, enum.Enum) else value}`"
 
@@ -296,8 +343,8 @@ def _option_default(option: Any) -> str:
 def _type_name(parameter: Any) -> str:
     if getattr(parameter, "is_flag", False):
         return "flag"
-    if parameter.metavar:
-        return _plain(parameter.metavar)
+    if parameter.metavar and parameter.param_type_name == "option":
+        return f"`{parameter.metavar}`"
     annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", str)
     repeated = ", repeatable" if getattr(parameter, "multiple", False) else ""
     return _type_words(annotation).removesuffix(" (list)") + repeated
@@ -308,24 +355,28 @@ def _type_name(parameter: Any) -> str:
 
 def errors() -> str:
     """Every code that a problem document, a failed document or a command may carry, with an anchor of the same name."""
-    by_code: dict[str, tuple[int, list[str], bool]] = {
-        code: (status, [message], False) for code, (status, message) in OTHER_CODES.items()
+    by_code: dict[str, tuple[str, list[str]]] = {
+        code: (_facts_of(status, retryable=False), [message]) for code, (status, message) in OTHER_CODES.items()
     }
     for error in error_classes():
-        status, messages, retryable = by_code.get(error.code, (error.status, [], error.retryable))
+        facts, messages = by_code.get(error.code, (_facts_of(error.status, retryable=error.retryable), []))
         message = _flat(inspect.getdoc(error) or "")
-        by_code[error.code] = (status, messages if message in messages else [*messages, message], retryable)
-    groups: dict[str, list[str]] = {}
-    for code in sorted(by_code):
-        groups.setdefault(code.partition(".")[0] if "." in code else "", []).append(code)
+        by_code[error.code] = (facts, messages if message in messages else [*messages, message])
     parts = []
-    for group, codes in groups.items():
-        parts.append(f"## {group or 'General'}\n")
-        for code in codes:
-            status, messages, retryable = by_code[code]
-            facts = f"Status {status}." + (" Worth another try." if retryable else "")
-            parts.append(f'### <a id="{code}"></a>`{code}`\n\n{facts}\n\n' + "\n\n".join(messages) + "\n")
+    group = None
+    for code in sorted(by_code, key=lambda code: ("." in code, code)):
+        if (prefix := code.partition(".")[0] if "." in code else "general") != group:
+            group = prefix
+            parts.append(f"## {group}\n")
+        facts, messages = by_code[code]
+        parts.append(f'### <a id="{code}"></a>`{code}`\n\n{facts}\n\n' + "\n\n".join(messages) + "\n")
     return "\n".join(parts)
+
+
+def _facts_of(status: int | None, *, retryable: bool) -> str:
+    if status is None:
+        return "Printed by commands only."
+    return f"Status {status}." + (" Worth another try." if retryable else "")
 
 
 def error_classes() -> list[type[DragomanError]]:
@@ -529,9 +580,11 @@ def _type_words(annotation: Any) -> str:
         return f"{_type_words(arguments[0])} (list)"
     if inspect.isclass(annotation) and issubclass(annotation, enum.Enum):
         return ", ".join(f"`{member.value}`" for member in annotation)
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return "object"
     plain = {
-        str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path",
-        SecretStr: "secret text", dict: "object",
+        str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", UUID: "id",
+        SecretStr: "secret text", dict: "object", datetime: "moment",
     }  # fmt: skip
     return plain.get(origin or annotation, getattr(annotation, "__name__", str(annotation)))
 
@@ -561,10 +614,6 @@ def _cell(text: str) -> str:
 
 def _flat(text: str) -> str:
     return " ".join(text.split())
-
-
-def _plain(text: str) -> str:
-    return f"`{text}`"
 
 
 def _first_sentence(text: str) -> str:

@@ -53,7 +53,7 @@ def _run_embedder(settings: Settings) -> None:
 
     configure_logging(level=settings.log_level, style=settings.log_style)
     if settings.embedder_socket is None:
-        raise MissingSocketError()
+        raise MissingSocketError
     asyncio.run(_serve_embedder(settings, settings.embedder_socket))
 
 

@@ -54,7 +54,7 @@ def _measures() -> dict[str, Any]:
     try:
         from ir_measures import RR, R, Success, nDCG  # noqa: PLC0415 -- an extra
     except ImportError as error:
-        raise MissingMetricsError() from error
+        raise MissingMetricsError from error
     return {
         "hit@1": Success @ 1,
         "recall@5": R @ 5,

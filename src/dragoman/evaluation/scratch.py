@@ -188,5 +188,5 @@ async def _wait(client: Dragoman, chatbot_id: UUID, total: int, on_progress: OnP
         if ready >= total:
             return
         if time.monotonic() - last_moved > _PATIENCE_S:
-            raise IngestionStalledError()
+            raise IngestionStalledError
         await asyncio.sleep(_POLL_S)

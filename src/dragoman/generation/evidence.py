@@ -90,7 +90,7 @@ class EvidenceSettings:
     max_sentences: int = 2
     max_passages: int = 5
     margin: float = 0.15
-    threshold: float = 0.35
+    threshold: float = 0.42
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,11 @@ def configure_logging(*, level: str = "INFO", style: Literal["console", "json"] 
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # Rich's would print local variables, keys among them, and hold the event loop for 5 s over one error.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if style == "json":

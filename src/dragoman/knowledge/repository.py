@@ -288,6 +288,15 @@ async def delete_chunks(connection: AsyncConnection, *, tenant_id: UUID, version
     await connection.execute(delete(chunks).where(chunks.c.tenant_id == tenant_id, chunks.c.version_id == version_id))
 
 
+async def list_chunk_languages(
+    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID]
+) -> dict[UUID, str]:
+    query = select(chunks.c.id, chunks.c.language).where(
+        chunks.c.tenant_id == tenant_id, chunks.c.chatbot_id == chatbot_id, chunks.c.id.in_(chunk_ids)
+    )
+    return {row.id: row.language for row in await connection.execute(query)}
+
+
 async def list_live_chunks(
     connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID]
 ) -> dict[UUID, ChunkInDocument]:

@@ -70,7 +70,7 @@ class ConfidenceModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedderProfile:
-    """What is fixed about an embedding model. A change of any of these is a new embedding version.
+    """What is known about an embedding model. Another model or other dimensions are another embedding version.
 
     Attributes:
         model: the model's name and revision, e.g. `multilingual-e5-small-q4`.

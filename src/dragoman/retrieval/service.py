@@ -22,6 +22,7 @@ from dragoman.retrieval.entities import Candidate, Found, Passage, Query
 from dragoman.retrieval.fusion import (
     CANDIDATES_PER_ARM,
     KEYWORD_CALIBRATION,
+    SAME_LANGUAGE_ADVANTAGE,
     Features,
     background,
     calibrate,
@@ -48,7 +49,8 @@ async def find_passages(deps: Deps, query: Query, context: CallContext) -> Found
     features = [arms.features(chunk_id) for chunk_id in arms.chunk_ids]
     scores = fuse(features, mode)
     ranked = sorted(
-        zip(scores, arms.chunk_ids, features, strict=True), key=lambda candidate: (-candidate[0], str(candidate[1]))
+        zip(scores, arms.chunk_ids, features, strict=True),
+        key=lambda candidate: (arms.advantage(candidate[1], query, mode) - candidate[0], str(candidate[1])),
     )
     calibration = KEYWORD_CALIBRATION if mode == "keyword" else query.embedding_version.calibration
     unrelated = None
@@ -82,10 +84,16 @@ class _Arms:
     dense: dict[UUID, DenseHit]
     keyword: KeywordFound
     keyword_hits: dict[UUID, KeywordHit]
+    languages: dict[UUID, str]
 
     @property
     def chunk_ids(self) -> list[UUID]:
         return list(self.dense.keys() | self.keyword_hits.keys())
+
+    def advantage(self, chunk_id: UUID, query: Query, mode: str) -> float:
+        """What a chunk's score owes to being written in the question's language."""
+        is_same = mode != "keyword" and self.languages.get(chunk_id) == query.language
+        return SAME_LANGUAGE_ADVANTAGE if is_same else 0.0
 
     def features(self, chunk_id: UUID) -> Features:
         dense, keyword = self.dense.get(chunk_id), self.keyword_hits.get(chunk_id)
@@ -129,7 +137,13 @@ async def _search_arms(deps: Deps, query: Query, vector: Vectors | None) -> _Arm
                 chunk_ids=unseen,
             )
             dense |= {hit.chunk_id: hit for hit in scored}
-    return _Arms(dense=dense, keyword=keyword, keyword_hits=keyword_hits)
+        languages = await knowledge.list_chunk_languages(
+            connection,
+            tenant_id=query.scope.tenant_id,
+            chatbot_id=query.scope.chatbot_id,
+            chunk_ids=list(dense.keys() | keyword_hits.keys()),
+        )
+    return _Arms(dense=dense, keyword=keyword, keyword_hits=keyword_hits, languages=languages)
 
 
 async def _query_languages(connection: AsyncConnection, query: Query) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from dragoman.tenancy.entities import ApiKey, Chatbot, Role
 from dragoman.tenancy.service import CreatedKey, settings_of
@@ -70,7 +70,7 @@ class KeyIn(BaseModel):
     user_email: str | None = Field(None, min_length=3, max_length=320, description="Binds the key to this user.")
     chatbot_id: UUID | None = Field(None, description="The chatbot meant when a request names none.")
     may_act_for_users: bool = Field(False, description="A `user_id` in a request is then taken as the asker.")
-    expires_at: datetime | None = None
+    expires_at: AwareDatetime | None = Field(None, description="With its time zone: `2030-01-31T12:00:00Z`.")
 
 
 class KeyOut(BaseModel):

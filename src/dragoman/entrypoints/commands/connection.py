@@ -152,7 +152,7 @@ def _known_key(home: Path, url: str) -> str:
     """
     demo = read_json(home / "demo.json")
     if demo is None or url not in (demo["url"], find_running(home)):
-        raise MissingApiKeyError()
+        raise MissingApiKeyError
     return str(demo["api_key"])
 
 

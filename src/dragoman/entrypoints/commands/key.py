@@ -117,7 +117,7 @@ async def _find_id(client: Dragoman, id_or_prefix: str) -> str:
         key async for key in client.keys.list() if prefix and (key.prefix.startswith(prefix) or prefix.startswith(key.prefix))
     ]
     if not found:
-        raise KeyPrefixNotFoundError()
+        raise KeyPrefixNotFoundError
     if len(found) > 1:
         raise AmbiguousNameError(f"{len(found)} keys begin with {prefix!r}. Give the id instead.")
     return str(found[0].id)

@@ -63,5 +63,5 @@ async def _create(home: Path | None, name: str, owner: str, chatbot_name: str) -
     async with administered_settings(load_settings(home=home)) as settings:
         revision = await asyncio.to_thread(schema.revision_of, str(settings.database_url))
         if revision != schema.head_revision():
-            raise NotMigratedError()
+            raise NotMigratedError
         return await create_account(settings, name=name, owner_email=owner, chatbot_name=chatbot_name)

@@ -1,0 +1,170 @@
+"""`dragoman eval`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dragoman.entrypoints.commands import connection
+from dragoman.entrypoints.commands.chatbots import Settings, parse_settings
+from dragoman.entrypoints.commands.connection import Server
+from dragoman.entrypoints.commands.options import Home, Json, Key, Url
+from dragoman.entrypoints.commands.search import SearchMode
+from dragoman.entrypoints.commands.terminal import ExitCode, err, print_json, print_pairs, print_table
+
+if TYPE_CHECKING:
+    from dragoman.client import Dragoman
+    from dragoman.evaluation.answers import AnswersReport
+    from dragoman.evaluation.retrieval import RetrievalReport
+    from dragoman.evaluation.scratch import OnProgress
+
+app = typer.Typer(help="Measure retrieval and answers on golden sets, through the real pipeline.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The golden set.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Run the first so many only.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ingest the corpus again, even if it is there.")]
+Drop = Annotated[bool, typer.Option("--drop", help="Remove the scratch chatbot in the end.")]
+
+_ANSWER_COLUMNS = {
+    "questions": "Questions",
+    "answerable": "Answerable",
+    "contains_answer": "Contains",
+    "token_f1": "F1",
+    "cited_right": "Cited right",
+    "dont_know_answerable": "Don't know (answerable)",
+    "dont_know_unanswerable": "Don't know (unanswerable)",
+    "median_s": "Median s",
+    "p95_s": "p95 s",
+}
+
+
+@app.command("retrieval")
+def retrieval(
+    folder: Folder,
+    queries: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another file of queries.")] = None,
+    qrels: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another file of judgements.")] = None,
+    mode: Annotated[SearchMode | None, typer.Option(help="Which arms search; without it the default.")] = None,
+    settings: Settings = None,
+    limit: Limit = None,
+    fresh: Fresh = False,
+    drop: Drop = False,
+    url: Url = None,
+    api_key: Key = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Ingest a BEIR corpus into a scratch chatbot (once), run its queries, print hit@1, recall, nDCG, MRR and speed.
+
+    DIR holds corpus.jsonl, queries.jsonl and qrels.tsv. --queries of another language is the cross-lingual test.
+    """
+    from dragoman.evaluation.retrieval import RetrievalTask, evaluate_retrieval  # noqa: PLC0415
+
+    task = RetrievalTask(
+        folder=folder,
+        queries=queries,
+        qrels=qrels,
+        mode=mode.value if mode else None,
+        settings=parse_settings(settings or ()),
+        limit=limit,
+        fresh=fresh,
+        drop=drop,
+    )
+
+    async def body(client: Dragoman) -> RetrievalReport:
+        with _progress(quiet=as_json) as show:
+            return await evaluate_retrieval(client, task, show)
+
+    report = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    values = report.as_json()
+    if as_json:
+        print_json(values)
+    else:
+        print_pairs([(name.replace("_", " "), value) for name, value in values.items()])
+    return ExitCode.OK
+
+
+@app.command("answers")
+def answers(
+    folder: Folder,
+    questions: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another file of questions.")] = None,
+    failures: Annotated[Path | None, typer.Option(help="Write each failed question here, one JSON object a line.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=16, help="Questions asked at once.")] = 2,
+    settings: Settings = None,
+    limit: Limit = None,
+    fresh: Fresh = False,
+    drop: Drop = False,
+    url: Url = None,
+    api_key: Key = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Ask questions whose answers are known; print what share is right, by language.
+
+    DIR holds questions.jsonl and knowledge/ (as examples/ does; the default chatbot answers where it holds that
+    knowledge), or a BEIR corpus with queries.jsonl that has `answers` and `passage`.
+    """
+    from dragoman.evaluation.answers import AnswersTask, evaluate_answers  # noqa: PLC0415
+
+    task = AnswersTask(
+        folder=folder,
+        questions=questions,
+        settings=parse_settings(settings or ()),
+        limit=limit,
+        concurrency=concurrency,
+        fresh=fresh,
+        drop=drop,
+    )
+
+    async def body(client: Dragoman) -> AnswersReport:
+        with _progress(quiet=as_json) as show:
+            return await evaluate_answers(client, task, show)
+
+    report = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    if failures is not None:
+        lines = [json.dumps(each.as_json(), ensure_ascii=False) + "\n" for each in report.judged if each.is_failure]
+        failures.write_text("".join(lines), encoding="utf-8")
+    if as_json:
+        print_json(report.as_json())
+    else:
+        rows = [_answer_row(language, values) for language, values in report.by_language.items()]
+        rows.append(_answer_row("all", report.overall))
+        print_table(("Language", *_ANSWER_COLUMNS.values()), rows, right=tuple(_ANSWER_COLUMNS.values()))
+    return ExitCode.OK
+
+
+def _answer_row(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    return (name, *(_cell(values[column]) for column in _ANSWER_COLUMNS))
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[OnProgress]:
+    """A bar on stderr that begins anew with each part of the work; nothing where no person looks."""
+    console = err()
+    if quiet or not console.is_terminal:
+        yield _show_nothing
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what.capitalize(), total=total)
+            progress.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+def _show_nothing(_done: int, _total: int, _what: str) -> None:
+    """No person looks."""
