@@ -137,7 +137,9 @@ class Company:
 def _plain_logs() -> Iterator[None]:
     """As `kit.telemetry` sets them, on stdout where pytest shows those of a failed test."""
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, renderer])
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, renderer]
+    )
     yield
     structlog.reset_defaults()
 

@@ -159,9 +159,7 @@ async def test_another_tenant_gets_404_for_ids_in_bodies_and_queries(other_compa
     assert sessions.json()["total"] == 0
 
 
-async def test_lists_searches_and_answers_show_nothing_of_another_tenant(
-    other_company: Any, foreign: Foreign
-) -> None:
+async def test_lists_searches_and_answers_show_nothing_of_another_tenant(other_company: Any, foreign: Foreign) -> None:
     for path, name in (
         ("/api/chatbot/documents/", "documents"),
         ("/api/chatbot/sessions/", "sessions"),
@@ -333,7 +331,9 @@ async def test_a_user_id_is_an_identity_for_keys_that_may_act_for_users(service:
     assert (await shop.get(path, params={"user_id": "ada"})).status_code == 200
     assert (await shop.get(path, params={"user_id": "bob"})).status_code == 404
     assert (await shop.get(path)).status_code == 404
-    listed = [(await shop.get("/api/chatbot/sessions/", params={"user_id": name})).json()["total"] for name in ("ada", "bob")]
+    listed = [
+        (await shop.get("/api/chatbot/sessions/", params={"user_id": name})).json()["total"] for name in ("ada", "bob")
+    ]
     assert listed == [1, 0]
     asked = await shop.post(f"{path}messages/", json={"message": "What?"}, params={"user_id": "bob"})
     assert asked.status_code == 404

@@ -84,7 +84,12 @@ def _plain_zip() -> bytes:
 REFUSED: dict[str, tuple[str, Any, int, str]] = {
     "an empty file": ("empty.txt", b"", 422, "ingestion.empty"),
     "nothing but white space": ("blank.txt", b" \n\t \n", 422, "ingestion.empty"),
-    "26 MiB": ("large.txt", lambda: b"All work and no play. " * (26 * 1024 * 1024 // 22 + 1), 413, "ingestion.too_large"),
+    "26 MiB": (
+        "large.txt",
+        lambda: b"All work and no play. " * (26 * 1024 * 1024 // 22 + 1),
+        413,
+        "ingestion.too_large",
+    ),
     "a picture named .pdf": ("scan.pdf", PNG, 415, "ingestion.mismatched_type"),
     "a program": ("tool", ELF, 415, "ingestion.unsupported_type"),
     "a program named .txt": ("tool.txt", ELF, 415, "ingestion.mismatched_type"),
@@ -93,7 +98,7 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
     "a truncated DOCX": ("cut.docx", lambda: _docx()[:-700], 422, "ingestion.damaged"),
     "a zip bomb": ("bomb.docx", _zip_bomb, 422, "ingestion.decompression_bomb"),
     "an archive": ("files.zip", _plain_zip, 415, "ingestion.unsupported_type"),
-    "text named .json": ("data.json", b"not JSON at all, sorry", 415, "ingestion.mismatched_type"),
+    "text named .json": ("data.json", b"* not JSON at all", 415, "ingestion.mismatched_type"),
 }
 
 
@@ -198,14 +203,16 @@ async def test_an_unknown_path_is_404_and_a_wrong_method_405(company: Any) -> No
 
 
 async def test_bad_json_is_400(company: Any) -> None:
-    for content in (b"{", b"", b"{'query': 'x'}", b'{"query": "x"', b"\xff\xfe"):
-        response = await company.api().post(
-            "/api/search", content=content, headers={"Content-Type": "application/json"}
-        )
-        if content:
-            expect_problem(response, 400, "invalid_json")
-        else:
-            expect_problem(response, 422, "invalid_request")
+    for content, status, code in (
+        (b"{", 400, "invalid_json"),
+        (b"{'query': 'x'}", 400, "invalid_json"),
+        (b'{"query": "x"', 400, "invalid_json"),
+        (b"\xff\xfe", 400, "invalid_json"),
+        (b"", 422, "invalid_request"),
+        (b'{"query": "\\ud800"}', 422, "invalid_request"),
+    ):
+        headers = {"Content-Type": "application/json"}
+        expect_problem(await company.api().post("/api/search", content=content, headers=headers), status, code)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +228,6 @@ async def test_bad_json_is_400(company: Any) -> None:
         {"query": "x", "chatbot_id": "7"},
         {"query": "x", "unknown_field": 1},
         {"query": ["x"]},
-        {"query": "\ud800"},
         [],
     ],
 )
@@ -230,7 +236,9 @@ async def test_a_search_that_does_not_fit_is_422_and_says_where(company: Any, bo
     assert problem["errors"][0]["where"].startswith("body")
 
 
-@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 201}, {"offset": -1}, {"offset": "ten"}, {"offset": 10**30}])
+@pytest.mark.parametrize(
+    "params", [{"limit": 0}, {"limit": 201}, {"offset": -1}, {"offset": "ten"}, {"offset": 10**30}]
+)
 async def test_a_page_that_does_not_exist_is_422(company: Any, params: dict[str, Any]) -> None:
     for path in ("/api/chatbot/documents/", "/api/chatbot/sessions/", "/api/chatbots/", "/api/keys/"):
         expect_problem(await company.api().get(path, params=params), 422, "invalid_request")
@@ -259,7 +267,18 @@ async def test_a_nul_character_is_refused_wherever_text_is_taken(company: Any) -
 
 @pytest.mark.parametrize(
     "question",
-    ["   ", "?", "!!!", "\u200b", "🙂🙂🙂", "a" * 8000, "' or 1=1; drop table chunks; --", "{}{{0}}%s", "<script>", "ok\ud7ff"],
+    [
+        "   ",
+        "?",
+        "!!!",
+        "\u200b",
+        "🙂🙂🙂",
+        "a" * 8000,
+        "' or 1=1; drop table chunks; --",
+        "{}{{0}}%s",
+        "<script>",
+        "ok\ud7ff",
+    ],
 )
 async def test_a_strange_question_is_answered(company: Any, question: str) -> None:
     await company.know()
@@ -287,9 +306,9 @@ async def test_an_error_nobody_foresaw_is_a_problem_without_a_stack_trace(
     company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_args: Any, **_kwargs: Any) -> None:
-        raise RuntimeError("the secret is 42")
+        raise RuntimeError("the secret is hazelnut")
 
     monkeypatch.setattr("dragoman.search.service.search", fail)
     response = await company.api().post("/api/search", json={"query": "x"})
     expect_problem(response, 500, "internal")
-    assert "42" not in response.text
+    assert "hazelnut" not in response.text

@@ -24,7 +24,9 @@ async def _pending_jobs(service: Any, tenant_id: Any, kind: str) -> list[Any]:
 
 
 async def test_an_uploaded_document_waits_is_read_and_is_then_found(company: Any, service: Any) -> None:
-    uploaded = await company.upload(title="Partner handbook", category="sales", tags="a, b", metadata='{"region": "EMEA"}')
+    uploaded = await company.upload(
+        title="Partner handbook", category="sales", tags="a, b", metadata='{"region": "EMEA"}'
+    )
     document = uploaded.json()
     assert (uploaded.status_code, document["state"], document["processed"]) == (202, "queued", False)
     status = await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")
@@ -66,7 +68,8 @@ async def test_each_search_mode_finds_the_passage(company: Any, mode: str) -> No
 async def test_a_search_is_narrowed_to_chosen_documents_categories_and_languages(company: Any) -> None:
     english = await company.know(category="policy")
     german = await company.know(
-        "# Rabatt\n\nDie Partner der Stufe Gold erhalten einen Rabatt von 17 Prozent auf jeden Projektor.\n", "rabatt.md"
+        "# Rabatt\n\nDie Partner der Stufe Gold erhalten einen Rabatt von 17 Prozent auf jeden Projektor.\n",
+        "rabatt.md",
     )
     question = "Rabatt discount gold partner"
     found = [hit["document_id"] for hit in (await company.search(question))["results"]]

@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from dragoman.chat.entities import Complete, Message, Session, Turn
 from dragoman.generation.entities import Citation
 from dragoman.knowledge.entities import ChunkInDocument
+from dragoman.tenancy.http import RequestBody
 
 
-class SessionIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class SessionIn(RequestBody):
     chatbot_id: UUID | None = None
     title: str = Field("", max_length=200, description="Made from the first question when empty.")
     user_id: str | None = Field(
@@ -26,9 +25,7 @@ class SessionIn(BaseModel):
     document_ids: list[UUID] | None = Field(None, max_length=500, description="Chat over these documents only.")
 
 
-class SessionPatch(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class SessionPatch(RequestBody):
     title: str | None = Field(None, min_length=1, max_length=200)
     settings: dict[str, Any] | None = None
     is_active: bool | None = None
@@ -57,9 +54,7 @@ class SessionList(BaseModel):
     offset: int
 
 
-class MessageIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class MessageIn(RequestBody):
     message: str = Field(min_length=1, max_length=8000, examples=["How do I configure audio processing?"])
     include_sources: bool = True
     language: str | None = Field(

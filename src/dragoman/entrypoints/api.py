@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
@@ -86,11 +86,10 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
         responses=_PROBLEM_RESPONSES,
         generate_unique_id_function=lambda route: route.name,
     )
-    for group in only or GROUPS:
-        for module in GROUPS[group]:
-            app.include_router(importlib.import_module(module).router)
-    app.include_router(_operations)
-    _serve_without_trailing_slash(app)
+    modules = [module for group in only or GROUPS for module in GROUPS[group]]
+    for router in (*(importlib.import_module(module).router for module in modules), _operations):
+        app.include_router(router)
+        _serve_other_spellings(app, router)
     install_problem_handlers(app)
     app.add_middleware(_RequestMiddleware)
     if settings.cors_origins:
@@ -120,10 +119,10 @@ async def serve(settings: Settings, *, only: Sequence[str] = ()) -> None:
     await uvicorn.Server(config).serve()
 
 
-def _serve_without_trailing_slash(app: FastAPI) -> None:
+def _serve_other_spellings(app: FastAPI, router: APIRouter) -> None:
     """Each path is served with and without its trailing slash; a redirect would lose the body of some clients' POST."""
-    for route in list(app.routes):
-        if isinstance(route, APIRoute) and route.path != "/":
+    for route in router.routes:
+        if isinstance(route, APIRoute):
             twin = route.path.rstrip("/") if route.path.endswith("/") else f"{route.path}/"
             app.add_api_route(
                 twin,
@@ -223,7 +222,7 @@ class _RequestMiddleware:
             message = await receive()
             received += len(message.get("body", b""))
             if received > _MAX_BODY_BYTES:
-                raise _BodyTooLargeError
+                raise HTTPException(413)  # FastAPI makes a 400 of any other error while it reads a body
             return message
 
         async def send_with_id(message: Message) -> None:
@@ -250,12 +249,6 @@ class _RequestMiddleware:
                         duration_ms=round(watch.elapsed_ms, 1),
                         tenant_id=scope["state"].get("tenant_id"),
                     )
-
-
-class _BodyTooLargeError(DragomanError):
-    """The body of the request is larger than anything this service accepts."""
-
-    code, status = "too_large", 413
 
 
 def _given_id(request: Request) -> str | None:

@@ -9,15 +9,17 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from dragoman.kit.errors import DragomanError
+from dragoman.kit.errors import DragomanError, InvalidRequestError
 
 _log = structlog.get_logger(__name__)
 _MEDIA_TYPE = "application/problem+json"
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _DETAILS = {
     404: "There is nothing at this address. The documentation at /docs lists all that exist.",
+    413: "The body of the request is larger than anything this service accepts.",
     405: "This address does not know this method. The documentation at /docs lists those it knows.",
 }
 
@@ -26,6 +28,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DragomanError, _on_dragoman_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(DataError, _on_unstorable)
     app.add_exception_handler(Exception, _on_unforeseen)
 
 
@@ -109,7 +112,27 @@ def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
 
 def _on_unforeseen(request: Request, error: Exception) -> JSONResponse:
     _log.error("api.unforeseen_error", path=request.url.path, exc_info=error)
-    return problem(request, status=500, code=DragomanError.code, title="Internal error", detail=DragomanError().message)
+    headers = {"X-Request-ID": getattr(request.state, "request_id", "")}  # answered outside the middleware that adds it
+    return problem(
+        request,
+        status=500,
+        code=DragomanError.code,
+        title="Internal error",
+        detail=DragomanError().message,
+        headers=headers,
+    )
+
+
+def _on_unstorable(request: Request, error: Exception) -> JSONResponse:
+    """A value that passed validation and that PostgreSQL cannot hold: a NUL character in a form field, above all."""
+    _log.warning("api.unstorable_value", path=request.url.path, exc_info=error)
+    return problem(
+        request,
+        status=422,
+        code=InvalidRequestError.code,
+        title="Invalid request",
+        detail="A value in the request cannot be stored. Remove NUL characters and numbers out of all range.",
+    )
 
 
 def _title(class_name: str) -> str:

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -29,6 +30,7 @@ from rich.text import Text
 
 from dragoman.entrypoints.embedded import EmbeddedPostgres, EmbeddedValkey
 from dragoman.entrypoints.home import InstanceHome, read_json, write_private_json
+from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.supervisor import Report, Service, StopStep, Supervisor, child_environment
 from dragoman.kit.errors import ConflictError, DragomanError
 
@@ -109,14 +111,29 @@ def role_command(role: str) -> Sequence[str]:
 def upgrade_in_a_child(context: UpContext) -> None:
     """Migrate by `dragoman db upgrade` in a process of its own: Alembic's 50 MiB would stay in ours for good.
 
+    Where the database is at the newest revision already, that process, which takes two seconds, is not started.
+
     Raises:
         MigrationError: it failed.
     """
+    if _is_migrated(context.database_url):
+        return
     command = ["-m", "dragoman", "db", "upgrade"]
     environment = child_environment(InstanceHome(context.home), context.environment)
     result = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)  # noqa: S603 -- our own program
     if result.returncode != 0:
         raise MigrationError(f"The database could not be migrated:\n{(result.stderr or result.stdout).strip()[-3000:]}")
+
+
+def _is_migrated(database_url: str) -> bool:
+    """Whether the database is at the newest revision by its own record and by the numbers of the migrations' files."""
+    newest = max(file.name.split("_")[0] for file in (resource_path("migrations") / "versions").glob("[0-9]*_*.py"))
+    try:
+        with psycopg.connect(database_url, connect_timeout=10) as connection:
+            row = connection.execute("select version_num from alembic_version").fetchone()
+    except psycopg.Error:  # no such table yet, or no such server: the upgrade itself says which
+        return False
+    return row is not None and row[0] == newest
 
 
 def curl_command(demo: DemoInfo) -> str:

@@ -27,6 +27,7 @@ from dragoman.ports.vector_index import SearchScope
 _log = structlog.get_logger(__name__)
 EXTRACTIVE = "extractive"
 _WORDS = re.compile(r"\S+\s*|\s+")
+_MARKER = re.compile(r"\[(\d{1,3})\]")
 
 
 async def write_answer(
@@ -73,20 +74,55 @@ async def _written_by_model(
             yield Piece(text=rest)
     except DragomanError as error:
         _log.warning("generation.model_failed", answerer=request.answerer, code=error.code, reason=error.message)
-        for part in _quoted_instead(request, evidence, usage, "".join(written), error):
+        for part in _quoted_instead(request, evidence, usage, markers, "".join(written), error):
             yield part
         return
     yield _model_draft(deps, request, evidence, usage, markers, "".join(written), completion)
 
 
 def _quoted_instead(
-    request: GenerationRequest, evidence: Evidence, usage: Usage, written: str, error: DragomanError
+    request: GenerationRequest,
+    evidence: Evidence,
+    usage: Usage,
+    markers: MarkerFilter,
+    written: str,
+    error: DragomanError,
 ) -> Iterator[Piece | Draft]:
     draft = extractive.draft_answer(request, evidence, usage)
-    separator = "\n\n" if written else ""
-    yield from _pieces(separator + draft.text)
-    rung = f"{request.answerer}_{'interrupted' if written else 'failed'}:{error.code}"
-    yield replace(draft, text=written + separator + draft.text, degraded=(*draft.degraded, rung, "extractive"))
+    if not written:
+        yield from _pieces(draft.text)
+        degraded = (*draft.degraded, f"{request.answerer}_failed:{error.code}", EXTRACTIVE)
+        yield replace(draft, degraded=degraded)
+        return
+    cited = [_best_sentence(request, evidence, number) for number in markers.cited]
+    draft = _numbered_from(draft, max(markers.cited, default=0))
+    rest = "\n\n" + draft.text
+    yield from _pieces(rest)
+    passages = request.found.passages[: request.settings.max_sources]
+    yield replace(
+        draft,
+        text=written + rest,
+        citations=[*cited, *draft.citations],
+        usage=replace(draft.usage, llm_calls=1),
+        prompt_version=prompts.VERSION,
+        rendered_prompt=prompts.build_references(request, passages),
+        degraded=(*draft.degraded, f"{request.answerer}_interrupted:{error.code}", EXTRACTIVE),
+    )
+
+
+def _numbered_from(draft: Draft, taken: int) -> Draft:
+    """The quotation with numbers above those the model has used: one text must not hold one number for two sources."""
+    own = {citation.number for citation in draft.citations}
+
+    def shifted(match: re.Match[str]) -> str:
+        number = int(match.group(1))
+        return f"[{number + taken}]" if number in own else match.group(0)
+
+    return replace(
+        draft,
+        text=_MARKER.sub(shifted, draft.text),
+        citations=[replace(citation, number=citation.number + taken) for citation in draft.citations],
+    )
 
 
 def _model_draft(

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import MetaData, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from dragoman.kit.errors import UnavailableError
@@ -130,5 +130,9 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         async with connection.begin():
             yield connection
+    except DBAPIError as error:
+        if error.connection_invalidated:  # the server stopped, or cut the connection, in the middle of the work
+            raise DatabaseUnavailableError from error
+        raise
     finally:
         await connection.close()

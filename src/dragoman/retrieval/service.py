@@ -6,6 +6,7 @@ embed the question -> dense arm -> keyword arm -> the scores each arm lacks of t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import add
 from uuid import UUID
 
 import structlog
@@ -21,8 +22,8 @@ from dragoman.ports.vector_index import DenseHit
 from dragoman.retrieval.entities import Candidate, Found, Passage, Query
 from dragoman.retrieval.fusion import (
     CANDIDATES_PER_ARM,
+    FOREIGN_LANGUAGE_BONUS,
     KEYWORD_CALIBRATION,
-    SAME_LANGUAGE_ADVANTAGE,
     Features,
     background,
     calibrate,
@@ -48,15 +49,18 @@ async def find_passages(deps: Deps, query: Query, context: CallContext) -> Found
     mode = query.mode if vector is not None else "keyword"
     features = [arms.features(chunk_id) for chunk_id in arms.chunk_ids]
     scores = fuse(features, mode)
+    bonuses = [arms.bonus(chunk_id, query, mode) for chunk_id in arms.chunk_ids]
     ranked = sorted(
-        zip(scores, arms.chunk_ids, features, strict=True),
-        key=lambda candidate: (arms.advantage(candidate[1], query, mode) - candidate[0], str(candidate[1])),
+        zip(map(add, scores, bonuses), arms.chunk_ids, features, bonuses, strict=True),
+        key=lambda candidate: (-candidate[0], str(candidate[1])),
     )
     calibration = KEYWORD_CALIBRATION if mode == "keyword" else query.embedding_version.calibration
-    unrelated = None
+    unrelated = uplifted = None
     if mode != "keyword":
-        unrelated = background([semantic_score(entry[2]) for entry in ranked], calibration.typical_background)
-    similar = [(calibrate(score, calibration, unrelated), score, chunk_id, seen) for score, chunk_id, seen in ranked]
+        semantics = [(semantic_score(seen), bonus) for _, _, seen, bonus in ranked]
+        unrelated = background([semantic for semantic, _ in semantics], calibration.typical_background)
+        uplifted = background([semantic + bonus for semantic, bonus in semantics], calibration.typical_background)
+    similar = [(calibrate(score, calibration, uplifted), score, chunk_id, seen) for score, chunk_id, seen, _ in ranked]
     kept = [entry for entry in similar if entry[0] >= query.threshold]
     passages = await _load(deps, query, kept[: query.limit], arms)
     return Found(
@@ -90,10 +94,10 @@ class _Arms:
     def chunk_ids(self) -> list[UUID]:
         return list(self.dense.keys() | self.keyword_hits.keys())
 
-    def advantage(self, chunk_id: UUID, query: Query, mode: str) -> float:
-        """What a chunk's score owes to being written in the question's language."""
-        is_same = mode != "keyword" and self.languages.get(chunk_id) == query.language
-        return SAME_LANGUAGE_ADVANTAGE if is_same else 0.0
+    def bonus(self, chunk_id: UUID, query: Query, mode: str) -> float:
+        """What a chunk's vectors lose by being written in another language than the question."""
+        is_foreign = mode != "keyword" and query.language not in ("und", self.languages.get(chunk_id, "und"))
+        return FOREIGN_LANGUAGE_BONUS if is_foreign else 0.0
 
     def features(self, chunk_id: UUID) -> Features:
         dense, keyword = self.dense.get(chunk_id), self.keyword_hits.get(chunk_id)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from dragoman.retrieval.entities import Mode, Passage
 from dragoman.search.service import SearchResult
+from dragoman.tenancy.http import RequestBody
 
 
-class SearchIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class SearchIn(RequestBody):
     query: str = Field(min_length=1, max_length=8000, examples=["How do I reset my password?"])
     chatbot_id: UUID | None = Field(None, description="Without it the key's or the tenant's default chatbot.")
     user_id: str | None = Field(None, max_length=200, description="Your own name for the asker.")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dragoman.kit.database import Database
 from dragoman.kit.pagination import MAX_LIMIT, PageRequest
@@ -56,14 +56,38 @@ CallerWhoManagesChatbots = Annotated[Caller, Depends(_with(Permission.MANAGE_CHA
 CallerWhoManagesKeys = Annotated[Caller, Depends(_with(Permission.MANAGE_KEYS))]
 
 
+_MAX_OFFSET = 2**31 - 1
+
+
 def _page(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items on a page.")] = 50,
-    offset: Annotated[int, Query(ge=0, description="Items to skip.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=_MAX_OFFSET, description="Items to skip.")] = 0,
 ) -> PageRequest:
     return PageRequest(limit=limit, offset=offset)
 
 
 PageDep = Annotated[PageRequest, Depends(_page)]
+
+
+class RequestBody(BaseModel):
+    """A JSON body: unknown fields are refused, and so are NUL characters, which PostgreSQL keeps in no text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_nul(cls, value: Any) -> Any:
+        if _holds_nul(value):
+            raise ValueError("text must not hold NUL characters")
+        return value
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 class Problem(BaseModel):

@@ -6,23 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from dragoman.tenancy.entities import ApiKey, Chatbot, Role
+from dragoman.tenancy.http import RequestBody
 from dragoman.tenancy.service import CreatedKey, settings_of
 
 
-class ChatbotIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ChatbotIn(RequestBody):
     name: str = Field(min_length=1, max_length=200, examples=["Partner help"])
     description: str = Field("", max_length=2000)
     settings: dict[str, Any] = Field(default_factory=dict, examples=[{"max_quotes": 3}])
 
 
-class ChatbotPatch(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ChatbotPatch(RequestBody):
     name: str | None = Field(None, min_length=1, max_length=200)
     description: str | None = Field(None, max_length=2000)
     settings: dict[str, Any] | None = Field(
@@ -62,9 +59,7 @@ class ChatbotList(BaseModel):
     offset: int
 
 
-class KeyIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class KeyIn(RequestBody):
     name: str = Field(min_length=1, max_length=200, examples=["web shop"])
     role: Role = Role.MEMBER
     user_email: str | None = Field(None, min_length=3, max_length=320, description="Binds the key to this user.")

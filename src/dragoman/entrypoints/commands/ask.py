@@ -35,9 +35,9 @@ def ask(
     home: Home = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Ask a question: the answer as it is written, then its sources. Exit code 1 when the documents do not answer.
+    """Ask a question: the answer as it is written, then its sources.
 
-    With --json the events of the stream, one a line.
+    Exit code 1 when the documents do not answer. With --json the events of the stream, one a line.
     """
 
     async def body(client: Dragoman) -> bool:
@@ -56,9 +56,9 @@ def chat(
     home: Home = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Talk with a chatbot in one conversation, which it remembers. Questions may also be piped in, one a line.
+    """Talk with a chatbot in one conversation, which it remembers.
 
-    With --json the events of all answers, one a line.
+    Questions may also be piped in, one a line. With --json the events of all answers, one a line.
     """
     server = Server(url=url, api_key=api_key, home=home, json=as_json)
     with asyncio.Runner() as runner:  # one loop for the whole chat; the prompt waits outside it

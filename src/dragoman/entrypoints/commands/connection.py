@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from dragoman.entrypoints.commands.terminal import err, spinner
-from dragoman.entrypoints.home import read_json
 from dragoman.kit.errors import InvalidRequestError, InvalidSettingError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
@@ -140,6 +139,8 @@ async def _address(server: Server) -> AsyncIterator[tuple[str, str]]:
 
 def find_running(home: Path) -> str | None:
     """The address of the instance that runs in this home, None where none does."""
+    from dragoman.entrypoints.home import read_json  # noqa: PLC0415 -- 60 ms that `--help` need not wait for
+
     known = read_json(home / "run" / "server.json")
     return str(known["url"]) if known is not None and _is_alive(int(known["pid"])) else None
 
@@ -150,6 +151,8 @@ def _known_key(home: Path, url: str) -> str:
     Raises:
         MissingApiKeyError.
     """
+    from dragoman.entrypoints.home import read_json  # noqa: PLC0415
+
     demo = read_json(home / "demo.json")
     if demo is None or url not in (demo["url"], find_running(home)):
         raise MissingApiKeyError

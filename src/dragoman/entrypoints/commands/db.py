@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-app = typer.Typer(help="Bring the database to the present schema, or check that it is. Needs the administrator's database URL.")
+app = typer.Typer(help="Bring the database to the present schema, or check it.")
 
 
 @app.command("upgrade")

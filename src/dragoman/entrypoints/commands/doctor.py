@@ -18,7 +18,10 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
 
 def doctor(home: Home = None, as_json: Json = False) -> ExitCode:
-    """Say what is wrong with this set-up and how to mend it. Exit code 1 when a check fails."""
+    """Say what is wrong with this set-up and how to mend it.
+
+    Exit code 1 when a check fails.
+    """
     from dragoman.entrypoints.doctor import State, examine  # noqa: PLC0415 -- a second
 
     findings = asyncio.run(examine(home, _tell_nobody if as_json else _show))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dragoman.evaluation.retrieval import RetrievalReport
     from dragoman.evaluation.scratch import OnProgress
 
-app = typer.Typer(help="Measure retrieval and answers on golden sets, through the real pipeline.")
+app = typer.Typer(help="Measure retrieval and answers on golden sets.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The golden set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Run the first so many only.")]

@@ -78,9 +78,9 @@ def ingest(
     home: Home = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Upload documents and wait until searches find them. Exit code 1 when any of them failed.
+    """Upload documents and wait until searches find them.
 
-    A document is known by its path under the folder you name (`docs/a.md` for `dragoman ingest docs`): ingesting it
+    Exit code 1 when any of them failed. A document is known by its path under the folder you name (`docs/a.md` for `dragoman ingest docs`): ingesting it
     again replaces it when it has changed, and does nothing when it has not.
     """
     files = find_files(paths)

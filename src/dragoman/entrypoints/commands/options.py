@@ -34,7 +34,7 @@ Home = Annotated[
         "--home",
         envvar="DRAGOMAN_HOME",
         help="Folder of the instance on this machine.",
-        show_default="./.dragoman",
+        show_default=".dragoman",
         rich_help_panel=_CONNECTION,
     ),
 ]

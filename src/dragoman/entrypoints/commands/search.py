@@ -38,7 +38,10 @@ def search(
     home: Home = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Find passages in the documents. Exit code 1 when nothing is found."""
+    """Find passages in the documents.
+
+    Exit code 1 when nothing is found.
+    """
 
     async def body(client: Dragoman) -> SearchResult:
         return await client.search(

@@ -13,7 +13,6 @@ import typer
 
 from dragoman.entrypoints.commands.options import Home, Json
 from dragoman.entrypoints.commands.terminal import ExitCode, print_json
-from dragoman.entrypoints.home import read_json
 
 if TYPE_CHECKING:
     from dragoman.entrypoints.settings import Settings
@@ -49,6 +48,8 @@ def up(
 
 def _print_when_ready(home: Path) -> None:
     """Print demo.json as soon as this process serves and the account is there."""
+    from dragoman.entrypoints.home import read_json  # noqa: PLC0415 -- 60 ms
+
     while True:
         server: dict[str, Any] | None = read_json(home / "run" / "server.json")
         demo: dict[str, str] | None = read_json(home / "demo.json")
@@ -66,7 +67,10 @@ def api(
     home: Home = None,
     as_json: JsonLogs = False,
 ) -> ExitCode:
-    """Serve the HTTP API. Groups: chat, documents, search, tenancy."""
+    """Serve the HTTP API, whole or in part.
+
+    Groups of endpoints: chat, documents, search, tenancy.
+    """
     return _run("api", _settings(home, as_json=as_json, port=port), only or [])
 
 
@@ -80,7 +84,7 @@ def worker(
 
 
 def scheduler(home: Home = None, as_json: JsonLogs = False) -> ExitCode:
-    """Do what must happen again and again: re-send lost jobs, publish events, sweep."""
+    """Re-send lost jobs, publish events, sweep."""
     return _run("scheduler", _settings(home, as_json=as_json), [])
 
 
@@ -91,7 +95,10 @@ def embedder(
     home: Home = None,
     as_json: JsonLogs = False,
 ) -> ExitCode:
-    """Hold the embedding model, once per machine, for the api and worker roles."""
+    """Hold the embedding model for the other roles.
+
+    One per machine; api and worker find it by the same DRAGOMAN_EMBEDDER_SOCKET.
+    """
     return _run("embedder", _settings(home, as_json=as_json, embedder_socket=socket), [])
 
 

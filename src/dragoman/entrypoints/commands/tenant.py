@@ -15,7 +15,7 @@ from dragoman.kit.errors import ConflictError
 if TYPE_CHECKING:
     from dragoman.tenancy.service import CreatedTenant
 
-app = typer.Typer(help="Make tenants. Needs the administrator's database URL, or the embedded database of the home.")
+app = typer.Typer(help="Make tenants, at the database itself.")
 
 
 class NotMigratedError(ConflictError):
@@ -26,7 +26,10 @@ class NotMigratedError(ConflictError):
 
 @app.callback()
 def tenant() -> None:
-    """Make tenants. Needs the administrator's database URL, or the embedded database of the home."""
+    """Make tenants, at the database itself.
+
+    Needs the administrator's DRAGOMAN_DATABASE_URL, or the embedded database of the home.
+    """
 
 
 @app.command("create")

@@ -44,6 +44,9 @@ EXIT_CODES = {
 """The one table of exit codes; the reference is made from it."""
 
 
+_PIPED_WIDTH = 500  # for tables that a program reads: no line is broken
+
+
 def out() -> Console:
     return Console(highlight=False)
 
@@ -74,10 +77,14 @@ def print_pairs(pairs: Sequence[tuple[str, object]]) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        is_id = column == "Id"  # to be copied whole
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=is_id)
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row))
-    out().print(table)
+    console = out()
+    if not console.is_terminal:
+        console.width = _PIPED_WIDTH
+    console.print(table)
 
 
 @contextmanager

@@ -1,0 +1,400 @@
+"""A small server that speaks Dragoman's HTTP API from memory, for the tests of the client, the CLI and evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+KEY = "dgm_good"
+_NOW = "2026-01-02T03:04:05Z"
+
+
+@dataclass(kw_only=True)
+class FakeDragoman:
+    """What the server holds, and what it was asked. `busy` many requests are refused with 503 first."""
+
+    url: str = ""
+    chatbots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    searches: list[dict[str, Any]] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    busy: int = 0
+    polls_until_ready: int = 1
+    embedding_version: str = "hashing:test:32"
+
+    def __post_init__(self) -> None:
+        self.default_chatbot = self.add_chatbot("Knowledge", is_default=True)
+        self.polls: dict[str, int] = {}
+
+    def add_chatbot(self, name: str, *, is_default: bool = False, **values: Any) -> dict[str, Any]:
+        chatbot = {
+            "id": str(uuid4()),
+            "name": name,
+            "description": "",
+            "is_default": is_default,
+            "settings": {},
+            "knowledge_revision": 1,
+            "created_at": _NOW,
+            "updated_at": _NOW,
+            **values,
+        }
+        self.chatbots[chatbot["id"]] = chatbot
+        return chatbot
+
+    def add_document(self, form: Mapping[str, Any], name: str, content: bytes) -> tuple[dict[str, Any], bool]:
+        chatbot_id = form.get("chatbot_id") or self.default_chatbot["id"]
+        external_id = form.get("external_id")
+        digest = hashlib.sha256(content).hexdigest()
+        known = next(
+            (
+                each
+                for each in self.documents.values()
+                if external_id is not None and (each["external_id"], each["chatbot_id"]) == (external_id, chatbot_id)
+            ),
+            None,
+        )
+        if known is not None and known["content_hash"] == digest:
+            return known, True
+        document = {
+            "id": known["id"] if known else str(uuid4()),
+            "chatbot_id": chatbot_id,
+            "title": form.get("title") or name.rsplit(".", 1)[0],
+            "file_name": name,
+            "file_type": "text/markdown",
+            "size_bytes": len(content),
+            "content_hash": digest,
+            "content_type": form.get("content_type") or "document",
+            "category": form.get("category") or "",
+            "tags": [tag for tag in (form.get("tags") or "").split(",") if tag],
+            "visibility": form.get("visibility") or "shared",
+            "state": "ready" if known else "queued",  # one that is replaced serves its old version meanwhile
+            "processed": known is not None,
+            "version": known["version"] + 1 if known else 1,
+            "language": "en",
+            "pages": None,
+            "total_chunks": 1,
+            "total_tokens": 10,
+            "quality": {},
+            "metadata": json.loads(form.get("metadata") or "{}"),
+            "uploaded_at": _NOW,
+            "processed_at": None,
+            "external_id": external_id,
+        }
+        self.documents[document["id"]] = document
+        self.contents[document["id"]] = content
+        self.polls[document["id"]] = 0
+        return document, False
+
+    def poll(self, document: dict[str, Any]) -> None:
+        """Each look at a document brings it on its way; one whose name begins with `bad` fails."""
+        self.polls[document["id"]] += 1
+        if self.polls[document["id"]] > self.polls_until_ready:
+            is_bad = document["file_name"].startswith("bad")
+            document["state"] = "failed" if is_bad else "ready"
+            document["processed_at"] = None if is_bad else _NOW
+            document["processed"] = not is_bad
+
+
+def problem(status: int, code: str, detail: str, **headers: str) -> JSONResponse:
+    body = {"status": status, "code": code, "detail": detail, "title": code, "type": "", "request_id": "req-1"}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+
+
+def create_fake_app(fake: FakeDragoman) -> FastAPI:
+    app = FastAPI()
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: Any) -> Response:
+        if fake.busy > 0:
+            fake.busy -= 1
+            return problem(503, "unavailable", "Busy. Try again.", **{"Retry-After": "0"})
+        if request.url.path.startswith("/api") and request.headers.get("x-api-key") != KEY:
+            return problem(401, "tenancy.invalid_key", "This API key is not known.")
+        response: Response = await call_next(request)
+        return response
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok", "version": "1.2.3"}
+
+    @app.get("/readyz")
+    async def readyz() -> dict[str, Any]:
+        return {"status": "ok", "checks": {"database": "ok"}, "embedding_version": fake.embedding_version}
+
+    _add_tenancy(app, fake)
+    _add_documents(app, fake)
+    _add_questions(app, fake)
+    return app
+
+
+def _page(field_name: str, items: list[dict[str, Any]], limit: int, offset: int) -> dict[str, Any]:
+    return {field_name: items[offset : offset + limit], "total": len(items), "limit": limit, "offset": offset}
+
+
+def _add_tenancy(app: FastAPI, fake: FakeDragoman) -> None:
+    @app.get("/api/chatbots/")
+    async def list_chatbots(limit: int = 50, offset: int = 0) -> dict[str, Any]:
+        return _page("chatbots", list(fake.chatbots.values()), limit, offset)
+
+    @app.post("/api/chatbots/", status_code=201)
+    async def create_chatbot(body: dict[str, Any]) -> dict[str, Any]:
+        return fake.add_chatbot(body["name"], description=body["description"], settings=body["settings"])
+
+    @app.get("/api/chatbots/{chatbot_id}/")
+    async def get_chatbot(chatbot_id: str) -> Any:
+        return fake.chatbots.get(chatbot_id) or problem(404, "tenancy.chatbot_not_found", "There is no such chatbot.")
+
+    @app.patch("/api/chatbots/{chatbot_id}/")
+    async def update_chatbot(chatbot_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        fake.chatbots[chatbot_id] |= body
+        return fake.chatbots[chatbot_id]
+
+    @app.delete("/api/chatbots/{chatbot_id}/", status_code=204)
+    async def delete_chatbot(chatbot_id: str) -> None:
+        del fake.chatbots[chatbot_id]
+        for document in [each for each in fake.documents.values() if each["chatbot_id"] == chatbot_id]:
+            del fake.documents[document["id"]]
+
+    @app.post("/api/keys/", status_code=201)
+    async def create_key(body: dict[str, Any]) -> Any:
+        if body["role"] == "owner":
+            return problem(403, "tenancy.forbidden", "The role 'admin' cannot make one with 'owner'.")
+        number = len(fake.keys) + 1
+        key = {
+            "id": str(UUID(int=number)),
+            "name": body["name"],
+            "prefix": f"dgm_{number:08d}",
+            "role": body["role"],
+            "user_id": None,
+            "chatbot_id": body.get("chatbot_id"),
+            "may_act_for_users": body["may_act_for_users"],
+            "created_at": _NOW,
+            "expires_at": body.get("expires_at"),
+            "revoked_at": None,
+            "last_used_at": None,
+        }
+        fake.keys[key["id"]] = key
+        return {**key, "api_key": f"dgm_{number:08d}secret"}
+
+    @app.get("/api/keys/")
+    async def list_keys(limit: int = 50, offset: int = 0) -> dict[str, Any]:
+        return _page("keys", list(fake.keys.values()), limit, offset)
+
+    @app.delete("/api/keys/{key_id}/")
+    async def revoke_key(key_id: str) -> Any:
+        if key_id not in fake.keys:
+            return problem(404, "tenancy.key_not_found", "There is no API key with this id.")
+        fake.keys[key_id]["revoked_at"] = _NOW
+        return fake.keys[key_id]
+
+
+def _add_documents(app: FastAPI, fake: FakeDragoman) -> None:
+    @app.post("/api/chatbot/documents/", status_code=202)
+    async def upload(request: Request) -> Any:
+        async with request.form() as received:
+            form = dict(received)
+            file: Any = form.pop("file")
+            content = await file.read()
+        if file.filename.endswith(".bin"):
+            return problem(415, "ingestion.unsupported_type", "Files of this kind cannot be read.")
+        document, is_duplicate = fake.add_document(form, file.filename, content)
+        return JSONResponse({**document, "is_duplicate": is_duplicate}, status_code=200 if is_duplicate else 202)
+
+    @app.get("/api/chatbot/documents/")
+    async def list_documents(
+        chatbot_id: str | None = None, state: str | None = None, limit: int = 50, offset: int = 0
+    ) -> dict[str, Any]:
+        wanted = chatbot_id or fake.default_chatbot["id"]
+        mine = [each for each in fake.documents.values() if each["chatbot_id"] == wanted]
+        for document in mine:
+            fake.poll(document)
+        return _page("documents", [each for each in mine if state in (None, each["state"])], limit, offset)
+
+    @app.get("/api/chatbot/documents/{document_id}/")
+    async def get_document(document_id: str) -> Any:
+        return fake.documents.get(document_id) or problem(404, "knowledge.document_not_found", "There is no such document.")
+
+    @app.get("/api/chatbot/documents/{document_id}/status/")
+    async def get_status(document_id: str) -> dict[str, Any]:
+        document = fake.documents[document_id]
+        fake.poll(document)
+        failed = document["state"] == "failed"
+        return {
+            "id": document_id,
+            "state": document["state"],
+            "processed": document["processed"],
+            "step": "done" if document["state"] == "ready" else "embedding",
+            "progress": 0.5,
+            "attempts": 1,
+            "total_chunks": 1,
+            "error_code": "ingestion.damaged" if failed else None,
+            "error": "The file is damaged." if failed else None,
+        }
+
+    @app.delete("/api/chatbot/documents/{document_id}/", status_code=204)
+    async def delete_document(document_id: str) -> None:
+        del fake.documents[document_id]
+
+
+def _add_questions(app: FastAPI, fake: FakeDragoman) -> None:
+    def matching(text: str, chatbot_id: str | None) -> list[dict[str, Any]]:
+        """Documents by how many words of the text they hold, best first."""
+        words = set(text.lower().strip("?").split())
+        scored = [
+            (len(words & set(fake.contents[each["id"]].decode().lower().replace(".", " ").split())), each)
+            for each in fake.documents.values()
+            if each["chatbot_id"] == (chatbot_id or fake.default_chatbot["id"])
+        ]
+        return [each for score, each in sorted(scored, key=lambda pair: -pair[0]) if score]
+
+    def source(document: dict[str, Any], number: int) -> dict[str, Any]:
+        return {
+            "number": number,
+            "doc_id": document["id"],
+            "title": document["title"],
+            "excerpt": fake.contents[document["id"]].decode(),
+            "chunk_id": str(uuid4()),
+            "file_name": document["file_name"],
+            "external_id": document["external_id"],
+            "page": 3,
+            "heading_path": ["Returns"],
+            "language": "en",
+            "start": 0,
+            "end": 5,
+            "similarity_score": 0.9,
+            "deleted": False,
+        }
+
+    def facts(*, answered: bool) -> dict[str, Any]:
+        return {
+            "answered": answered,
+            "confidence": 0.8,
+            "usage": {"input_tokens": 1, "output_tokens": 2, "embedding_calls": 1, "llm_calls": 0, "cost_usd": 0.0},
+            "timings": {"retrieve": 5.0, "total": 9.0},
+            "grounding": {"method": "quotation", "score": 1.0},
+            "degraded": [],
+            "model": "extractive",
+        }
+
+    @app.post("/api/search")
+    async def search(body: dict[str, Any]) -> dict[str, Any]:
+        fake.searches.append(body)
+        found = matching(body["query"], body.get("chatbot_id"))[: body["max_results"]]
+        results = [
+            {
+                **source(document, rank),
+                "content": fake.contents[document["id"]].decode(),
+                "rank": rank,
+                "document_id": document["id"],
+                "content_type": "document",
+                "category": "",
+                "signals": None,
+            }
+            for rank, document in enumerate(found, start=1)
+        ]
+        return {
+            "query": body["query"],
+            "chatbot_id": body.get("chatbot_id") or fake.default_chatbot["id"],
+            "language": "en",
+            "mode": body.get("mode") or "hybrid",
+            "results": results,
+            "total_results": len(results),
+            "search_time_ms": 3.0,
+            "timings_ms": {"total": 3.0},
+            "degraded": [],
+        }
+
+    sessions: dict[str, str] = {}
+
+    @app.post("/api/chatbot/sessions/", status_code=201)
+    async def create_session(body: dict[str, Any]) -> dict[str, Any]:
+        session_id = str(uuid4())
+        sessions[session_id] = body.get("chatbot_id") or fake.default_chatbot["id"]
+        return {
+            "id": session_id,
+            "chatbot_id": sessions[session_id],
+            "title": "",
+            "state": "bot",
+            "is_active": True,
+            "settings": {},
+            "document_ids": None,
+            "created_at": _NOW,
+            "updated_at": _NOW,
+        }
+
+    @app.post("/api/chatbot/sessions/{session_id}/messages/")
+    async def send(session_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        fake.questions.append(body["message"])
+        found = matching(body["message"], sessions[session_id])[:1]
+        content = f"{fake.contents[found[0]['id']].decode()} [1]" if found else "I don't know."
+        return {
+            "id": str(uuid4()),
+            "session_id": session_id,
+            "parent_id": None,
+            "role": "assistant",
+            "state": "complete",
+            "content": content,
+            "language": "en",
+            "sources": [source(document, 1) for document in found],
+            "tokens_used": 3,
+            "response_time": 0.1,
+            "created_at": _NOW,
+            **facts(answered=bool(found)),
+        }
+
+    @app.post("/api/chatbot/sessions/{session_id}/messages/stream/")
+    async def stream(session_id: str, body: dict[str, Any]) -> Response:
+        if session_id not in sessions:
+            return problem(404, "chat.session_not_found", "There is no such session.")
+        fake.questions.append(body["message"])
+        found = matching(body["message"], sessions[session_id])[:1]
+        words = fake.contents[found[0]["id"]].decode().split() if found else ["I", "don't", "know."]
+        events: list[dict[str, Any]] = [{"type": "status", "stage": "searching"}]
+        events += [{"type": "token", "content": f"{word} "} for word in words]
+        if "break" in body["message"]:
+            events.append({"type": "error", "code": "inference.llm_unavailable", "detail": "The model went away."})
+        else:
+            events += [{"type": "source", **source(document, 1)} for document in found]
+            ids = {"message_id": str(uuid4()), "session_id": session_id, "tokens": 3, "language": "en"}
+            events.append({"type": "complete", **ids, **facts(answered=bool(found))})
+        lines = [": heartbeat\n\n", *(f"data: {json.dumps(event)}\n\n" for event in events)]
+        return StreamingResponse(iter(lines), media_type="text/event-stream")
+
+
+@pytest.fixture
+def fake() -> FakeDragoman:
+    """The state of a server, without one: for `httpx.ASGITransport`."""
+    return FakeDragoman()
+
+
+@pytest.fixture
+def fake_server(fake: FakeDragoman) -> Iterator[FakeDragoman]:
+    """The same behind a real socket, for commands."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        fake.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        config = uvicorn.Config(create_fake_app(fake), log_config=None, lifespan="off", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield fake
+        finally:
+            server.should_exit = True
+            thread.join(timeout=5)
