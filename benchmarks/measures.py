@@ -197,7 +197,7 @@ def _ready(http) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
 
 
 def _finds(http, number: int) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    body = {"query": f"quokka{number}", "max_results": 3}
+    body = {"query": f"quokka{number}", "mode": "keyword"}
     results = http.post("/api/search", json=body).json()["results"]
     texts = [hit["content"] for hit in results]
     return any(f"quokka{number}." in content for content in texts) and len(texts) == len(set(texts))

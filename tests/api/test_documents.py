@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -314,3 +315,22 @@ def _picture_pdf() -> bytes:
     pdf.add_page()
     pdf.rect(20, 20, 100, 100)
     return bytes(pdf.output())
+
+
+async def test_uploads_of_one_external_id_at_the_same_time_lose_nothing_that_was_accepted(
+    company: Any, service: Any, handbook: str
+) -> None:
+    """One that came too late by a moment is told to try again; it is no error of the server."""
+    uploads = await asyncio.gather(
+        *(company.upload(handbook + f"\nEdition {number}.\n", external_id="handbook") for number in range(4))
+    )
+    assert {upload.status_code for upload in uploads} <= {202, 409}
+    accepted = [upload.json() for upload in uploads if upload.status_code == 202]
+    assert accepted
+    for refused in (upload.json() for upload in uploads if upload.status_code == 409):
+        assert (refused["code"], refused["status"]) == ("conflict", 409)
+    await service.run_jobs()
+    assert {document["id"] for document in accepted} == {accepted[0]["id"]}
+    shown = (await company.api().get(f"/api/chatbot/documents/{accepted[0]['id']}/")).json()
+    assert (shown["state"], shown["version"]) == ("ready", len(accepted))
+    assert (await company.api().get("/api/chatbot/documents/")).json()["total"] == 1

@@ -226,7 +226,9 @@ def _add_documents(app: FastAPI, fake: FakeDragoman) -> None:
 
     @app.get("/api/chatbot/documents/{document_id}/")
     async def get_document(document_id: str) -> Any:
-        return fake.documents.get(document_id) or problem(404, "knowledge.document_not_found", "There is no such document.")
+        return fake.documents.get(document_id) or problem(
+            404, "knowledge.document_not_found", "There is no such document."
+        )
 
     @app.get("/api/chatbot/documents/{document_id}/status/")
     async def get_status(document_id: str) -> dict[str, Any]:

@@ -181,7 +181,9 @@ def test_chat_keeps_one_conversation_until_a_new_one_is_wished(
 # ---- documents, chatbots, keys
 
 
-def test_documents_are_listed_shown_and_deleted_by_name(run: Run, returns: dict[str, Any], fake_server: FakeDragoman) -> None:
+def test_documents_are_listed_shown_and_deleted_by_name(
+    run: Run, returns: dict[str, Any], fake_server: FakeDragoman
+) -> None:
     run("documents", "list")
     listed = run("documents", "list", "--state", "ready", "--json")
     assert [each["id"] for each in listed.json["documents"]] == [returns["id"]]
@@ -281,7 +283,9 @@ def test_a_running_instance_of_the_home_is_found(
     assert run("search", "goods").code == ExitCode.OK
 
 
-@pytest.mark.parametrize("arguments", [("search",), ("nonsense",), ("search", "x", "--mode", "psychic"), ("documents",)])
+@pytest.mark.parametrize(
+    "arguments", [("search",), ("nonsense",), ("search", "x", "--mode", "psychic"), ("documents",)]
+)
 def test_a_wrong_command_line_is_exit_code_2_and_points_to_the_help(run: Run, arguments: tuple[str, ...]) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (ExitCode.USAGE, "")

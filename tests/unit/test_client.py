@@ -65,7 +65,9 @@ async def test_waiting_ends_when_the_document_is_searchable_and_shows_the_way_th
     fake.polls_until_ready = 2
     uploaded = await client.documents.upload(RETURNS)
     states: list[str] = []
-    document = await client.documents.wait_until_ready(uploaded.id, on_status=lambda status: states.append(status.state))
+    document = await client.documents.wait_until_ready(
+        uploaded.id, on_status=lambda status: states.append(status.state)
+    )
     assert document.processed_at is not None
     assert states == ["queued", "queued", "ready"]
 
@@ -118,7 +120,9 @@ async def test_a_wrong_key_is_an_api_error_401(fake: FakeDragoman) -> None:
     assert caught.value.status == 401
 
 
-async def test_a_busy_server_is_asked_again_with_the_whole_file(client: Dragoman, fake: FakeDragoman, tmp_path: Path) -> None:
+async def test_a_busy_server_is_asked_again_with_the_whole_file(
+    client: Dragoman, fake: FakeDragoman, tmp_path: Path
+) -> None:
     file = tmp_path / "a.md"
     file.write_bytes(b"the whole content")
     fake.busy = 2

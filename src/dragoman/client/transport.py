@@ -55,7 +55,8 @@ class Transport:
             response = await self._send(method, path, json, params, form, files)
             if response.status_code not in _BUSY or attempt == _RETRIES:
                 break
-            await asyncio.sleep(min(_retry_after_s(response) or 2.0**attempt, _LONGEST_WAIT_S))
+            wished_s = _retry_after_s(response)
+            await asyncio.sleep(min(2.0**attempt if wished_s is None else wished_s, _LONGEST_WAIT_S))
         if response.is_success:
             return response.json() if response.content else None
         raise _error_of(response)

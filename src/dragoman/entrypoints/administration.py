@@ -58,7 +58,9 @@ async def administered_settings(settings: Settings, *, create: bool = False) -> 
         yield settings.model_copy(update={"database_url": postgres.admin_url})
 
 
-async def create_account(settings: Settings, *, name: str, owner_email: str, chatbot_name: str = "Knowledge") -> CreatedTenant:
+async def create_account(
+    settings: Settings, *, name: str, owner_email: str, chatbot_name: str = "Knowledge"
+) -> CreatedTenant:
     """A tenant with a chatbot, its owner and a key; the chatbot uses the embedding model that is set.
 
     Raises:

@@ -69,7 +69,7 @@ class _Patient:
     settings: Settings
     home: InstanceHome
     server_url: str | None
-    database_is_there: bool = True
+    why_no_database: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -113,10 +113,10 @@ async def _admit(settings: Settings, held: AsyncExitStack, note: Callable[[Findi
     try:
         patient.settings = await held.enter_async_context(administered_settings(settings))
     except NoDatabaseYetError as error:
-        patient.database_is_there = False
+        patient.why_no_database = "There is no database yet."
         note(Finding(check="database start", state=State.SKIP, message=error.message))
     except DragomanError as error:
-        patient.database_is_there = False
+        patient.why_no_database = "The database does not start."
         note(_failed("database start", error))
     if patient.is_running:
         patient.settings = patient.settings.model_copy(update=_addresses(settings, home))
@@ -285,7 +285,9 @@ async def _roles(patient: _Patient) -> Finding:
         remedy = f"Use {APP_ROLE} and {SYSTEM_ROLE} in DRAGOMAN_DATABASE_APP_URL and DRAGOMAN_DATABASE_SYSTEM_URL."
         message = f"{', '.join(too_mighty)} can pass by row-level security."
         return Finding(check="database roles", state=State.FAIL, message=message, remedy=remedy)
-    return Finding(check="database roles", state=State.OK, message=f"{app[0]} and {system[0]} log in, neither is mighty")
+    return Finding(
+        check="database roles", state=State.OK, message=f"{app[0]} and {system[0]} log in, neither is mighty"
+    )
 
 
 async def _role_of(connection: AsyncConnection) -> tuple[str, bool]:
@@ -355,7 +357,9 @@ async def _worker(patient: _Patient) -> Finding:
         return Finding(check="worker", state=State.FAIL, message=message, remedy=remedy)
     if stuck:
         message = f"{stuck} jobs wait; they run when a worker does."
-        return Finding(check="worker", state=State.WARN, message=message, remedy="Start `dragoman up` or `dragoman worker`.")
+        return Finding(
+            check="worker", state=State.WARN, message=message, remedy="Start `dragoman up` or `dragoman worker`."
+        )
     return Finding(check="worker", state=State.OK, message=f"{waiting} jobs wait, none for long")
 
 
@@ -420,7 +424,9 @@ async def _embedder(patient: _Patient) -> Finding:
 
 async def _adapters(patient: _Patient) -> Finding:
     """Whether what the settings choose can be imported and configured."""
-    chosen = [(port, str(getattr(patient.settings, port))) for port in ("vector_index", "keyword_index", "language_detector")]
+    chosen = [
+        (port, str(getattr(patient.settings, port))) for port in ("vector_index", "keyword_index", "language_detector")
+    ]
     chosen += [("extractor", name) for name in registry.list_adapters("extractor")]
     for port, name in chosen:
         registry.create(port, name, adapter_settings(port, name))
@@ -441,7 +447,9 @@ async def _blob_store(patient: _Patient) -> Finding:
         await store.delete(key)
     if read != content:
         remedy = "Check the disk or the storage service behind it."
-        return Finding(check="blob store", state=State.FAIL, message="It returns other bytes than were written.", remedy=remedy)
+        return Finding(
+            check="blob store", state=State.FAIL, message="It returns other bytes than were written.", remedy=remedy
+        )
     return Finding(check="blob store", state=State.OK, message=f"{name} keeps what it is given")
 
 
@@ -460,12 +468,17 @@ async def _llm(patient: _Patient) -> Finding:
         async with asyncio.timeout(_LLM_LIMIT_S):
             completion = [event async for event in llm.stream(request) if isinstance(event, Completion)][-1]
     except TimeoutError:
-        message, remedy = f"{name} did not answer within {_LLM_LIMIT_S:.0f} s.", f"Check DRAGOMAN_LLM_{name.upper()}_BASE_URL."
+        message, remedy = (
+            f"{name} did not answer within {_LLM_LIMIT_S:.0f} s.",
+            f"Check DRAGOMAN_LLM_{name.upper()}_BASE_URL.",
+        )
         return Finding(check="language model", state=State.FAIL, message=message, remedy=remedy)
     finally:
         await llm.close()
     took_s = time.perf_counter() - started
-    return Finding(check="language model", state=State.OK, message=f"{name}: {completion.model} answered in {took_s:.1f} s")
+    return Finding(
+        check="language model", state=State.OK, message=f"{name}: {completion.model} answered in {took_s:.1f} s"
+    )
 
 
 async def _server(patient: _Patient) -> Finding:
@@ -484,8 +497,8 @@ async def _server(patient: _Patient) -> Finding:
 
 def _if_database(check: _Check, name: str) -> _Check:
     async def checked(patient: _Patient) -> Finding:
-        if not patient.database_is_there:
-            return Finding(check=name, state=State.SKIP, message="The database cannot be reached.")
+        if patient.why_no_database:
+            return Finding(check=name, state=State.SKIP, message=patient.why_no_database)
         return await check(patient)
 
     return checked

@@ -9,10 +9,10 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 
-from dragoman.kit.errors import DragomanError, InvalidRequestError
+from dragoman.kit.errors import ConflictError, DragomanError, InvalidRequestError
 
 _log = structlog.get_logger(__name__)
 _MEDIA_TYPE = "application/problem+json"
@@ -29,6 +29,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DataError, _on_unstorable)
+    app.add_exception_handler(IntegrityError, _on_overtaken)
     app.add_exception_handler(Exception, _on_unforeseen)
 
 
@@ -132,6 +133,19 @@ def _on_unstorable(request: Request, error: Exception) -> JSONResponse:
         code=InvalidRequestError.code,
         title="Invalid request",
         detail="A value in the request cannot be stored. Remove NUL characters and numbers out of all range.",
+    )
+
+
+def _on_overtaken(request: Request, error: Exception) -> JSONResponse:
+    """What this request checked before it wrote was no longer so: another one wrote the same thing in between."""
+    _log.warning("api.overtaken", path=request.url.path, exc_info=error)
+    return problem(
+        request,
+        status=409,
+        code=ConflictError.code,
+        title="Conflict",
+        detail="Another request changed the same thing at the same moment. Send this one again.",
+        headers={"Retry-After": "1"},
     )
 
 

@@ -103,7 +103,7 @@ EXTRAS: Final = {
     "local-llm": "Runs a local model file (GGUF) in the process: the `llm` adapter `llama_cpp`.",
     "ocr": "Reads text in pictures and scans.",
     "train": "Trains models. The running service never needs it.",
-    "bench": "Measures search and answers: `dragoman eval`.",
+    "bench": "Metrics of `dragoman eval`. `make up` installs it.",
     "dev": "Tools for working on Dragoman itself.",
 }
 """What each extra of the package is for."""
@@ -457,7 +457,7 @@ def metric_list() -> list[tuple[str, str, Sequence[str], str]]:
     for metric in found:
         [family] = metric.describe()
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        listed.append((name, family.type, tuple(metric._labelnames), family.documentation))  # noqa: SLF001 - no other way
+        listed.append((name, family.type, tuple(metric._labelnames), family.documentation))
     return sorted(listed)
 
 
@@ -517,8 +517,11 @@ def permissions() -> str:
     from dragoman.tenancy.entities import Permission  # noqa: PLC0415
 
     rows = [
-        (f"`{permission.value}`", PERMISSIONS[permission.value])
-        + tuple("yes" if permission in granted else "" for granted in GRANTED.values())
+        (
+            f"`{permission.value}`",
+            PERMISSIONS[permission.value],
+            *("yes" if permission in granted else "" for granted in GRANTED.values()),
+        )
         for permission in Permission
     ]
     return _table(("Permission", "What it allows", *(role.value for role in GRANTED)), rows)

@@ -210,7 +210,11 @@ async def _wait(client: Dragoman, chatbot_id: str, names: set[str], say: Say) ->
             await _tell_failures(client, settled, say)
             return
         if time.monotonic() - last_moved > _PATIENCE_S:
-            say({"problem": "The sample takes long; it is still being read. `dragoman doctor` tells whether a worker runs."})
+            say(
+                {
+                    "problem": "The sample takes long; it is still being read. `dragoman doctor` tells whether a worker runs."
+                }
+            )
             return
         await asyncio.sleep(_POLL_S)
 

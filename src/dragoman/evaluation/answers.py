@@ -107,7 +107,8 @@ async def evaluate_answers(client: Dragoman, task: AnswersTask, on_progress: OnP
     return AnswersReport(
         overall=summarise(judged),
         by_language={
-            language: summarise([each for each in judged if each.question.language == language]) for language in languages
+            language: summarise([each for each in judged if each.question.language == language])
+            for language in languages
         },
         judged=judged,
     )

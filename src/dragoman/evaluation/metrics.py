@@ -15,7 +15,9 @@ from dragoman.evaluation.errors import MissingMetricsError
 _MARKER = re.compile(r"\s*\[\d{1,3}\]")
 _ARTICLE = re.compile(r"\b(a|an|the)\b")
 # Scripts written without spaces: each character is a token, as MLQA counts them.
-_CHARACTER_TOKEN = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_CHARACTER_TOKEN = re.compile(
+    r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 
 
 def retrieval_metrics(qrels: Qrels, rankings: Mapping[str, Sequence[str]]) -> dict[str, float]:
@@ -95,7 +97,9 @@ def _normalised(text: str) -> str:
 
 
 def _tokens(text: str) -> list[str]:
-    kept = "".join(" " if unicodedata.category(character).startswith("P") else character for character in _normalised(text))
+    kept = "".join(
+        " " if unicodedata.category(character).startswith("P") else character for character in _normalised(text)
+    )
     spaced = _CHARACTER_TOKEN.sub(r" \g<0> ", _ARTICLE.sub(" ", kept))
     return spaced.split()
 

@@ -1,11 +1,12 @@
-"""Citation markers `[n]` in text that a model streams: real ones pass, invented ones are taken out on the fly."""
+"""Citation markers `[n]` and `[n, m]` in text that a model streams: real ones pass, invented ones are taken out on the fly."""
 
 from __future__ import annotations
 
 import re
 
-_MARKER = re.compile(r"\[(\d{1,3})\]")
-_OPEN = re.compile(r"\[\d{0,3}$")
+_MARKER = re.compile(r"\[(\d{1,3}(?:[,;] ?\d{1,3}){0,7})\]")
+_OPEN = re.compile(r"\[(?:\d{1,3}[,;] ?){0,7}\d{0,3}$")  # every beginning of a marker
+_NUMBER = re.compile(r"\d+")
 
 
 class MarkerFilter:
@@ -30,10 +31,10 @@ class MarkerFilter:
         return held
 
     def _checked(self, match: re.Match[str]) -> str:
-        number = int(match.group(1))
-        if not 1 <= number <= self._count:
-            self.invented += 1
-            return ""
-        if number not in self.cited:
-            self.cited.append(number)
-        return match.group(0)
+        numbers = [int(number) for number in _NUMBER.findall(match.group(1))]
+        real = [number for number in numbers if 1 <= number <= self._count]
+        self.invented += len(numbers) - len(real)
+        self.cited.extend(number for number in dict.fromkeys(real) if number not in self.cited)
+        if len(real) == len(numbers):
+            return match.group(0)
+        return f"[{', '.join(map(str, real))}]" if real else ""

@@ -224,7 +224,13 @@ async def _keep_beating(database: Database, job: Job, lease: UUID, work: asyncio
 
 
 async def reap(database: Database, sender: JobSender) -> int:
-    """Announce jobs that wait unannounced, whose message was lost, or whose worker died; the number announced."""
+    """Announce jobs that wait unannounced, whose message was lost, or whose worker died; the number announced.
+
+    They count as sent only when all were: while the broker is down each round tries again.
+
+    Raises:
+        BrokerUnavailableError, DatabaseUnavailableError.
+    """
     async with database.system_transaction() as connection:
         found = await repository.take_unsent(
             connection,
@@ -232,8 +238,8 @@ async def reap(database: Database, sender: JobSender) -> int:
             resend_before=now() - timedelta(seconds=RESEND_AFTER_S),
             limit=_REAP_BATCH,
         )
-    for job in found:
-        await sender.send(tenant_id=job.tenant_id, job_id=job.id, priority=job.priority)
+        for job in found:
+            await sender.send(tenant_id=job.tenant_id, job_id=job.id, priority=job.priority)
     return len(found)
 
 

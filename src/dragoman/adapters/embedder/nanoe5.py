@@ -145,7 +145,7 @@ class Adapter:
 def _load_engine(threads: int) -> E5:
     # Threads of the engine must sleep, not spin, while they wait for each other: with spinning and other work on the
     # same cores a passage took 1,700 ms instead of 330. Read by the engine's OpenMP when it is loaded, only then.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # architecture: where OpenMP reads it
     try:
         return E5(num_threads=threads)
     except (OSError, ImportError, RuntimeError) as error:

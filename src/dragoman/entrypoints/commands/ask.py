@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from dragoman.client import CompleteEvent, Dragoman, SourceEvent, StreamEvent
 
 _LANGUAGE_HELP = "Taken where the question's own language cannot be told."
-_CHAT_HELP = "/new starts a new conversation, /quit ends. Ctrl-C stops an answer, or the chat when nothing is being answered."
+_CHAT_HELP = (
+    "/new starts a new conversation, /quit ends. Ctrl-C stops an answer, or the chat when nothing is being answered."
+)
 
 
 def ask(
@@ -161,9 +163,7 @@ async def _answer(events: AsyncGenerator[StreamEvent, None], *, as_json: bool) -
     return seen.complete is not None and seen.complete.answered
 
 
-async def _checked(
-    events: AsyncGenerator[StreamEvent, None], *, as_json: bool
-) -> AsyncGenerator[StreamEvent, None]:
+async def _checked(events: AsyncGenerator[StreamEvent, None], *, as_json: bool) -> AsyncGenerator[StreamEvent, None]:
     from dragoman.client import ErrorEvent, StreamFailedError  # noqa: PLC0415 -- 100 ms
 
     async with aclosing(events) as stream:
@@ -213,5 +213,3 @@ def _facts(seen: _Seen, complete: CompleteEvent) -> str:
     if complete.confidence is not None:
         parts.append(f"confidence {complete.confidence:.2f}")
     return " · ".join([*parts, *complete.degraded])
-
-

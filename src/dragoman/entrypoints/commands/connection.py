@@ -264,5 +264,3 @@ def _free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise InstanceNotStartedError("There is no free port on this machine.")
-
-

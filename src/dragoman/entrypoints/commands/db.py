@@ -52,12 +52,16 @@ def check(home: Home = None, as_json: Json = False) -> ExitCode:
     head = schema.head_revision()
     is_good = revision == head and not differences
     if as_json:
-        print_json({"ok": is_good, "revision": revision, "head": head, "differences": [str(each) for each in differences]})
+        print_json(
+            {"ok": is_good, "revision": revision, "head": head, "differences": [str(each) for each in differences]}
+        )
     elif is_good:
         print_line(f"The database is at revision {revision}, as the code wants it.")
     else:
         if revision != head:
-            err().print(f"The database is at revision {revision}, the code at {head}. Run `dragoman db upgrade`.", style="red")
+            err().print(
+                f"The database is at revision {revision}, the code at {head}. Run `dragoman db upgrade`.", style="red"
+            )
         for difference in differences:
             err().print(str(difference), markup=False, soft_wrap=True)
     return ExitCode.OK if is_good else ExitCode.FAILED

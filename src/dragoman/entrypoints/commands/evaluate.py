@@ -91,8 +91,12 @@ def retrieval(
 @app.command("answers")
 def answers(
     folder: Folder,
-    questions: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Another file of questions.")] = None,
-    failures: Annotated[Path | None, typer.Option(help="Write each failed question here, one JSON object a line.")] = None,
+    questions: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Another file of questions.")
+    ] = None,
+    failures: Annotated[
+        Path | None, typer.Option(help="Write each failed question here, one JSON object a line.")
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=16, help="Questions asked at once.")] = 2,
     settings: Settings = None,
     limit: Limit = None,

@@ -69,7 +69,9 @@ def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders; folders with all below them.", exists=True)],
     chatbot: ChatbotId = None,
     category: Annotated[str | None, typer.Option(help="Category of the documents.")] = None,
-    content_type: Annotated[Kind | None, typer.Option(help="What the documents are; `document` when not given.")] = None,
+    content_type: Annotated[
+        Kind | None, typer.Option(help="What the documents are; `document` when not given.")
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="May be repeated.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Only you find them.")] = False,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for one document.")] = 1800.0,
@@ -103,7 +105,9 @@ def ingest(
         summary = {outcome.value: counts[outcome.value] for outcome in Outcome}
         print_json({"documents": [asdict(result) for result in results], **summary})
     else:
-        print_line(", ".join(f"{counts[each.value]} {each.value}" for each in Outcome if counts[each.value]) or "No files.")
+        print_line(
+            ", ".join(f"{counts[each.value]} {each.value}" for each in Outcome if counts[each.value]) or "No files."
+        )
     return ExitCode.FAILED if counts[Outcome.FAILED.value] or not results else ExitCode.OK
 
 
@@ -172,7 +176,9 @@ async def _ingest_one(
         return Result(path=path, outcome=outcome, code=error.code, reason=error.detail)
     except (DocumentFailedError, NotReadyInTimeError) as error:
         code = getattr(error, "code", "not_ready_in_time")
-        return Result(path=path, outcome=Outcome.FAILED, document_id=str(error.document_id), code=code, reason=str(error))
+        return Result(
+            path=path, outcome=Outcome.FAILED, document_id=str(error.document_id), code=code, reason=str(error)
+        )
     except OSError as error:
         return Result(path=path, outcome=Outcome.FAILED, code="unreadable", reason=f"The file cannot be read: {error}.")
     outcome = Outcome.UNCHANGED if uploaded.is_duplicate else Outcome.READY
@@ -231,4 +237,6 @@ class _Screen:
         console = self._progress.console if self._progress is not None else err()
         style = {Outcome.FAILED: "red", Outcome.SKIPPED: "yellow"}.get(result.outcome, "")
         note = result.reason or (f"{result.chunks} chunks" if result.outcome is Outcome.READY else "")
-        console.print(f"{result.outcome.value:<10} {result.path}  {note}".rstrip(), style=style, markup=False, soft_wrap=True)
+        console.print(
+            f"{result.outcome.value:<10} {result.path}  {note}".rstrip(), style=style, markup=False, soft_wrap=True
+        )

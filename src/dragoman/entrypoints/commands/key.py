@@ -114,7 +114,9 @@ async def _find_id(client: Dragoman, id_or_prefix: str) -> str:
         return id_or_prefix
     prefix = id_or_prefix.rstrip("…")
     found = [
-        key async for key in client.keys.list() if prefix and (key.prefix.startswith(prefix) or prefix.startswith(key.prefix))
+        key
+        async for key in client.keys.list()
+        if prefix and (key.prefix.startswith(prefix) or prefix.startswith(key.prefix))
     ]
     if not found:
         raise KeyPrefixNotFoundError

@@ -27,7 +27,9 @@ class SearchMode(StrEnum):
 def search(
     query: Annotated[str, typer.Argument(help="What to look for, in any language.")],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="Passages to show.")] = 5,
-    mode: Annotated[SearchMode | None, typer.Option(help="Which arms search; without it the chatbot's setting.")] = None,
+    mode: Annotated[
+        SearchMode | None, typer.Option(help="Which arms search; without it the chatbot's setting.")
+    ] = None,
     language: Annotated[str | None, typer.Option(help="Of the query; found out when not given.")] = None,
     category: Annotated[list[str] | None, typer.Option("--category", help="Only these; may be repeated.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the raw scores of each arm.")] = False,

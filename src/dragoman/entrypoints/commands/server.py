@@ -61,7 +61,8 @@ def _print_when_ready(home: Path) -> None:
 
 def api(
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="GROUP", help="Serve these groups of endpoints only; may be repeated.")
+        list[str] | None,
+        typer.Option("--only", metavar="GROUP", help="Serve these groups of endpoints only; may be repeated."),
     ] = None,
     port: Port = None,
     home: Home = None,
@@ -75,7 +76,9 @@ def api(
 
 
 def worker(
-    concurrency: Annotated[int | None, typer.Option(min=1, max=64, help="Jobs that run at once.", show_default="2")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Jobs that run at once.", show_default="2")
+    ] = None,
     home: Home = None,
     as_json: JsonLogs = False,
 ) -> ExitCode:

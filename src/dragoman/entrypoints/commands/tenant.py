@@ -35,7 +35,9 @@ def tenant() -> None:
 @app.command("create")
 def create_tenant(
     name: Annotated[str, typer.Argument(help="Name of the tenant.")],
-    owner: Annotated[str, typer.Option("--owner", metavar="EMAIL", help="Its first user, who may do everything in it.")],
+    owner: Annotated[
+        str, typer.Option("--owner", metavar="EMAIL", help="Its first user, who may do everything in it.")
+    ],
     chatbot_name: Annotated[str, typer.Option("--chatbot-name", help="Name of its first chatbot.")] = "Knowledge",
     home: Home = None,
     as_json: Json = False,

@@ -132,7 +132,11 @@ def _describe_client_error(error: BaseException) -> _Described | None:
         case ConnectionFailedError():
             return ExitCode.UNREACHABLE, "connection_failed", str(error), {"url": error.url}
         case ApiError():
-            more = {"status": error.status, "request_id": error.request_id, "retry_after_s": error.retry_after_s}
+            more: dict[str, object] = {
+                "status": error.status,
+                "request_id": error.request_id,
+                "retry_after_s": error.retry_after_s,
+            }
             return _exit_code(error.status), error.code, error.detail, more
         case ClientError():
             return ExitCode.FAILED, getattr(error, "code", "failed"), str(error), {}

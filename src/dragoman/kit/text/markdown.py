@@ -29,7 +29,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def readable_name(key: str) -> str:
     """`operating_temperature` and `operatingTemperature` as "operating temperature"; other names unchanged."""
     words = _BOUNDARY.sub(" ", key).strip()
-    return words.lower() if words != key and not any(word.isupper() for word in words.split()) else words or key
+    is_plain = words != key and not any(word.isupper() for word in words.split())
+    return (words.lower() if is_plain else words) or key
 
 
 _TABLE_LINE = re.compile(r"^\s*\|.*\|\s*$")
