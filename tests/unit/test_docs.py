@@ -127,8 +127,15 @@ def test_every_code_that_no_class_carries_has_an_entry() -> None:
             and re.fullmatch(r"jobs\.[a-z_]+", node.value)
         }
     logged = {"jobs.attempt_ended", "jobs.attempt_failed", "jobs.announce_failed", "jobs.heartbeat_failed"}
-    of_ingest_results = {"unreadable"}
-    assert not codes - anchors - logged - of_ingest_results
+    no_errors = {"und", "unreadable"}  # a language; what `ingest` says of a file on this machine
+    assert not codes - anchors - logged - no_errors
+
+
+def test_the_page_for_problem_types_has_the_same_anchors_and_escapes_its_text() -> None:
+    classes = reference.error_classes()
+    page = reference.error_page()
+    assert {error.code for error in classes} | set(reference.OTHER_CODES) == set(re.findall(r'<h2 id="([^"]+)">', page))
+    assert "<port>" not in page
 
 
 def test_the_codes_of_the_page_exist() -> None:

@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from sqlalchemy import text
@@ -165,9 +166,8 @@ async def readyz(request: Request) -> Response:
             detail=f"Not answering: {', '.join(failed)}. `dragoman doctor` tells more.",
             checks=checks,
         )
-    from fastapi.responses import JSONResponse  # noqa: PLC0415
-
-    return JSONResponse({"status": "ok", "checks": checks})
+    version = request.app.state.deps.embedding_version_name
+    return JSONResponse({"status": "ok", "checks": checks, "embedding_version": version})
 
 
 @_operations.get("/metrics", response_class=Response)

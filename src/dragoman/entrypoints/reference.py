@@ -17,7 +17,9 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -353,35 +355,54 @@ def _type_name(parameter: Any) -> str:
 # ---- errors
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorEntry:
+    """One code with what is known of it: its status, and the messages of all errors that carry it."""
+
+    code: str
+    facts: str
+    messages: Sequence[str]
+
+
 def errors() -> str:
     """Every code that a problem document, a failed document or a command may carry, with an anchor of the same name."""
-    by_code: dict[str, tuple[str, list[str]]] = {
-        code: (_facts_of(status, retryable=False), [message]) for code, (status, message) in OTHER_CODES.items()
-    }
-    for error in error_classes():
-        facts, messages = by_code.get(error.code, (_facts_of(error.status, retryable=error.retryable), []))
-        message = _flat(inspect.getdoc(error) or "")
-        by_code[error.code] = (facts, messages if message in messages else [*messages, message])
     parts = []
     group = None
-    for code in sorted(by_code, key=lambda code: ("." in code, code)):
-        if (prefix := code.partition(".")[0] if "." in code else "general") != group:
+    for entry in _error_entries(error_classes()):
+        if (prefix := entry.code.partition(".")[0] if "." in entry.code else "general") != group:
             group = prefix
             parts.append(f"## {group}\n")
-        facts, messages = by_code[code]
-        parts.append(f'### <a id="{code}"></a>`{code}`\n\n{facts}\n\n' + "\n\n".join(messages) + "\n")
+        text = "\n\n".join([entry.facts, *entry.messages])
+        parts.append(f'### <a id="{entry.code}"></a>`{entry.code}`\n\n{text}\n')
     return "\n".join(parts)
 
 
-def _facts_of(status: int | None, *, retryable: bool) -> str:
-    if status is None:
-        return "Printed by commands only."
-    return f"Status {status}." + (" Worth another try." if retryable else "")
+def error_page() -> str:
+    """The page that `type` of a problem leads to, `/docs/errors`: HTML, of the errors that this process can raise.
+
+    It imports nothing: what was never imported cannot be raised here.
+    """
+    sections = [
+        f'<h2 id="{escape(entry.code)}"><code>{escape(entry.code)}</code></h2><p>{escape(entry.facts)}</p>'
+        + "".join(f"<p>{escape(message)}</p>" for message in entry.messages)
+        for entry in _error_entries(_known_errors())
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Errors of Dragoman</title>'
+        "<style>body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}"
+        "h2{font-size:1.1rem;margin-top:2rem}:target{background:#ff6}</style></head>"
+        f"<body><h1>Errors</h1>{''.join(sections)}</body></html>"
+    )
 
 
 def error_classes() -> list[type[DragomanError]]:
-    """Every error of this package, the root first."""
+    """Every error of this package, by code."""
     _import_everything()
+    return _known_errors()
+
+
+def _known_errors() -> list[type[DragomanError]]:
+    """The errors whose modules are imported."""
     found: list[type[DragomanError]] = []
     waiting: list[type[DragomanError]] = [DragomanError]
     while waiting:
@@ -390,6 +411,27 @@ def error_classes() -> list[type[DragomanError]]:
             found.append(error)
         waiting += error.__subclasses__()
     return sorted(found, key=lambda error: (error.code, error.__name__))
+
+
+def _error_entries(classes: Iterable[type[DragomanError]]) -> list[ErrorEntry]:
+    """By code, those without a domain first."""
+    by_code = {
+        code: ErrorEntry(code=code, facts=_facts_of(status, retryable=False), messages=[message])
+        for code, (status, message) in OTHER_CODES.items()
+    }
+    for error in classes:
+        message = _flat(inspect.getdoc(error) or "")
+        new = ErrorEntry(code=error.code, facts=_facts_of(error.status, retryable=error.retryable), messages=[])
+        entry = by_code.get(error.code, new)
+        if message not in entry.messages:
+            by_code[error.code] = replace(entry, messages=[*entry.messages, message])
+    return sorted(by_code.values(), key=lambda entry: ("." in entry.code, entry.code))
+
+
+def _facts_of(status: int | None, *, retryable: bool) -> str:
+    if status is None:
+        return "Printed by commands only."
+    return f"Status {status}." + (" Worth another try." if retryable else "")
 
 
 # ---- events and jobs
@@ -493,12 +535,12 @@ def _permissions_by_operation() -> Mapping[tuple[str, str], str]:
     """The permission that the signature of each endpoint asks for."""
     from dragoman.entrypoints.api import GROUPS  # noqa: PLC0415
 
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for modules in GROUPS.values():
         for module in modules:
             for route in importlib.import_module(module).router.routes:
                 if isinstance(route, APIRoute) and (permission := _permission_of(route)):
-                    found |= dict.fromkeys(((method, route.path) for method in route.methods), permission)
+                    found |= dict.fromkeys(((method, route.path) for method in route.methods or ()), permission)
     return found
 
 

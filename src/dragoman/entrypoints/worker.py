@@ -34,6 +34,7 @@ def run_worker(settings: Settings) -> None:
         pool="threads",
         concurrency=settings.worker_concurrency,
         loglevel="WARNING",
+        quiet=True,
         without_mingle=True,
         without_gossip=True,
     )

@@ -22,7 +22,7 @@ from dragoman.evaluation.errors import IngestionFailedError, IngestionStalledErr
 from dragoman.tenancy.settings import ChatbotSettings
 
 NAME_PREFIX = "eval:"
-UNTITLED = "untitled.md"  # ingestion takes no title from this name, so that none is embedded with the text
+NO_TITLE = " "  # said so, or ingestion would embed the name of the file as one
 
 _UPLOADS_AT_ONCE = 4
 _POLL_S = 0.5
@@ -76,8 +76,8 @@ def corpus_files(documents: Sequence[CorpusDocument]) -> list[CorpusFile]:
     return [
         CorpusFile(
             external_id=document.id,
-            title=document.title or None,
-            source=FileContent(name=UNTITLED, content=document.markdown.encode(), mime_type="text/markdown"),
+            title=document.title or NO_TITLE,
+            source=FileContent(name="document.md", content=document.markdown.encode(), mime_type="text/markdown"),
         )
         for document in documents
     ]

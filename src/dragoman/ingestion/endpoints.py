@@ -36,7 +36,9 @@ async def upload_document(
     response: Response,
     file: Annotated[UploadFile, File(description="PDF, DOCX, TXT, Markdown, HTML, CSV, JSON and more.")],
     chatbot_id: Annotated[UUID | None, Form()] = None,
-    title: Annotated[str | None, Form(max_length=500)] = None,
+    title: Annotated[
+        str | None, Form(max_length=500, description="Else from the document or the file name; a blank means none.")
+    ] = None,
     visibility: Annotated[Visibility, Form()] = Visibility.SHARED,
     content_type: Annotated[ContentType, Form()] = ContentType.DOCUMENT,
     category: Annotated[str, Form(max_length=200)] = "",

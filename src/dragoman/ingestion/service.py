@@ -60,7 +60,7 @@ _UNSURE_LANGUAGE = 0.5  # below this confidence a chunk takes the language of it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file that arrived, and what was said of it."""
+    """A file that arrived, and what was said of it. `title` None: taken from the document or the file name; blank: none."""
 
     path: Path
     file_name: str
@@ -126,7 +126,7 @@ async def upload_document(deps: Deps, caller: Caller, upload: Upload) -> Uploade
     await deps.blob_store.put(blob_key, _file_content(upload.path))
     new = NewDocument(
         chatbot_id=chatbot.id,
-        title=(upload.title or Path(upload.file_name).stem)[:500],
+        title=(Path(upload.file_name).stem if upload.title is None else upload.title.strip())[:500],
         file_name=upload.file_name[:255],
         mime_type=inspected.mime_type,
         size_bytes=inspected.size_bytes,

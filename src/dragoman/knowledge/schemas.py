@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from dragoman.jobs.entities import Job
-from dragoman.knowledge.entities import Document, DocumentState
+from dragoman.knowledge.entities import Document, DocumentState, VersionState
 
 
 class DocumentOut(BaseModel):
@@ -89,8 +89,8 @@ class DocumentStatus(BaseModel):
 
     @classmethod
     def of(cls, document: Document, job: Job | None) -> DocumentStatus:
-        done = document.state is DocumentState.READY
         newest = document.newest
+        done = newest.state is VersionState.READY
         return cls(
             id=document.id,
             state=document.state,

@@ -62,7 +62,9 @@ def _print_when_ready(home: Path) -> None:
 def api(
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="GROUP", help="Serve these groups of endpoints only; may be repeated."),
+        typer.Option(
+            "--only", metavar="GROUP", help="Serve these groups of endpoints only: repeated, or separated by commas."
+        ),
     ] = None,
     port: Port = None,
     home: Home = None,
@@ -72,7 +74,9 @@ def api(
 
     Groups of endpoints: chat, documents, search, tenancy.
     """
-    return _run("api", _settings(home, as_json=as_json, port=port), only or [])
+    return _run(
+        "api", _settings(home, as_json=as_json, port=port), [name for given in only or [] for name in given.split(",")]
+    )
 
 
 def worker(
