@@ -419,6 +419,12 @@ def upgrade() -> None:
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("content_hash", sa.Text(), nullable=False),
         sa.Column("blob_key", sa.Text(), nullable=False),
+        sa.Column(
+            "described_as",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
         sa.Column("language", sa.Text(), nullable=True),
         sa.Column("languages", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'::text[]"), nullable=False),
         sa.Column("page_count", sa.Integer(), nullable=True),

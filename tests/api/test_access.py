@@ -359,3 +359,11 @@ async def _everything(service: Any, company: Any) -> dict[str, Any]:
         }
         keys = await connection.execute(text("select id, revoked_at from api_keys order by id"))
         return {**rows, "keys": [tuple(row) for row in keys]}
+
+
+async def test_an_admin_reaches_neither_the_owners_keys_nor_the_owners_identity(company: Any) -> None:
+    admin = company.api("admin")
+    assert (await admin.delete(f"/api/keys/{company.key_ids['owner']}/")).status_code == 403
+    owner_email = {"name": "sly", "role": "member", "user_email": "ada@example.com"}
+    assert (await admin.post("/api/keys/", json=owner_email)).status_code == 403
+    assert (await company.api().get("/api/chatbots/")).status_code == 200

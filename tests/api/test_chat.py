@@ -390,3 +390,21 @@ async def _no_answer_is_still_being_stored() -> AsyncIterator[None]:
     from dragoman.chat.answer import _unfinished
 
     await asyncio.gather(*_unfinished)
+
+
+async def test_a_closed_session_takes_no_questions_until_it_is_opened_again(company: Any) -> None:
+    path = f"/api/chatbot/sessions/{await company.open_session()}/"
+    api = company.api()
+    assert (await api.patch(path, json={"is_active": False})).json()["is_active"] is False
+    for way in ("messages/", "messages/stream/"):
+        refused = await api.post(f"{path}{way}", json={"message": "Still there?"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "chat.session_closed")
+    assert (await api.patch(path, json={"is_active": True})).status_code == 200
+    assert (await api.post(f"{path}messages/", json={"message": "Still there?"})).status_code == 200
+
+
+async def test_a_session_cannot_be_narrowed_to_documents_of_another_chatbot(company: Any) -> None:
+    document = await company.know("# Returns\n\nStock can be returned within 45 days.")
+    other = (await company.api().post("/api/chatbots/", json={"name": "Other"})).json()["id"]
+    body = {"chatbot_id": other, "document_ids": [document["id"]]}
+    assert (await company.api().post("/api/chatbot/sessions/", json=body)).status_code == 404

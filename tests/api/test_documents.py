@@ -334,3 +334,24 @@ async def test_uploads_of_one_external_id_at_the_same_time_lose_nothing_that_was
     shown = (await company.api().get(f"/api/chatbot/documents/{accepted[0]['id']}/")).json()
     assert (shown["state"], shown["version"]) == ("ready", len(accepted))
     assert (await company.api().get("/api/chatbot/documents/")).json()["total"] == 1
+
+
+async def test_a_replacement_brings_its_own_title_and_labels_when_it_goes_live(company: Any, service: Any) -> None:
+    document = await company.know(external_id="handbook", title="Handbook 2025", category="old")
+    await company.upload(
+        "# Handbook\n\nGold partners receive 23 percent on projectors.",
+        "handbook-2026.md",
+        external_id="handbook",
+        title="Handbook 2026",
+        category="new",
+    )
+    path = f"/api/chatbot/documents/{document['id']}/"
+    assert (await company.api().get(path)).json()["title"] == "Handbook 2025"
+    await service.run_jobs()
+    found = (await company.api().get(path)).json()
+    assert (found["title"], found["category"], found["file_name"]) == ("Handbook 2026", "new", "handbook-2026.md")
+
+
+async def test_a_blank_title_means_none_and_a_missing_one_comes_from_the_file_name(company: Any) -> None:
+    assert (await company.know("Just a line of text.", "note.txt", title=" "))["title"] == ""
+    assert (await company.know("Another line of text.", "other-note.txt"))["title"] == "other-note"

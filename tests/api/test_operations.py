@@ -176,3 +176,12 @@ async def test_a_process_may_serve_chosen_groups_only(settings_for: Callable[...
     assert set(paths) == {"/api/search", "/healthz", "/readyz", "/metrics"}
     with pytest.raises(InvalidSettingError, match="nonsense"):
         create_app(settings_for(), only=["nonsense"])
+
+
+async def test_the_type_of_a_problem_leads_to_a_page_that_explains_it(service: Any) -> None:
+    refused = await service.client(None).get("/api/chatbots/")
+    page, _, anchor = refused.json()["type"].partition("#")
+    found = await service.client(None).get(page)
+    assert found.headers["content-type"].startswith("text/html")
+    assert f'id="{anchor}"' in found.text
+    assert "X-API-Key" in found.text

@@ -184,7 +184,7 @@ async def test_retrieval_is_measured_through_a_scratch_chatbot_that_is_kept(
     assert set(steps) == {"uploading", "reading", "searching"}
     stored = {each["external_id"]: each for each in fake.documents.values()}
     assert set(stored) == {"d1", "d2", "d3"}
-    assert (stored["d1"]["file_name"], stored["d2"]["title"]) == (scratch.UNTITLED, "Warranty")
+    assert (stored["d1"]["title"], stored["d2"]["title"]) == (scratch.NO_TITLE, "Warranty")
 
     again = await evaluate_retrieval(client, RetrievalTask(folder=folder, drop=True), lambda *_: None)
     assert again.scratch.was_reused

@@ -58,7 +58,7 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
     goes away, as far as it came. No database connection is held while the answer is written.
 
     Raises:
-        SessionNotFoundError: no such session of this asker.
+        SessionNotFoundError, SessionClosedError: no such session of this asker, or it takes no questions.
         DatabaseUnavailableError: nothing can be read or stored.
     """
     timer = StageTimer("answer")
@@ -66,7 +66,10 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
         opened = await _open_turn(deps, caller, asked)
     with timer.stage("understand"):
         understood = understand(
-            deps.language_detector, asked.question, preferred=asked.language, previous=opened.previous_language
+            deps.language_detector,
+            asked.question,
+            preferred=asked.language or service.setting_of(opened.session, "language"),
+            previous=opened.previous_language,
         )
     yield Status(stage="searching")
     with timer.stage("retrieve"):
@@ -121,7 +124,7 @@ class _Writing:
 
 async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
     async with deps.database.transaction(caller.tenant_id) as connection:
-        session = await service.get_session(connection, caller, asked.asker, asked.session_id)
+        session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
         chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
         version = await embeddings.get_version(connection, chatbot.active_embedding_version)
         history = await repository.list_latest_messages(

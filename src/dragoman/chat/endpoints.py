@@ -149,7 +149,7 @@ async def stream_message(
     """
     asked = _asked(caller, session_id, body, user_id)
     async with deps.database.transaction(caller.tenant_id) as connection:  # so that a wrong id is a 404, not an event
-        await service.get_session(connection, caller, asked.asker, session_id)
+        await service.get_open_session(connection, caller, asked.asker, session_id)
     events = _server_sent_events(deps, caller, asked, include_sources=body.include_sources)
     return _ClosingStream(events)
 

@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.chat import repository
 from dragoman.chat.entities import Message, Session
-from dragoman.chat.errors import SessionNotFoundError
+from dragoman.chat.errors import SessionClosedError, SessionNotFoundError
 from dragoman.deps import Deps
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.pagination import Page, PageRequest
 from dragoman.knowledge import repository as knowledge
 from dragoman.knowledge.entities import ChunkInDocument
+from dragoman.knowledge.errors import DocumentNotFoundError
 from dragoman.knowledge.service import get_document
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Caller, Permission
@@ -41,7 +42,9 @@ async def create_session(
     async with deps.database.transaction(caller.tenant_id) as connection:
         chatbot = await tenancy.get_chatbot(connection, caller, chatbot_id)
         for document_id in document_ids or ():
-            await get_document(connection, caller, document_id)
+            document = await get_document(connection, caller, document_id)
+            if document.chatbot_id != chatbot.id:
+                raise DocumentNotFoundError("One of these documents belongs to another chatbot.")
         moment = now()
         session = Session(
             id=new_id(),
@@ -69,6 +72,14 @@ async def get_session(connection: AsyncConnection, caller: Caller, asker: str, s
     session = await repository.find_session(connection, tenant_id=caller.tenant_id, session_id=session_id)
     if session is None or (session.asker != asker and Permission.READ_ALL_SESSIONS not in caller.permissions):
         raise SessionNotFoundError
+    return session
+
+
+async def get_open_session(connection: AsyncConnection, caller: Caller, asker: str, session_id: UUID) -> Session:
+    """A session that takes questions. Raises SessionNotFoundError, SessionClosedError."""
+    session = await get_session(connection, caller, asker, session_id)
+    if not session.is_active:
+        raise SessionClosedError
     return session
 
 

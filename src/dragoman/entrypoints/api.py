@@ -10,7 +10,7 @@ import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from sqlalchemy import text
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import dragoman
 from dragoman.entrypoints.problems import install_problem_handlers, problem
+from dragoman.entrypoints.reference import error_page
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.wiring import running_deps
@@ -168,6 +169,12 @@ async def readyz(request: Request) -> Response:
         )
     version = request.app.state.deps.embedding_version_name
     return JSONResponse({"status": "ok", "checks": checks, "embedding_version": version})
+
+
+@_operations.get("/docs/errors", response_class=HTMLResponse, include_in_schema=False)
+async def errors() -> HTMLResponse:
+    """Where the `type` of every problem document leads."""
+    return HTMLResponse(error_page())
 
 
 @_operations.get("/metrics", response_class=Response)

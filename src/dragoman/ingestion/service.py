@@ -257,14 +257,16 @@ async def _extract(deps: Deps, work: _Work) -> ExtractedDocument:
     extractor = deps.extractors.get(work.version.mime_type)
     if extractor is None:
         raise UnsupportedDocumentTypeError(f"Documents of the type {work.version.mime_type} cannot be read here.")
-    return await extractor.extract(content, mime_type=work.version.mime_type, file_name=work.document.file_name)
+    return await extractor.extract(
+        content, mime_type=work.version.mime_type, file_name=work.version.described_as["file_name"]
+    )
 
 
 async def _chunk(deps: Deps, work: _Work, extracted: ExtractedDocument) -> None:
     cleaned = await anyio.to_thread.run_sync(clean_pages, extracted.pages)
     require_text(ExtractedDocument(pages=cleaned.pages))
-    title = work.document.title
-    if not work.document.metadata.get("title_given") and extracted.title:
+    title = work.version.described_as["title"]
+    if not work.version.described_as["metadata"].get("title_given") and extracted.title:
         title = extracted.title.strip()[:500] or title
 
     async def count_tokens(texts: Sequence[str]) -> list[int]:
@@ -290,10 +292,10 @@ async def _chunk(deps: Deps, work: _Work, extracted: ExtractedDocument) -> None:
             chatbot_id=work.document.chatbot_id,
             version_id=work.version.id,
         )
-        await repository.set_title(connection, tenant_id=work.tenant_id, document_id=work.document.id, title=title)
         numbered = [page.number for page in cleaned.pages if page.number is not None]
         values = {
             "state": VersionState.CHUNKED.value,
+            "described_as": {**work.version.described_as, "title": title},
             "language": language,
             "languages": sorted({chunk.language for chunk in chunks}),
             "page_count": max(numbered, default=None),
@@ -350,7 +352,7 @@ def _chunk_of(draft: ChunkDraft, language: str, work: _Work) -> Chunk:
 async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
     async with deps.database.transaction(work.tenant_id) as connection:
         chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
-        title = (await _present_title(connection, work)) or work.document.title
+        title = await _title(connection, work)
         done = await deps.vector_index.list_embedded(
             connection,
             tenant_id=work.tenant_id,
@@ -386,7 +388,7 @@ async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
 async def _index(deps: Deps, work: _Work) -> None:
     async with deps.database.transaction(work.tenant_id) as connection:
         chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
-        title = (await _present_title(connection, work)) or work.document.title
+        title = await _title(connection, work)
         await deps.keyword_index.add(
             connection,
             tenant_id=work.tenant_id,
@@ -410,9 +412,8 @@ async def _go_live(deps: Deps, work: _Work) -> None:
         if await _is_overtaken(connection, work):
             await _forget_version(deps, connection, work.tenant_id, work.version.id)
             return
-        alive = await repository.make_live(
-            connection, tenant_id=work.tenant_id, document_id=work.document.id, version_id=work.version.id
-        )
+        version = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=work.version.id)
+        alive = await repository.make_live(connection, tenant_id=work.tenant_id, version=version or work.version)
         if not alive:  # deleted while it was read: leave nothing behind
             await _forget_version(deps, connection, work.tenant_id, work.version.id)
             return
@@ -449,7 +450,7 @@ async def _forget_version(deps: Deps, connection: AsyncConnection, tenant_id: UU
     await repository.delete_chunks(connection, tenant_id=tenant_id, version_id=version_id)
 
 
-async def _present_title(connection: AsyncConnection, work: _Work) -> str | None:
+async def _title(connection: AsyncConnection, work: _Work) -> str:
     """The title as chunking left it: it may come from inside the document."""
-    document = await repository.find_document(connection, tenant_id=work.tenant_id, document_id=work.document.id)
-    return None if document is None else document.title
+    version = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=work.version.id)
+    return str((version or work.version).described_as["title"])

@@ -52,6 +52,7 @@ class DocumentVersion:
     size_bytes: int
     content_hash: str
     blob_key: str
+    described_as: dict[str, Any]
     language: str | None
     languages: tuple[str, ...]
     page_count: int | None
@@ -141,6 +142,18 @@ class NewDocument:
     tags: tuple[str, ...]
     external_id: str | None
     metadata: dict[str, Any]
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a new version changes of its document, besides the text."""
+        return {
+            "title": self.title,
+            "file_name": self.file_name,
+            "content_type": self.content_type,
+            "category": self.category,
+            "tags": list(self.tags),
+            "metadata": self.metadata,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

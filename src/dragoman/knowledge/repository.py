@@ -69,6 +69,7 @@ async def insert_version(
             size_bytes=new.size_bytes,
             content_hash=new.content_hash,
             blob_key=new.blob_key,
+            described_as=new.description,
         )
     )
 
@@ -151,24 +152,27 @@ async def set_document_state(
     )
 
 
-async def set_title(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, title: str) -> None:
-    await connection.execute(
-        update(documents).where(documents.c.tenant_id == tenant_id, documents.c.id == document_id).values(title=title)
-    )
-
-
 async def lock_document(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> None:
     """Let no other transaction change which version is live until this one ends."""
     query = select(documents.c.id).where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
     await connection.execute(query.with_for_update())
 
 
-async def make_live(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, version_id: UUID) -> bool:
+async def make_live(connection: AsyncConnection, *, tenant_id: UUID, version: DocumentVersion) -> bool:
     """Let searches find this version instead of the one before; False when the document was deleted meanwhile."""
     changed = await connection.execute(
         update(documents)
-        .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id, documents.c.deleted_at.is_(None))
-        .values(live_version_id=version_id, state=DocumentState.READY.value, updated_at=now())
+        .where(
+            documents.c.tenant_id == tenant_id,
+            documents.c.id == version.document_id,
+            documents.c.deleted_at.is_(None),
+        )
+        .values(
+            **version.described_as,
+            live_version_id=version.id,
+            state=DocumentState.READY.value,
+            updated_at=now(),
+        )
     )
     return changed.rowcount == 1
 
@@ -391,6 +395,7 @@ def _version(row: Row[Any], *, prefix: str = "") -> DocumentVersion:
         size_bytes=values[f"{prefix}size_bytes"],
         content_hash=values[f"{prefix}content_hash"],
         blob_key=values[f"{prefix}blob_key"],
+        described_as=values[f"{prefix}described_as"],
         language=values[f"{prefix}language"],
         languages=tuple(values[f"{prefix}languages"]),
         page_count=values[f"{prefix}page_count"],

@@ -68,6 +68,8 @@ document_versions = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("content_hash", Text, nullable=False),
     Column("blob_key", Text, nullable=False),
+    # Title, file name and labels as this version has them; the document takes them over when the version goes live.
+    Column("described_as", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("language", Text),
     Column("languages", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
     Column("page_count", Integer),

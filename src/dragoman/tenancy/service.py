@@ -242,8 +242,14 @@ async def revoke_key(database: Database, caller: Caller, key_id: UUID) -> ApiKey
 
     Raises:
         KeyNotFoundError: no such key in the caller's tenant.
+        ForbiddenError: its role is above the caller's.
     """
     async with database.transaction(caller.tenant_id) as connection:
+        found = await repository.find_key(connection, tenant_id=caller.tenant_id, key_id=key_id)
+        if found is not None and _RANK[found.role] > _RANK[caller.role]:
+            raise ForbiddenError(
+                f"A key with the role {caller.role.value!r} cannot revoke one with {found.role.value!r}."
+            )
         await repository.revoke_key(connection, tenant_id=caller.tenant_id, key_id=key_id, at=now())
         key = await repository.find_key(connection, tenant_id=caller.tenant_id, key_id=key_id)
     if key is None:
@@ -256,6 +262,10 @@ async def _user_id(connection: AsyncConnection, caller: Caller, email: str, role
     if user is None:
         user = User(id=new_id(), tenant_id=caller.tenant_id, email=email, display_name="", role=role)
         await repository.insert_user(connection, user)
+    elif _RANK[user.role] > _RANK[caller.role]:
+        raise ForbiddenError(
+            f"A key with the role {caller.role.value!r} cannot make one for a user who is {user.role.value!r}."
+        )
     return user.id
 
 
