@@ -355,3 +355,10 @@ async def test_a_replacement_brings_its_own_title_and_labels_when_it_goes_live(c
 async def test_a_blank_title_means_none_and_a_missing_one_comes_from_the_file_name(company: Any) -> None:
     assert (await company.know("Just a line of text.", "note.txt", title=" "))["title"] == ""
     assert (await company.know("Another line of text.", "other-note.txt"))["title"] == "other-note"
+
+
+async def test_raw_scores_are_explained_to_those_who_may_see_them_only(company: Any) -> None:
+    await company.know()
+    body = {"query": "discount for gold partners", "explain": True}
+    assert (await company.api("member").post("/api/search", json=body)).status_code == 403
+    assert (await company.api("editor").post("/api/search", json=body)).status_code == 200

@@ -191,3 +191,10 @@ def test_quotes_are_sentences_of_the_passages_in_reading_order(
     assert [(q.passage, q.start) for q in evidence.quotes] == sorted((q.passage, q.start) for q in evidence.quotes)
     for quote in evidence.quotes:
         assert (quote.start, quote.end) in {(s.start, s.end) for s in passages[quote.passage].sentences}
+
+
+def test_the_same_wording_is_quoted_once() -> None:
+    twin = dataclasses.replace(RETURNS, title="Returns, a copy")
+    evidence = choose(question("restock", "percent"), [RETURNS, twin], UNRELATED)
+    wordings = [[RETURNS, twin][quote.passage].text[quote.start : quote.end] for quote in evidence.quotes]
+    assert len(wordings) == len(set(wordings)) == 2

@@ -37,9 +37,9 @@ def upgrade(admin_url: str) -> bool:
     """
     with _connect(admin_url) as connection:
         connection.execute(text(f"select pg_advisory_lock({_UPGRADE_LOCK})"))
+        _create_roles(connection, admin_url)  # always: their passwords follow the administrator's
         if current_revision(connection) == head_revision():
             return False
-        _create_roles(connection, admin_url)
         connection.execute(text("create extension if not exists vector"))
         connection.execute(text(f"grant create, usage on schema public to {OWNER_ROLE}"))
         connection.execute(text(f"grant usage on schema public to {APP_ROLE}, {SYSTEM_ROLE}"))

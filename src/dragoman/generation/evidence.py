@@ -169,7 +169,7 @@ def choose_evidence(
     decisive = signals[ranked[0].passage if ranked else 0]
     confidence = estimate_confidence(decisive, model)
     return Evidence(
-        quotes=_choose_quotes(ranked, settings),
+        quotes=_choose_quotes(ranked, passages, settings),
         confidence=confidence,
         abstain=confidence < settings.threshold or not ranked,
         signals=decisive,
@@ -215,10 +215,17 @@ def _rank_sentences(question: Question, passages: Sequence[EvidencePassage], log
     return sorted(scored, key=lambda quote: -quote.score)
 
 
-def _choose_quotes(ranked: Sequence[Quote], settings: EvidenceSettings) -> tuple[Quote, ...]:
-    best = ranked[: settings.max_sentences]
-    chosen = [quote for quote in best if quote.score >= best[0].score - settings.margin]
-    return tuple(sorted(chosen, key=lambda quote: (quote.passage, quote.start)))
+def _choose_quotes(
+    ranked: Sequence[Quote], passages: Sequence[EvidencePassage], settings: EvidenceSettings
+) -> tuple[Quote, ...]:
+    """The best sentences, each wording once: the same document may have been uploaded under two names."""
+    chosen: dict[str, Quote] = {}
+    for quote in ranked:
+        if len(chosen) == settings.max_sentences or quote.score < ranked[0].score - settings.margin:
+            break
+        wording = " ".join(passages[quote.passage].text[quote.start : quote.end].casefold().split())
+        chosen.setdefault(wording, quote)
+    return tuple(sorted(chosen.values(), key=lambda quote: (quote.passage, quote.start)))
 
 
 def _sentence_score(question: Question, passage: EvidencePassage, sentence: Sentence) -> float:

@@ -36,12 +36,12 @@ class CallContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of calls. Times in seconds."""
+    """Bounds of calls. Times in seconds. Those of text only end what an adapter's own, shorter limits have not."""
 
     question_timeout_s: float = 5.0
     passages_timeout_s: float = 300.0
-    first_token_timeout_s: float = 30.0
-    next_token_timeout_s: float = 30.0
+    first_token_timeout_s: float = 300.0
+    next_token_timeout_s: float = 120.0
     attempts: int = 3
     backoff_s: float = 0.2
 

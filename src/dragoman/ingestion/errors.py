@@ -24,7 +24,7 @@ class EmptyDocumentError(DocumentRefusedError):
 
 
 class DocumentTooLargeError(DocumentRefusedError):
-    """The file is larger than this chatbot accepts. Split it, or raise `ingestion.max_size_mib`."""
+    """The file is larger than this chatbot accepts. Split it, or raise the chatbot setting `max_size_mib`."""
 
     code, status = "ingestion.too_large", 413
 
@@ -54,7 +54,7 @@ class DecompressionBombError(DocumentRefusedError):
 
 
 class NoTextFoundError(DocumentRefusedError):
-    """No text found: this is a picture, or a scan without a text layer. Upload a searchable PDF; reading pictures needs
-    the setting `ingestion.ocr`."""
+    """No text found: this is a picture, or a scan without a text layer. Run it through OCR and upload
+    the searchable PDF."""
 
     code = "ingestion.no_text"

@@ -162,7 +162,7 @@ def inspect_upload(
     if size > limits.max_size_mib * MIB:
         raise DocumentTooLargeError(
             f"The file has {size / MIB:.1f} MiB; at most {limits.max_size_mib} MiB are accepted. "
-            "Split it, or raise `ingestion.max_size_mib`.",
+            "Split it, or raise the chatbot setting `max_size_mib`.",
             size_bytes=size,
         )
     with path.open("rb") as file:

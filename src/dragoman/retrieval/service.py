@@ -38,11 +38,12 @@ KEYWORD_ONLY = "keyword_only"
 async def find_passages(deps: Deps, query: Query, context: CallContext) -> Found:
     """The best passages for a question, within the scope.
 
-    When the embedder is away, keywords alone are searched and `degraded` says `keyword_only`.
+    When the embedder is away, or does not serve the chatbot's embedding version, keywords alone are searched and
+    `degraded` says `keyword_only`.
 
     Raises:
         DatabaseUnavailableError: nothing can be searched.
-        EmbedderRejectedError, UnknownModelError: the set-up is wrong.
+        EmbedderRejectedError: the embedder refuses, as with a wrong key.
     """
     vector = await _question_vector(deps, query, context)
     arms = await _search_arms(deps, query, vector)

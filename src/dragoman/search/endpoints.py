@@ -10,7 +10,8 @@ from dragoman.deps.http import DepsDep
 from dragoman.search import service
 from dragoman.search.schemas import SearchIn, SearchOut
 from dragoman.search.service import SearchRequest
-from dragoman.tenancy.access import asker_of
+from dragoman.tenancy.access import asker_of, require
+from dragoman.tenancy.entities import Permission
 from dragoman.tenancy.http import CallerWhoSearches
 
 router = APIRouter()
@@ -31,5 +32,7 @@ async def search(body: SearchIn, caller: CallerWhoSearches, deps: DepsDep) -> Se
         content_types=body.content_types,
         categories=body.categories,
     )
+    if body.explain:
+        require(caller, Permission.EXPLAIN)
     asking = replace(caller, asker=asker_of(caller, body.user_id))
     return SearchOut.of(body, await service.search(deps, asking, request))
