@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -185,3 +186,12 @@ async def test_the_type_of_a_problem_leads_to_a_page_that_explains_it(service: A
     assert found.headers["content-type"].startswith("text/html")
     assert f'id="{anchor}"' in found.text
     assert "X-API-Key" in found.text
+
+
+async def test_the_documentation_page_needs_nothing_from_outside(service: Any) -> None:
+    page = (await service.client(None).get("/docs")).text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(assets) >= 2
+    for asset in assets:
+        assert asset.startswith("/docs/assets/"), asset
+        assert (await service.client(None).get(asset)).status_code == 200, asset

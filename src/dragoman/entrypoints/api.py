@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -79,7 +80,9 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
             app.state.embedding_version_id = deps.embedding_version_id
             yield
 
-    app = FastAPI(
+    app = FastAPIOffline(  # /docs with its scripts from the package: no browser has to reach a CDN
+        redoc_url=None,
+        static_url="/docs/assets",
         title="Dragoman",
         version=dragoman.__version__,
         description=_DESCRIPTION,
