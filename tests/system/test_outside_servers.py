@@ -25,7 +25,8 @@ _CORE = (
     "tests/integration",
     "tests/contract/test_vector_index_contract.py",
     "tests/contract/test_keyword_index_contract.py",
-    "tests/contract/test_blob_store.py",
+    "tests/api/test_documents.py",
+    "tests/api/test_access.py",
 )
 _PASSWORD = "correct-horse-battery-staple"
 
