@@ -75,7 +75,7 @@ def first_event(instance: Instance) -> None:
                 for line in response.iter_lines():
                     if line.startswith("data:") and event_s is None:
                         event_s = time.perf_counter() - started
-                    if '"type":"token"' in line and token_s is None:
+                    if '"type": "token"' in line and token_s is None:
                         token_s = time.perf_counter() - started
             if number >= 10:  # the first ten warm it up
                 to_event.append(event_s or 0.0)

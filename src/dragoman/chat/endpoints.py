@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing, suppress
 from typing import Annotated, Any
@@ -230,4 +231,6 @@ def _event_out(event: AnswerEvent) -> BaseModel:
 
 
 def _data(event: BaseModel) -> bytes:
-    return f"data: {event.model_dump_json()}\n\n".encode()
+    fields = event.model_dump(mode="json")
+    ordered = {"type": fields.pop("type"), **fields}  # the type first, as the examples of the contract have it
+    return f"data: {json.dumps(ordered, ensure_ascii=False)}\n\n".encode()

@@ -137,11 +137,14 @@ def _is_migrated(database_url: str) -> bool:
 
 
 def curl_command(demo: DemoInfo) -> str:
-    """A command to paste into a shell that asks the first question."""
-    body = json.dumps({"query": demo.question, "chatbot_id": demo.chatbot_id}, ensure_ascii=False)
+    """A command to paste into a shell that opens a conversation and streams the answer to the first question."""
+    sessions = f"{demo.url}/api/chatbot/sessions/"
+    headers = f"-H 'Authorization: Bearer {demo.api_key}' -H 'Content-Type: application/json'"
+    session = json.dumps({"chatbot_id": demo.chatbot_id})
+    message = shlex.quote(json.dumps({"message": demo.question}, ensure_ascii=False))
     return (
-        f"curl -s {demo.url}/api/search -H 'Authorization: Bearer {demo.api_key}' "
-        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
+        f"""SESSION=$(curl -s {sessions} {headers} -d '{session}' | cut -d'"' -f4)\n"""
+        f"curl -sN {sessions}$SESSION/messages/stream/ {headers} -d {message}"
     )
 
 
