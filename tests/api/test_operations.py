@@ -139,7 +139,7 @@ async def test_the_twin_of_a_path_behaves_as_the_path_itself(service: Any, compa
     path = f"/api/chatbot/sessions/{session.json()['id']}"
     streamed = await api.post(f"{path}/messages/stream", json={"message": "What discount do gold partners receive?"})
     assert streamed.headers["content-type"].startswith("text/event-stream")
-    assert '"type":"complete"' in streamed.text
+    assert '"type": "complete"' in streamed.text
     deleted = await api.delete(path)
     assert (deleted.status_code, deleted.content) == (204, b"")
 

@@ -67,20 +67,26 @@ def span(name: str, **attributes: str | float | bool) -> Iterator[None]:
 
 
 class StageTimer:
-    """Times the stages of one path: each `stage` is a span, a histogram sample and an entry in `timings_ms`."""
+    """Times the stages of one path: each `stage` is a span, a histogram sample and an entry in `timings_ms`.
+
+    The spans hang below one of the path by reference, not through the current context: a stage may begin in one task
+    and end in another, as every stream does, and a context can only be left where it was entered.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._span = _tracer.start_span(path)
         self._total = Stopwatch()
         self.timings_ms: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         watch = Stopwatch()
+        stage_span = _tracer.start_span(f"{self._path}.{name}", context=trace.set_span_in_context(self._span))
         try:
-            with span(f"{self._path}.{name}"):
-                yield
+            yield
         finally:
+            stage_span.end()
             elapsed_ms = watch.elapsed_ms
             self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + elapsed_ms, 2)
             STAGE_SECONDS.labels(self._path, name).observe(elapsed_ms / 1000)
@@ -88,4 +94,6 @@ class StageTimer:
     def finish(self) -> dict[str, float]:
         """All timings in milliseconds, with the `total`."""
         self.timings_ms["total"] = round(self._total.elapsed_ms, 2)
+        if self._span.is_recording():
+            self._span.end()
         return dict(self.timings_ms)
