@@ -39,6 +39,18 @@ class Instance:
         root = psutil.Process(self.pid)
         return [root, *root.children(recursive=True)]
 
+    def roles(self) -> dict[str, psutil.Process]:
+        """The living processes by the last word of their command: `api`, `worker`, …"""
+        return {command[-1]: process for process in self.processes() if (command := command_of(process))}
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """The command of a process; empty when it is gone."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
 
 def free_port() -> int:
     with socket.socket() as probe:

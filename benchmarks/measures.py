@@ -177,11 +177,9 @@ def kill() -> None:
         while (ready := _ready(http)) < 200 and time.monotonic() - started < 600:
             if kills < 5 and ready < 190:
                 time.sleep(chance.uniform(0.5, 3.0))
-                for process in instance.processes():
-                    if process.cmdline()[-1:] == ["worker"]:
-                        process.send_signal(signal.SIGKILL)
-                        kills += 1
-                        break
+                if worker := instance.roles().get("worker"):
+                    worker.send_signal(signal.SIGKILL)
+                    kills += 1
             time.sleep(0.2)
         show("kills", kills)
         show("documents ready", _ready(http))
