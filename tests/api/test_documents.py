@@ -362,3 +362,11 @@ async def test_raw_scores_are_explained_to_those_who_may_see_them_only(company: 
     body = {"query": "discount for gold partners", "explain": True}
     assert (await company.api("member").post("/api/search", json=body)).status_code == 403
     assert (await company.api("editor").post("/api/search", json=body)).status_code == 200
+
+
+async def test_the_same_content_under_two_names_is_recognised_under_each(company: Any) -> None:
+    for name in ("one", "two"):
+        assert (await company.upload(external_id=name)).status_code == 202
+    for name in ("one", "two"):
+        again = await company.upload(external_id=name)
+        assert (again.status_code, again.json()["is_duplicate"], again.json()["external_id"]) == (200, True, name)

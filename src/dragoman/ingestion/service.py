@@ -119,8 +119,9 @@ async def upload_document(deps: Deps, caller: Caller, upload: Upload) -> Uploade
             content_hash=content_hash,
             owner=caller.asker,
             visibility=upload.visibility,
+            external_id=upload.external_id,
         )
-    if same is not None and same.external_id == upload.external_id:
+    if same is not None:
         return Uploaded(document=same, is_duplicate=True)
     blob_key = f"{caller.tenant_id}/{chatbot.id}/{new_id()}"
     await deps.blob_store.put(blob_key, _file_content(upload.path))

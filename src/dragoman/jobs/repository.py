@@ -157,11 +157,6 @@ async def mark_sent(connection: AsyncConnection, *, tenant_id: UUID, job_id: UUI
     )
 
 
-async def count_by_state(connection: AsyncConnection) -> dict[str, int]:
-    rows = await connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
-    return dict(rows)
-
-
 async def delete_finished(connection: AsyncConnection, *, before: datetime) -> int:
     finished = jobs.c.state.in_([JobState.SUCCEEDED.value, JobState.CANCELLED.value])
     return (await connection.execute(delete(jobs).where(finished, jobs.c.finished_at < before))).rowcount

@@ -91,8 +91,9 @@ async def find_same_content(
     content_hash: str,
     owner: str,
     visibility: Visibility,
+    external_id: str | None,
 ) -> Document | None:
-    """A document of the same content whose newest version has not failed: shared, or private to the same owner."""
+    """A document of the same content and external id whose newest version has not failed: shared, or of the same owner."""
     query = (
         _with_newest_version()
         .where(
@@ -100,6 +101,7 @@ async def find_same_content(
             documents.c.chatbot_id == chatbot_id,
             documents.c.deleted_at.is_(None),
             documents.c.visibility == visibility.value,
+            documents.c.external_id.is_not_distinct_from(external_id),
             document_versions.c.content_hash == content_hash,
             document_versions.c.state != VersionState.FAILED.value,
         )

@@ -53,12 +53,6 @@ class KeyNotFoundError(NotFoundError):
     code = "tenancy.key_not_found"
 
 
-class TenantNotFoundError(NotFoundError):
-    """There is no tenant with this id. `dragoman tenant create` makes one."""
-
-    code = "tenancy.tenant_not_found"
-
-
 class InvalidChatbotSettingError(InvalidRequestError):
     """A setting of the chatbot is not known or out of its range. See `chatbot settings` in the reference."""
 

@@ -22,7 +22,6 @@ from dragoman.tenancy.errors import (
     ForbiddenError,
     InvalidChatbotSettingError,
     KeyNotFoundError,
-    TenantNotFoundError,
 )
 from dragoman.tenancy.settings import ChatbotSettings
 
@@ -66,14 +65,6 @@ async def create_tenant(
 async def list_tenants(database: Database) -> list[Tenant]:
     async with database.system_transaction() as connection:
         return await repository.list_tenants(connection)
-
-
-async def get_tenant(database: Database, tenant_id: UUID) -> Tenant:
-    """Raises TenantNotFoundError."""
-    for tenant in await list_tenants(database):
-        if tenant.id == tenant_id:
-            return tenant
-    raise TenantNotFoundError
 
 
 # ---- chatbots
