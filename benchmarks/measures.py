@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import ingest as bulk
 from benchmarks.instance import Instance, running
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
@@ -242,10 +243,18 @@ def _eval(instance: Instance, kind: str, *arguments: object) -> None:
     )
 
 
+def ingest() -> None:
+    """2,000 Markdown files with the embedder `hashing`, beside LangChain, LlamaIndex and Haystack in the same run."""
+    if not _DATA.is_dir():
+        sys.exit(f"The evaluation data is not at {_DATA}.")
+    bulk.ingest(_DATA / "partner-center-a", show)
+
+
 MEASURES: dict[str, Callable[[], None]] = {
     "start": start,
     "pipeline": pipeline,
     "kill": kill,
+    "ingest": ingest,
     "answers": answers,
     "retrieval": retrieval,
 }

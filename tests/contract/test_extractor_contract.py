@@ -31,6 +31,13 @@ TYPES = {
     "xlsx": XLSX,
     "pptx": f"{OFFICE}.presentationml.presentation",
     "odt": "application/vnd.oasis.opendocument.text",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odp": "application/vnd.oasis.opendocument.presentation",
+    "doc": "application/msword",
+    "xls": "application/vnd.ms-excel",
+    "rtf": "application/rtf",
+    "msg": "application/vnd.ms-outlook",
+    "svg": "image/svg+xml",
     "epub": "application/epub+zip",
     "html": "text/html",
     "txt": "text/plain",
@@ -150,23 +157,32 @@ def test_there_is_one_extractor_per_type() -> None:
     assert set(TYPES.values()) <= seen
 
 
-@pytest.mark.parametrize("suffix", ["pdf", "docx", "xlsx", "odt", "epub"])
+@pytest.mark.parametrize(
+    "suffix", ["pdf", "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub", "doc", "xls", "rtf", "msg", "svg"]
+)
 @pytest.mark.parametrize("content", [b"", b"no such document", bytes(range(256)) * 4, b"PK\x03\x04" + bytes(60)])
 async def test_what_is_not_the_stated_document_is_an_extraction_error(suffix: str, content: bytes) -> None:
     with pytest.raises(ExtractionError):
         await extract(content, suffix)
 
 
-@pytest.mark.parametrize("suffix", ["txt", "md", "csv", "json", "html"])
+@pytest.mark.parametrize("suffix", ["txt", "md", "csv", "json", "html", "svg", "eml"])
 async def test_binary_content_is_an_extraction_error(suffix: str) -> None:
     with pytest.raises(ExtractionError):
         await extract(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8, suffix)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
-@pytest.mark.parametrize("suffix", ["txt", "md", "csv", "json", "html"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "cp1252"]
+)
+@pytest.mark.parametrize("suffix", ["txt", "md", "csv", "json", "html", "eml"])
 async def test_text_is_decoded_whatever_its_encoding(encoding: str, suffix: str) -> None:
-    sources = {"csv": "Größe;Preis\nübergroß;5", "json": '{"Größe": "übergroß"}', "html": "<p>Größe: übergroß</p>"}
+    sources = {
+        "csv": "Größe;Preis\nübergroß;5",
+        "json": '{"Größe": "übergroß"}',
+        "html": "<p>Größe: übergroß</p>",
+        "eml": "From: a@b.c\nSubject: x\n\nGröße und Preis: übergroß\n",
+    }
     source = sources.get(suffix, "Größe und Preis: übergroß")
     text = await text_of(source.encode(encoding), suffix)
     assert "Größe" in text
@@ -212,6 +228,20 @@ async def test_lines_end_with_a_line_feed_only(suffix: str) -> None:
         "eml": "From: a@b.c\r\nTo: d@e.f\r\nSubject: Hi\r\n\r\nOne\r\nTwo\r\n",
     }.get(suffix, "a\r\nb\rc")
     assert "\r" not in await text_of(made.get(suffix, text.encode()), suffix)
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "docx", "xlsx", "html", "txt", "md", "csv", "json", "eml"])
+async def test_asking_for_pictures_changes_no_word_where_there_are_none(suffix: str) -> None:
+    made = {"pdf": make_pdf([["Care", "One."]]), "docx": make_docx(), "xlsx": make_xlsx(), "html": b"<p>One</p>"}
+    text = {"json": b'{"a": "One"}', "csv": b"a,b\nOne,2\n", "eml": b"From: a@b.c\nSubject: x\n\nOne\n"}
+    content = made.get(suffix) or text.get(suffix, b"One")
+    extractor = extractor_for(TYPES[suffix])
+    without, with_images = [
+        await extractor.extract(content, mime_type=TYPES[suffix], file_name="a", with_images=asked)
+        for asked in (False, True)
+    ]
+    assert [page.markdown for page in without.pages] == [page.markdown for page in with_images.pages]
+    assert not with_images.images
 
 
 # --- PDF -------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ import json
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,17 +25,29 @@ _NOW = "2026-01-02T03:04:05Z"
 
 @dataclass(kw_only=True)
 class FakeDragoman:
-    """What the server holds, and what it was asked. `busy` many requests are refused with 503 first."""
+    """What the server holds, and what it was asked. `busy` many requests are refused with 503 first.
+
+    `review`: documents wait for approval. `requests`: method and path of each request for documents, imports and jobs.
+    `largest_batch`: of the files of one request, in bytes. A member may open no imports.
+    """
 
     url: str = ""
     chatbots: dict[str, dict[str, Any]] = field(default_factory=dict)
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    imports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    queries: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
     searches: list[dict[str, Any]] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     busy: int = 0
     polls_until_ready: int = 1
+    review: bool = False
+    is_member: bool = False
+    largest_batch: int = 100 * 1024 * 1024
     embedding_version: str = "hashing:test:32"
 
     def __post_init__(self) -> None:
@@ -76,6 +90,16 @@ class FakeDragoman:
             "file_name": name,
             "file_type": "text/markdown",
             "size_bytes": len(content),
+            "approval": "pending" if self.review else "approved",
+            "approval_reason": None,
+            "languages": ["en"],
+            "reused_chunks": 0,
+            "quality_score": 0.9,
+            "pii": {},
+            "source": "upload",
+            "source_url": None,
+            "connector_id": None,
+            "import_id": form.get("import_id"),
             "content_hash": digest,
             "content_type": form.get("content_type") or "document",
             "category": form.get("category") or "",
@@ -97,16 +121,93 @@ class FakeDragoman:
         self.documents[document["id"]] = document
         self.contents[document["id"]] = content
         self.polls[document["id"]] = 0
+        self.add_version(document, content)
         return document, False
+
+    def add_version(self, document: dict[str, Any], content: bytes, *, made_from: int | None = None) -> None:
+        for version in self.versions.setdefault(document["id"], []):
+            version["is_live"] = False
+        version = {
+            "version": document["version"],
+            "state": "ready",
+            "is_live": True,
+            "uploaded_by": "key:1",
+            "made_from": made_from,
+            "decided_by": None,
+            "decided_at": None,
+            "error_code": None,
+            "error": None,
+            "created_at": _NOW,
+            "ready_at": _NOW,
+            "content": content.decode("latin-1"),
+        }
+        same = "title file_name file_type size_bytes content_hash approval approval_reason total_chunks reused_chunks"
+        version |= {name: document[name] for name in [*same.split(), "quality_score"]}
+        self.versions[document["id"]].insert(0, version)
 
     def poll(self, document: dict[str, Any]) -> None:
         """Each look at a document brings it on its way; one whose name begins with `bad` fails."""
+        if document["state"] in ("cancelled", "rejected"):
+            return
         self.polls[document["id"]] += 1
         if self.polls[document["id"]] > self.polls_until_ready:
             is_bad = document["file_name"].startswith("bad")
-            document["state"] = "failed" if is_bad else "ready"
-            document["processed_at"] = None if is_bad else _NOW
-            document["processed"] = not is_bad
+            waits = not is_bad and document["approval"] == "pending"
+            document["state"] = "failed" if is_bad else "pending" if waits else "ready"
+            document["processed_at"] = None if is_bad or waits else _NOW
+            document["processed"] = document["state"] == "ready"
+
+    def status_of(self, document: dict[str, Any]) -> dict[str, Any]:
+        state = document["state"]
+        failed = state == "failed"
+        shown = {"failed": "failed", "cancelled": "skipped", "pending": "done"}.get(state, "running")
+        is_read = state == "ready" and document["processed_at"] is not None
+        return {
+            "id": document["id"],
+            "state": state,
+            "processed": document["processed"],
+            "approval": document["approval"],
+            "step": "done" if is_read else "approval" if state == "pending" else "embedding",
+            "progress": 0.5,
+            "steps": [
+                {"name": "extracting", "state": "done"},
+                {"name": "embedding", "state": "done" if is_read else shown},
+            ],
+            "attempts": 1,
+            "total_chunks": 1,
+            "reused_chunks": 0,
+            "job_id": document["id"],
+            "error_code": "ingestion.damaged" if failed else None,
+            "error": "The file is damaged." if failed else None,
+        }
+
+    def job_of(self, document: dict[str, Any]) -> dict[str, Any]:
+        status = self.status_of(document)
+        state = {"ready": "succeeded", "pending": "succeeded"}.get(document["state"], document["state"])
+        same = {name: status[name] for name in ("step", "progress", "attempts", "error_code", "error")}
+        return {
+            **same,
+            "id": document["id"],
+            "kind": "ingestion.ingest_document",
+            "state": state,
+            "priority": 8,
+            "max_attempts": 5,
+            "document_id": document["id"],
+            "title": document["title"],
+            "file_name": document["file_name"],
+            "chatbot_id": document["chatbot_id"],
+            "import_id": document["import_id"],
+            "created_at": _NOW,
+            "started_at": _NOW,
+            "finished_at": None,
+            "run_after": _NOW,
+        }
+
+    def import_of(self, import_id: str) -> dict[str, Any]:
+        jobs = [self.job_of(each) for each in self.documents.values() if each["import_id"] == import_id]
+        counts = Counter(job["state"] for job in jobs)
+        reasons = Counter(job["error_code"] for job in jobs if job["error_code"])
+        return {**self.imports[import_id], "total": len(jobs), "counts": counts, "reasons": reasons}
 
 
 def problem(status: int, code: str, detail: str, **headers: str) -> JSONResponse:
@@ -124,6 +225,9 @@ def create_fake_app(fake: FakeDragoman) -> FastAPI:
             return problem(503, "unavailable", "Busy. Try again.", **{"Retry-After": "0"})
         if request.url.path.startswith("/api") and request.headers.get("x-api-key") != KEY:
             return problem(401, "tenancy.invalid_key", "This API key is not known.")
+        if request.url.path.startswith(("/api/chatbot/documents", "/api/chatbot/imports", "/api/jobs")):
+            fake.requests.append(f"{request.method} {request.url.path}")
+            fake.queries.append(dict(request.query_params))
         response: Response = await call_next(request)
         return response
 
@@ -137,6 +241,9 @@ def create_fake_app(fake: FakeDragoman) -> FastAPI:
 
     _add_tenancy(app, fake)
     _add_documents(app, fake)
+    _add_changes_of_documents(app, fake)
+    _add_parts_of_documents(app, fake)
+    _add_imports(app, fake)
     _add_questions(app, fake)
     return app
 
@@ -214,6 +321,24 @@ def _add_documents(app: FastAPI, fake: FakeDragoman) -> None:
         document, is_duplicate = fake.add_document(form, file.filename, content)
         return JSONResponse({**document, "is_duplicate": is_duplicate}, status_code=200 if is_duplicate else 202)
 
+    @app.post("/api/chatbot/documents/batch/", status_code=202)
+    async def upload_many(request: Request) -> Any:
+        async with request.form() as received:
+            form = {name: value for name, value in received.items() if name != "files"}
+            files: list[Any] = [(file.filename, await file.read()) for file in received.getlist("files")]
+        if sum(len(content) for _, content in files) > fake.largest_batch:
+            return problem(413, "ingestion.too_large", "The upload is larger than is accepted at once.")
+        results = []
+        for (name, content), external_id in zip(files, json.loads(form.pop("external_ids")), strict=True):
+            result = {"file_name": name, "accepted": not name.endswith(".bin")}
+            if result["accepted"]:
+                document, twice = fake.add_document({**form, "external_id": external_id}, name, content)
+                result |= {"id": document["id"], "state": document["state"], "is_duplicate": twice}
+            else:
+                result |= {"error_code": "ingestion.unsupported_type", "error": "Files of this kind cannot be read."}
+            results.append(result)
+        return {"accepted": 0, "duplicates": 0, "refused": 0, "documents": results}
+
     @app.get("/api/chatbot/documents/")
     async def list_documents(
         chatbot_id: str | None = None, state: str | None = None, limit: int = 50, offset: int = 0
@@ -222,7 +347,9 @@ def _add_documents(app: FastAPI, fake: FakeDragoman) -> None:
         mine = [each for each in fake.documents.values() if each["chatbot_id"] == wanted]
         for document in mine:
             fake.poll(document)
-        return _page("documents", [each for each in mine if state in (None, each["state"])], limit, offset)
+        exact = {name: value for name, value in fake.queries[-1].items() if name in ("approval", "external_id")}
+        found = [each for each in mine if all(each[name] == value for name, value in exact.items())]
+        return _page("documents", [each for each in found if state in (None, each["state"])], limit, offset)
 
     @app.get("/api/chatbot/documents/{document_id}/")
     async def get_document(document_id: str) -> Any:
@@ -234,22 +361,203 @@ def _add_documents(app: FastAPI, fake: FakeDragoman) -> None:
     async def get_status(document_id: str) -> dict[str, Any]:
         document = fake.documents[document_id]
         fake.poll(document)
-        failed = document["state"] == "failed"
-        return {
-            "id": document_id,
-            "state": document["state"],
-            "processed": document["processed"],
-            "step": "done" if document["state"] == "ready" else "embedding",
-            "progress": 0.5,
-            "attempts": 1,
-            "total_chunks": 1,
-            "error_code": "ingestion.damaged" if failed else None,
-            "error": "The file is damaged." if failed else None,
-        }
+        return fake.status_of(document)
 
     @app.delete("/api/chatbot/documents/{document_id}/", status_code=204)
     async def delete_document(document_id: str) -> None:
         del fake.documents[document_id]
+
+
+def _add_changes_of_documents(app: FastAPI, fake: FakeDragoman) -> None:
+    def read_again(document: dict[str, Any], content: bytes, *, made_from: int | None = None) -> dict[str, Any]:
+        document |= {"version": document["version"] + 1, "processed_at": None, "state": "ready"}
+        fake.contents[document["id"]] = content
+        fake.polls[document["id"]] = 0
+        fake.add_version(document, content, made_from=made_from)
+        return document
+
+    @app.put("/api/chatbot/documents/{document_id}/", status_code=202)
+    async def replace(document_id: str, request: Request) -> Any:
+        async with request.form() as received:
+            file: Any = received["file"]
+            content = await file.read()
+            title = received.get("title")
+        document = fake.documents[document_id]
+        if title:
+            document["title"] = title
+        return {**read_again(document, content), "is_duplicate": False}
+
+    @app.patch("/api/chatbot/documents/{document_id}/")
+    async def update(document_id: str, body: dict[str, Any]) -> Any:
+        fake.documents[document_id] |= body
+        return fake.documents[document_id]
+
+    @app.post("/api/chatbot/documents/{document_id}/versions/{version}/restore/", status_code=202)
+    async def restore(document_id: str, version: int) -> Any:
+        found = next((each for each in fake.versions[document_id] if each["version"] == version), None)
+        if found is None:
+            return problem(404, "knowledge.version_not_found", "The document has no version of this number.")
+        return read_again(fake.documents[document_id], found["content"].encode("latin-1"), made_from=version)
+
+    @app.post("/api/chatbot/documents/urls/", status_code=202)
+    async def upload_urls(body: dict[str, Any]) -> Any:
+        fake.bodies.append(body)
+        return {"group_id": str(uuid4()), "jobs": [{"url": url, "job_id": str(uuid4())} for url in body["urls"]]}
+
+    @app.post("/api/chatbot/documents/{document_id}/{action}/")
+    async def act(document_id: str, action: str, request: Request) -> Any:
+        body = await request.json() if await request.body() else None
+        fake.bodies.append(body)
+        document = fake.documents[document_id]
+        match action:
+            case "reprocess":
+                read_again(document, fake.contents[document_id], made_from=document["version"])
+            case "cancel" | "retry":
+                document["state"] = {"cancel": "cancelled", "retry": "queued"}[action]
+                fake.polls[document_id] = 0
+            case "approve":
+                document |= {"approval": "approved", "state": "ready", "processed_at": _NOW}
+            case "reject":
+                document |= {"approval": "rejected", "state": "rejected", "approval_reason": body["reason"]}
+        return document
+
+
+QUALITY = {
+    "parts": {"readable": 0.5, "safe": 1.0},
+    "languages": {"en": 0.9, "de": 0.1},
+    "counts": {"pages": 2, "empty_pages": 1, "ocr_pages": 0},
+    "readability": {"lix": 45.0, "flesch": 52.0, "formula": "Flesch 1948", "words_per_sentence": 18.0},
+    "similar": [],
+    "findings": [
+        {
+            "code": "pages.empty",
+            "severity": "warning",
+            "message": "1 of 2 pages have no text.",
+            "what_to_do": "Switch OCR on.",
+            "pages": [2],
+        }
+    ],
+    "warnings": [],
+}
+
+
+def _add_parts_of_documents(app: FastAPI, fake: FakeDragoman) -> None:
+    place = "/api/chatbot/documents/{document_id}"
+
+    @app.get(place + "/content/")
+    async def download(document_id: str, version: int | None = None) -> Any:
+        found = [each for each in fake.versions[document_id] if version in (None, each["version"])]
+        if not found:
+            return problem(404, "knowledge.version_not_found", "The document has no version of this number.")
+        content = found[0]["content"].encode("latin-1")
+        name = quote(f"../{found[0]['file_name']}", safe="")
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Content-Length": str(len(content))}
+        cut = content[: len(content) // 2] if found[0]["file_name"].startswith("cut") else content
+        return StreamingResponse(iter([cut]), headers=headers)
+
+    @app.get(place + "/versions/")
+    async def versions(document_id: str) -> Any:
+        return {"document_id": document_id, "versions": fake.versions[document_id]}
+
+    @app.get(place + "/quality/")
+    async def quality(document_id: str) -> Any:
+        pii = {"mode": "mask", "counts": {"EMAIL_ADDRESS": 3}, "pages": {}, "masked": 3}
+        return {"document_id": document_id, "version": 1, "score": 0.71, "report": QUALITY, "pii": pii}
+
+    @app.get(place + "/chunks/")
+    async def chunks(document_id: str, limit: int = 50, offset: int = 0) -> Any:
+        chunk = {
+            "id": str(uuid4()),
+            "index": 0,
+            "text": fake.contents[document_id].decode(),
+            "language": "en",
+            "kind": "text",
+            "headings": ["Returns", "Terms"],
+            "page": 3,
+            "start": 0,
+            "end": 10,
+            "tokens": 7,
+            "images": [],
+            "provenance": {},
+        }
+        return _page("chunks", [{**chunk, "index": index} for index in range(3)], limit, offset)
+
+    @app.get(place + "/pages/{number}/")
+    async def page(document_id: str, number: int) -> Any:
+        text = fake.contents[document_id].decode()
+        return {"page": number, "text": text, "start": 0, "ocr": False, "confidence": None}
+
+    @app.get(place + "/images/{image_id}/")
+    async def image(document_id: str, image_id: str) -> Response:
+        return Response(b"\x89PNG", media_type="image/png")
+
+    @app.get(place + "/history/")
+    async def history(document_id: str, limit: int = 50, offset: int = 0) -> Any:
+        event = {"id": str(uuid4()), "actor": "key:1", "details": {"version": 1}, "created_at": _NOW}
+        return _page("events", [{**event, "action": "document.uploaded"}], limit, offset)
+
+    @app.get("/api/training-data/{chatbot_id}")
+    async def training_data(chatbot_id: str, limit: int = 50, offset: int = 0) -> Any:
+        mine = [each for each in fake.documents.values() if each["chatbot_id"] == chatbot_id]
+        ready = sum(each["state"] == "ready" for each in mine)
+        counts = {"total": len(mine), "ready": ready, "processing": 0, "failed": 0, "by_state": {"ready": ready}}
+        return {"chatbot_id": chatbot_id, **counts, **_page("documents", mine, limit, offset), "total": len(mine)}
+
+
+def _add_imports(app: FastAPI, fake: FakeDragoman) -> None:
+    @app.post("/api/chatbot/imports/", status_code=201)
+    async def create(body: dict[str, Any]) -> Any:
+        if fake.is_member:
+            return problem(403, "tenancy.forbidden", "The role 'member' may not do this.")
+        opened = {
+            "id": str(uuid4()),
+            "chatbot_id": body.get("chatbot_id") or fake.default_chatbot["id"],
+            "name": body["name"],
+            "state": "running",
+            "expected_documents": body.get("expected_documents"),
+            "progress": 0.5,
+            "documents_per_minute": 120,
+            "seconds_left": 90,
+            "requested_by": "key:1",
+            "created_at": _NOW,
+            "updated_at": _NOW,
+            "finished_at": None,
+        }
+        fake.imports[opened["id"]] = opened
+        return fake.import_of(opened["id"])
+
+    @app.get("/api/chatbot/imports/")
+    async def list_imports(limit: int = 50, offset: int = 0) -> Any:
+        return _page("imports", [fake.import_of(each) for each in fake.imports], limit, offset)
+
+    @app.get("/api/chatbot/imports/{import_id}/")
+    async def get(import_id: str) -> Any:
+        if import_id not in fake.imports:
+            return problem(404, "jobs.group_not_found", "There is no import with this id.")
+        for document in fake.documents.values():
+            if document["import_id"] == import_id and fake.imports[import_id]["state"] == "running":
+                fake.poll(document)
+        return fake.import_of(import_id)
+
+    @app.post("/api/chatbot/imports/{import_id}/{action}/")
+    async def act(import_id: str, action: str) -> Any:
+        states = {"pause": "paused", "resume": "running", "cancel": "cancelled", "retry-failed": "running"}
+        fake.imports[import_id]["state"] = states[action]
+        return fake.import_of(import_id)
+
+    @app.get("/api/jobs/")
+    async def jobs(
+        state: str | None = None, import_id: str | None = None, limit: int = 50, offset: int = 0
+    ) -> dict[str, Any]:
+        found = [fake.job_of(each) for each in fake.documents.values() if import_id in (None, each["import_id"])]
+        return _page("jobs", [job for job in found if state in (None, job["state"])], limit, offset)
+
+    @app.post("/api/jobs/{job_id}/{action}/")
+    async def act_on_job(job_id: str, action: str) -> Any:
+        if job_id not in fake.documents:
+            return problem(404, "jobs.not_found", "There is no job with this id.")
+        fake.documents[job_id]["state"] = {"retry": "queued", "cancel": "cancelled"}[action]
+        return fake.job_of(fake.documents[job_id])
 
 
 def _add_questions(app: FastAPI, fake: FakeDragoman) -> None:
@@ -277,6 +585,8 @@ def _add_questions(app: FastAPI, fake: FakeDragoman) -> None:
             "language": "en",
             "start": 0,
             "end": 5,
+            "document_start": 100,
+            "images": [],
             "similarity_score": 0.9,
             "deleted": False,
         }
@@ -304,6 +614,7 @@ def _add_questions(app: FastAPI, fake: FakeDragoman) -> None:
                 "document_id": document["id"],
                 "content_type": "document",
                 "category": "",
+                "provenance": {},
                 "signals": None,
             }
             for rank, document in enumerate(found, start=1)

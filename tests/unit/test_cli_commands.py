@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -121,6 +122,91 @@ def test_an_empty_folder_is_no_success(run: Run, tmp_path: Path) -> None:
     assert run("ingest", "empty").code == ExitCode.FAILED
 
 
+def test_a_document_that_waits_for_approval_is_no_failure(run: Run, fake_server: FakeDragoman) -> None:
+    fake_server.review = True
+    _write("a.md", RETURNS)
+    ran = run("ingest", "a.md")
+    assert (ran.code, "1 pending" in ran.out) == (ExitCode.OK, True)
+
+
+# ---- ingest, many files
+
+
+def test_many_files_become_a_bulk_import(run: Run, fake_server: FakeDragoman) -> None:
+    _write_many(60)
+    _write("docs/bad.pdf", "x")
+    _write("docs/picture.bin", "x")
+    ran = run("ingest", "docs", "--category", "archive", "--json")
+    assert ran.code == ExitCode.FAILED
+    assert {name: ran.json[name] for name in ("ready", "failed", "skipped")} == {"ready": 60, "failed": 1, "skipped": 1}
+    failed = next(each for each in ran.json["documents"] if each["outcome"] == "failed")
+    assert (failed["path"], failed["code"]) == ("docs/bad.pdf", "ingestion.damaged")
+    [(import_id, opened)] = fake_server.imports.items()
+    assert (ran.json["import_id"], opened["name"], opened["expected_documents"]) == (import_id, "ingest docs", 62)
+    assert len([each for each in fake_server.requests if each.startswith("POST")]) == 3  # the import and two batches
+    assert {each["category"] for each in fake_server.documents.values()} == {"archive"}
+    assert "docs/deep/0.md" in {each["external_id"] for each in fake_server.documents.values()}
+
+
+def test_of_many_files_those_are_named_that_failed(run: Run) -> None:
+    _write_many(30)
+    _write("docs/bad.pdf", "x")
+    ran = run("ingest", "docs")
+    assert "failed     docs/bad.pdf  The file is damaged." in ran.err
+    assert "0.md" not in ran.err
+    assert ran.out == "30 ready, 1 failed\n"
+
+
+def test_ingesting_many_files_again_changes_nothing(run: Run, fake_server: FakeDragoman) -> None:
+    _write_many(30)
+    run("ingest", "docs")
+    ran = run("ingest", "docs")
+    assert (ran.code, ran.out) == (ExitCode.OK, "30 unchanged\n")
+    assert len(fake_server.documents) == 30
+
+
+def test_of_many_files_those_that_wait_for_approval_are_counted(run: Run, fake_server: FakeDragoman) -> None:
+    fake_server.review = True
+    _write_many(25)
+    assert run("ingest", "docs").out == "25 pending\n"
+
+
+def test_who_may_open_no_import_uploads_one_by_one(run: Run, fake_server: FakeDragoman) -> None:
+    fake_server.is_member = True
+    _write_many(21)
+    ran = run("ingest", "docs", "--private")
+    assert (ran.code, ran.out) == (ExitCode.OK, "21 ready\n")
+    assert not [each for each in fake_server.requests if each.endswith("/batch/")]
+
+
+def test_an_import_that_does_not_move_is_waited_for_only_so_long(run: Run, fake_server: FakeDragoman) -> None:
+    fake_server.polls_until_ready = 1000
+    _write_many(20)
+    ran = run("ingest", "docs", "--timeout", "0", "--json")
+    assert (ran.code, ran.json["failed"]) == (ExitCode.FAILED, 20)
+    assert {each["code"] for each in ran.json["documents"]} == {"not_ready_in_time"}
+
+
+def test_ctrl_c_leaves_the_import_running_and_says_how_to_steer_it(run: Run, fake_server: FakeDragoman) -> None:
+    fake_server.polls_until_ready = 1000
+    _write_many(20)
+    script = "import sys; from dragoman.entrypoints.cli import main; sys.exit(main(['ingest', 'docs']))"
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not any(each.startswith("GET /api/chatbot/imports/") for each in fake_server.requests):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    [(import_id, opened)] = fake_server.imports.items()
+    assert opened["state"] == "running"
+    assert "20 of 20 files are uploaded" in told
+    assert f"dragoman imports show|pause|resume|cancel {import_id}" in told
+    assert "Traceback" not in told
+
+
 # ---- search, ask, chat
 
 
@@ -201,6 +287,133 @@ def test_nothing_is_deleted_when_one_of_the_names_is_wrong(
     assert ran.code == ExitCode.NOT_FOUND
     assert json.loads(ran.err)["error"]["code"] == "cli.document_not_found"
     assert returns["id"] in fake_server.documents
+
+
+def test_a_list_is_narrowed_and_shows_approval_and_quality(
+    run: Run, returns: dict[str, Any], fake_server: FakeDragoman
+) -> None:
+    ran = run("documents", "list", "--approval", "approved", "--min-quality", "0.5", "--tag", "x", "--sort", "quality")
+    assert ran.code == ExitCode.OK
+    assert "approved 0.90" in " ".join(ran.out.split())
+    wanted = {"approval": "approved", "min_quality": "0.5", "tag": "x", "sort": "quality"}
+    assert fake_server.queries[-1] == {**wanted, "limit": "200", "offset": "0"}
+
+
+def test_a_name_is_looked_up_by_the_server(run: Run, returns: dict[str, Any], fake_server: FakeDragoman) -> None:
+    run("documents", "show", "policies/returns.md")
+    run("documents", "show", "returns.md")
+    asked = [query.get("external_id") or query.get("search") for query in fake_server.queries]
+    assert [each for each in asked if each] == ["policies/returns.md", "returns.md", "returns.md"]
+
+
+def test_the_status_of_a_document_shows_its_steps_and_waits(run: Run, fake_server: FakeDragoman) -> None:
+    fake_server.polls_until_ready = 3
+    document, _ = fake_server.add_document({}, "a.md", b"text")
+    assert "embedding" in run("documents", "status", document["id"]).out
+    ran = run("documents", "status", document["id"], "--wait", "--json")
+    assert (ran.code, ran.json["state"]) == (ExitCode.OK, "ready")
+    fake_server.polls_until_ready = 0
+    bad, _ = fake_server.add_document({}, "bad.pdf", b"x")
+    ran = run("documents", "status", bad["id"], "--wait")
+    assert (ran.code, "The file is damaged." in ran.out) == (ExitCode.FAILED, True)
+
+
+def test_a_document_is_replaced_restored_and_downloaded(
+    run: Run, returns: dict[str, Any], fake_server: FakeDragoman
+) -> None:
+    _write("new.md", "Now 50 days.")
+    assert "Version 2 is read now: returns" in run("documents", "replace", "returns.md", "new.md").out
+    assert "Version 1 is read again as version 3" in run("documents", "restore", "returns.md", "1").out
+    ran = run("documents", "versions", "returns.md")
+    assert "version 1 again" in ran.out
+    assert "live" in ran.out.splitlines()[1]
+    assert [each["version"] for each in run("documents", "versions", "returns.md", "--json").json["versions"]] == [
+        3,
+        2,
+        1,
+    ]
+    assert run("documents", "restore", "returns.md", "9").code == ExitCode.NOT_FOUND
+    ran = run("documents", "download", "returns.md", "--version", "2", "--to", "old.md", "--json")
+    assert ran.json == {"path": "old.md", "size_bytes": 12}
+    assert Path("old.md").read_text() == "Now 50 days."
+    run("documents", "download", "returns.md")
+    assert Path("returns.md").read_text() == RETURNS
+
+
+def test_documents_are_approved_and_rejected_with_a_reason(run: Run, fake_server: FakeDragoman) -> None:
+    fake_server.review = True
+    for name in ("a.md", "b.md"):
+        fake_server.add_document({}, name, name.encode())
+    assert run("documents", "approve", "a.md").code == ExitCode.OK
+    assert run("documents", "reject", "b.md").code == ExitCode.USAGE
+    ran = run("documents", "reject", "b.md", "--reason", "Out of date", "--json")
+    assert [each["approval_reason"] for each in ran.json["documents"]] == ["Out of date"]
+    assert "rejected: Out of date" in run("documents", "show", "b.md").out
+
+
+def test_reading_is_cancelled_retried_and_done_again(
+    run: Run, returns: dict[str, Any], fake_server: FakeDragoman
+) -> None:
+    assert "Cancelled returns" in run("documents", "cancel", "returns.md").out
+    assert returns["state"] == "cancelled"
+    assert run("documents", "retry", "returns.md").code == ExitCode.OK
+    assert returns["state"] == "queued"
+    assert run("documents", "reprocess", "returns.md", "--embed-all").code == ExitCode.OK
+    assert fake_server.bodies[-1] == {"embed_all": True}
+
+
+def test_labels_are_changed(run: Run, returns: dict[str, Any]) -> None:
+    assert run("documents", "update", "returns.md", "--category", "x", "--tag", "a", "--tag", "b").code == ExitCode.OK
+    assert (returns["category"], returns["tags"], returns["title"]) == ("x", ["a", "b"], "returns")
+
+
+def test_the_quality_report_says_what_to_do(run: Run, returns: dict[str, Any]) -> None:
+    ran = run("documents", "quality", "returns.md")
+    assert "0.71, version 1" in ran.out
+    assert "EMAIL_ADDRESS 3 (masked)" in ran.out
+    assert "warning   1 of 2 pages have no text. Pages 2." in ran.out
+    assert "Switch OCR on." in ran.out
+    assert "LIX 45, Flesch 1948 52" in ran.out
+
+
+def test_chunks_are_shown_with_their_places(run: Run, returns: dict[str, Any]) -> None:
+    ran = run("documents", "chunks", "returns.md", "--limit", "2")
+    assert "1. page 3, Returns > Terms  text, en, 7 tokens\n" in ran.out
+    assert ran.out.endswith("2 chunks\n")
+    assert len(run("documents", "chunks", "returns.md", "--json").json["chunks"]) == 3
+
+
+def test_the_history_of_a_document_names_who_did_what(run: Run, returns: dict[str, Any]) -> None:
+    ran = run("documents", "history", "returns.md")
+    assert "document.uploaded key:1 version 1" in " ".join(ran.out.split())
+
+
+def test_imports_are_listed_shown_and_steered(run: Run, fake_server: FakeDragoman) -> None:
+    _write_many(20)
+    _write("docs/bad.pdf", "x")
+    import_id = run("ingest", "docs", "--json").json["import_id"]
+    assert import_id in run("imports", "list").out
+    ran = run("imports", "show", import_id)
+    assert "20 succeeded, 1 failed" in ran.out
+    assert "1 x ingestion.damaged" in ran.out
+    assert "failed    bad.pdf  The file is damaged." in ran.out
+    states = {"pause": "paused", "resume": "running", "cancel": "cancelled", "retry-failed": "running"}
+    for action, state in states.items():
+        assert run("imports", action, import_id, "--json").json["state"] == state
+    assert run("imports", "show", "00000000-0000-0000-0000-000000000000").code == ExitCode.NOT_FOUND
+
+
+def test_dead_jobs_are_listed_with_their_reason_and_retried(run: Run, fake_server: FakeDragoman) -> None:
+    fake_server.polls_until_ready = 0
+    _write("bad.pdf", "x")
+    run("ingest", "bad.pdf")
+    ran = run("jobs", "list", "--state", "failed")
+    assert "ingestion.damaged: The file is damaged." in ran.out
+    assert ran.out.endswith("1 of 1 jobs\n")
+    [job] = run("jobs", "list", "--state", "failed", "--json").json["jobs"]
+    assert "is queued: bad" in run("jobs", "retry", job["id"]).out
+    assert run("jobs", "cancel", job["id"], "--json").json["jobs"][0]["state"] == "cancelled"
+    assert run("jobs", "retry", "00000000-0000-0000-0000-000000000000").code == ExitCode.NOT_FOUND
 
 
 def test_chatbots_are_made_changed_and_deleted_by_name(run: Run, fake_server: FakeDragoman) -> None:
@@ -312,6 +525,11 @@ def test_help_is_fast_and_imports_nothing_heavy() -> None:
     assert ran.returncode == 0, ran.stderr
     assert "ingest" in ran.stdout
     assert time.perf_counter() - started < 5.0
+
+
+def _write_many(count: int) -> None:
+    for number in range(count):
+        _write(f"docs/deep/{number}.md", f"Text number {number}.")
 
 
 def _write(path: str, content: str) -> None:

@@ -75,6 +75,8 @@ class SourceOut(BaseModel):
     language: str
     start: int = Field(description="Where the excerpt begins in the chunk, in characters.")
     end: int
+    document_start: int | None = Field(description="Where it begins in the whole document; `…/pages/{page}/` shows it.")
+    images: list[UUID] = Field(description="Pictures that stand with the passage: `…/documents/{id}/images/{image}/`.")
     similarity_score: float
     deleted: bool = Field(False, description="The document was deleted or replaced since; its text is not shown.")
 
@@ -93,6 +95,8 @@ class SourceOut(BaseModel):
             language=citation.language,
             start=citation.start,
             end=citation.end,
+            document_start=citation.document_start,
+            images=list(citation.images),
             similarity_score=citation.similarity_score,
         )
 
@@ -114,6 +118,8 @@ class SourceOut(BaseModel):
             language=found.chunk.language if found else "und",
             start=start,
             end=end,
+            document_start=found.chunk.offset_in_document(start) if found else None,
+            images=list(found.chunk.image_ids) if found else [],
             similarity_score=reference["similarity_score"],
             deleted=found is None,
         )

@@ -11,7 +11,10 @@ from uuid import UUID
 import httpx
 
 from dragoman.client.chat import Messages, Sessions
+from dragoman.client.connectors import Connectors
 from dragoman.client.documents import Documents
+from dragoman.client.imports import Imports
+from dragoman.client.jobs import Jobs
 from dragoman.client.models import Answer, Readiness, SearchResult, StreamEvent
 from dragoman.client.tenancy import Chatbots, Keys
 from dragoman.client.transport import Transport
@@ -36,6 +39,9 @@ class Dragoman:
         self.chatbots = Chatbots(self._transport)
         self.keys = Keys(self._transport)
         self.documents = Documents(self._transport)
+        self.connectors = Connectors(self._transport)
+        self.imports = Imports(self._transport)
+        self.jobs = Jobs(self._transport)
         self.sessions = Sessions(self._transport)
         self.messages = Messages(self._transport)
 

@@ -1,4 +1,4 @@
-"""Documents: upload, follow, list, delete."""
+"""Documents: upload, follow, list, read, change, approve, download, delete."""
 
 from __future__ import annotations
 
@@ -6,20 +6,39 @@ import asyncio
 import json
 import mimetypes
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
+from email.message import Message as Headers
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, TypedDict, Unpack
+from uuid import UUID, uuid4
 
-from dragoman.client.errors import DocumentFailedError, NotReadyInTimeError
-from dragoman.client.models import Document, DocumentStatus, UploadedDocument
+import httpx
+
+from dragoman.client.errors import ApiError, DocumentFailedError, NotReadyInTimeError
+from dragoman.client.models import (
+    Chunk,
+    Document,
+    DocumentStatus,
+    DocumentVersion,
+    HistoryEntry,
+    Page,
+    QualityReport,
+    TrainingData,
+    UploadedDocument,
+    UploadedFile,
+    UrlList,
+)
 from dragoman.client.paging import count, pages
-from dragoman.client.transport import Transport
+from dragoman.client.transport import Parts, Transport
 
 _PATH = "/api/chatbot/documents/"
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.1, 1.0
+_BATCH_FILES = 50  # so that a request is answered well within the time-out, and few files are open at once
+_BATCH_BYTES = 16 * 1024 * 1024  # the server takes four times the largest document in one request: 100 MiB by default
+_TOO_LARGE = 413
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +50,37 @@ class FileContent:
     mime_type: str = "application/octet-stream"
 
 
+class DocumentFilter(TypedDict, total=False):
+    """Which documents of a chatbot are meant; without any of these all that you may see.
+
+    `search` are words of the title, the file name or the tags. `min_quality` goes from 0 to 1. `sort` is newest,
+    oldest, title, size or quality (the poorest first).
+    """
+
+    chatbot_id: UUID | str | None
+    state: str | None
+    approval: str | None
+    search: str | None
+    title: str | None
+    content_type: str | None
+    category: str | None
+    tag: str | None
+    language: str | None
+    visibility: str | None
+    source: str | None
+    connector_id: UUID | str | None
+    external_id: str | None
+    min_quality: float | None
+    uploaded_after: datetime | None
+    uploaded_before: datetime | None
+    sort: str | None
+
+
 class Documents:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    # ---- bringing them in
 
     async def upload(
         self,
@@ -47,12 +94,14 @@ class Documents:
         tags: Sequence[str] = (),
         external_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        import_id: UUID | str | None = None,
         bulk: bool = False,
     ) -> UploadedDocument:
         """Send a file, in pieces. It is read in the background: `wait_until_ready` waits for that.
 
         Raises:
-            ApiError: refused: 413 too large, 415 of a kind that cannot be read, 422 empty or damaged.
+            ApiError: refused: 413 too large, 415 of a kind that cannot be read, 422 empty, damaged or unsafe, 429 too
+                many today.
             OSError: the file cannot be opened.
         """
         form = {
@@ -64,19 +113,141 @@ class Documents:
             "tags": ",".join(tags) or None,
             "external_id": external_id,
             "metadata": None if metadata is None else json.dumps(metadata),
+            "import_id": import_id and str(import_id),
             "bulk": "true" if bulk else None,
         }
+        return UploadedDocument.model_validate(await self._send("POST", _PATH, source, form))
+
+    async def upload_many(
+        self,
+        sources: Sequence[Path | FileContent],
+        *,
+        external_ids: Sequence[str | None] | None = None,
+        chatbot_id: UUID | str | None = None,
+        visibility: str | None = None,
+        content_type: str | None = None,
+        category: str | None = None,
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        import_id: UUID | str | None = None,
+        bulk: bool = True,
+    ) -> AsyncIterator[UploadedFile]:
+        """Send many files, several in a request, straight from disk. What became of each comes in their order.
+
+        A file that is refused, or that cannot be opened (`error_code` "unreadable"), holds up none of the others.
+
+        Args:
+            external_ids: Your own name for each file, as many as there are files.
+            import_id: The bulk import that they are part of.
+
+        Raises:
+            ValueError: there are not as many external ids as files.
+            ApiError: the server takes nothing from you, or takes nothing at all.
+        """
+        if external_ids is not None and len(external_ids) != len(sources):
+            raise ValueError(f"There are {len(sources)} files but {len(external_ids)} external ids.")
+        form = {
+            "chatbot_id": chatbot_id and str(chatbot_id),
+            "visibility": visibility,
+            "content_type": content_type,
+            "category": category,
+            "tags": ",".join(tags) or None,
+            "metadata": None if metadata is None else json.dumps(metadata),
+            "import_id": import_id and str(import_id),
+            "bulk": "true" if bulk else "false",
+        }
+        names = external_ids if external_ids is not None else [None] * len(sources)
+        for batch in _batches(list(zip(sources, names, strict=True))):
+            for uploaded in await self._send_batch(batch, form):
+                yield uploaded
+
+    async def upload_urls(
+        self,
+        urls: Sequence[str],
+        *,
+        chatbot_id: UUID | str | None = None,
+        visibility: str | None = None,
+        content_type: str | None = None,
+        category: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> UrlList:
+        """Have the server fetch up to 500 addresses. Each document is named after its address (`external_id`)."""
+        body = {
+            "urls": list(urls),
+            "chatbot_id": chatbot_id and str(chatbot_id),
+            "visibility": visibility,
+            "content_type": content_type,
+            "category": category,
+            "tags": list(tags) or None,
+        }
+        return UrlList.model_validate(await self._transport.request("POST", f"{_PATH}urls/", json=_given(body)))
+
+    async def upload_training_data(
+        self,
+        source: Path | FileContent,
+        *,
+        chatbot_id: UUID | str | None = None,
+        user_id: str | None = None,
+        content_type: str | None = None,
+        title: str | None = None,
+        category: str | None = None,
+    ) -> UploadedDocument:
+        """Send a document, an FAQ or an export of conversations. Raises as `upload`."""
+        form = {
+            "chatbot_id": chatbot_id and str(chatbot_id),
+            "user_id": user_id,
+            "content_type": content_type,
+            "title": title,
+            "category": category,
+        }
+        return UploadedDocument.model_validate(await self._send("POST", "/api/upload-training-data", source, form))
+
+    async def replace(
+        self, document_id: UUID | str, source: Path | FileContent, *, title: str | None = None
+    ) -> UploadedDocument:
+        """Give a document a new content. Searches find the old one until the new one is read. Raises as `upload`."""
+        path = f"{_PATH}{document_id}/"
+        return UploadedDocument.model_validate(await self._send("PUT", path, source, {"title": title}))
+
+    async def _send(
+        self, method: str, path: str, source: Path | FileContent, form: Mapping[str, Any]
+    ) -> dict[str, Any]:
         with ExitStack() as opened:
 
-            def files() -> dict[str, Any]:
-                if isinstance(source, FileContent):
-                    return {"file": (source.name, source.content, source.mime_type)}
-                stream = opened.enter_context(source.open("rb"))
-                mime_type = mimetypes.guess_type(source.name)[0] or "application/octet-stream"
-                return {"file": (source.name, stream, mime_type)}
+            def files() -> Parts:
+                return [("file", _part(source, opened))]
 
-            answer = await self._transport.request("POST", _PATH, form=form, files=files)
-        return UploadedDocument.model_validate(answer)
+            answer: dict[str, Any] = await self._transport.request(method, path, form=form, files=files)
+        return answer
+
+    async def _send_batch(self, batch: _Batch, form: Mapping[str, Any]) -> Sequence[UploadedFile]:
+        """One request. Two of half the size where it is too large for the server, or a file of it cannot be read."""
+        try:
+            return await self._send_files(batch, form)
+        except ApiError as error:
+            if error.status != _TOO_LARGE:
+                raise
+            refused = _refused(batch[0][0], code=error.code, reason=error.detail)
+        except OSError as error:
+            refused = _refused(batch[0][0], code="unreadable", reason=f"The file cannot be read: {error}.")
+        if len(batch) == 1:
+            return [refused]
+        half = len(batch) // 2
+        return [*await self._send_batch(batch[:half], form), *await self._send_batch(batch[half:], form)]
+
+    async def _send_files(self, batch: _Batch, form: Mapping[str, Any]) -> Sequence[UploadedFile]:
+        names = json.dumps([name for _, name in batch])
+        with ExitStack() as opened:
+
+            def files() -> Parts:
+                return [("files", _part(source, opened)) for source, _ in batch]
+
+            answer = await self._transport.request(
+                "POST", f"{_PATH}batch/", form={**form, "external_ids": names}, files=files
+            )
+        return [UploadedFile.model_validate(item) for item in answer["documents"]]
+
+    # ---- looking at them
 
     async def get(self, document_id: UUID | str) -> Document:
         return Document.model_validate(await self._transport.request("GET", f"{_PATH}{document_id}/"))
@@ -84,20 +255,125 @@ class Documents:
     async def get_status(self, document_id: UUID | str) -> DocumentStatus:
         return DocumentStatus.model_validate(await self._transport.request("GET", f"{_PATH}{document_id}/status/"))
 
-    async def list(
-        self, *, chatbot_id: UUID | str | None = None, state: str | None = None, title: str | None = None
-    ) -> AsyncIterator[Document]:
-        """The documents of a chatbot, newest first, fetched page by page."""
-        async for item in pages(self._transport, _PATH, "documents", _wanted(chatbot_id, state, title)):
+    async def list(self, **wanted: Unpack[DocumentFilter]) -> AsyncIterator[Document]:
+        """The documents of a chatbot, newest first unless sorted otherwise, fetched page by page."""
+        async for item in pages(self._transport, _PATH, "documents", _params(wanted)):
             yield Document.model_validate(item)
 
-    async def count(
-        self, *, chatbot_id: UUID | str | None = None, state: str | None = None, title: str | None = None
-    ) -> int:
-        return await count(self._transport, _PATH, _wanted(chatbot_id, state, title))
+    async def count(self, **wanted: Unpack[DocumentFilter]) -> int:
+        return await count(self._transport, _PATH, _params(wanted))
+
+    async def list_versions(self, document_id: UUID | str) -> Sequence[DocumentVersion]:
+        """All its versions, newest first."""
+        answer = await self._transport.request("GET", f"{_PATH}{document_id}/versions/")
+        return [DocumentVersion.model_validate(item) for item in answer["versions"]]
+
+    async def get_quality(self, document_id: UUID | str) -> QualityReport:
+        """What was noticed while the newest version was read, and what to do about it."""
+        return QualityReport.model_validate(await self._transport.request("GET", f"{_PATH}{document_id}/quality/"))
+
+    async def list_chunks(self, document_id: UUID | str) -> AsyncIterator[Chunk]:
+        """Its chunks in reading order, fetched page by page."""
+        async for item in pages(self._transport, f"{_PATH}{document_id}/chunks/", "chunks", {}):
+            yield Chunk.model_validate(item)
+
+    async def get_page(self, document_id: UUID | str, number: int) -> Page:
+        """The text of a page, in which a citation can be read in its place."""
+        return Page.model_validate(await self._transport.request("GET", f"{_PATH}{document_id}/pages/{number}/"))
+
+    async def get_image(self, document_id: UUID | str, image_id: UUID | str) -> FileContent:
+        """A picture found inside a document, as the `images` of a passage name it."""
+        async with self._transport.open_content(f"{_PATH}{document_id}/images/{image_id}/") as response:
+            content = await response.aread()
+        mime_type = response.headers.get("content-type", "application/octet-stream")
+        name = f"{image_id}{mimetypes.guess_extension(mime_type) or ''}"
+        return FileContent(name=name, content=content, mime_type=mime_type)
+
+    async def list_history(self, document_id: UUID | str) -> AsyncIterator[HistoryEntry]:
+        """Who changed, approved or downloaded it, newest first, fetched page by page."""
+        async for item in pages(self._transport, f"{_PATH}{document_id}/history/", "events", {}):
+            yield HistoryEntry.model_validate(item)
+
+    async def get_training_data(self, chatbot_id: UUID | str, *, limit: int = 50, offset: int = 0) -> TrainingData:
+        """How far the knowledge of a chatbot is, with a page of its documents."""
+        params = {"limit": limit, "offset": offset}
+        return TrainingData.model_validate(
+            await self._transport.request("GET", f"/api/training-data/{chatbot_id}", params=params)
+        )
+
+    async def download(self, document_id: UUID | str, to: Path, *, version: int | None = None) -> Path:
+        """Write the original file, exactly as it was uploaded, piece by piece; where it lies then.
+
+        Args:
+            to: A file, which is overwritten once all is there, or a folder, in which it gets its own name.
+            version: None for the one that searches find.
+
+        Raises:
+            ApiError: there is none, or you may not download it.
+            ConnectionFailedError: also where it breaks off; nothing is left of it then.
+            OSError: it cannot be written.
+        """
+        async with self._transport.open_content(f"{_PATH}{document_id}/content/", params={"version": version}) as found:
+            target = to / _name_of(found, fallback=str(document_id)) if await asyncio.to_thread(to.is_dir) else to
+            await _write(found, target)
+        return target
+
+    # ---- changing them
+
+    async def update(
+        self,
+        document_id: UUID | str,
+        *,
+        title: str | None = None,
+        content_type: str | None = None,
+        category: str | None = None,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Document:
+        """Change what is given: labels at once, a title by a new version that is embedded under it."""
+        body = {
+            "title": title,
+            "content_type": content_type,
+            "category": category,
+            "tags": None if tags is None else [*tags],
+            "metadata": metadata,
+        }
+        path = f"{_PATH}{document_id}/"
+        return Document.model_validate(await self._transport.request("PATCH", path, json=_given(body)))
+
+    async def restore(self, document_id: UUID | str, version: int) -> Document:
+        """Bring an older version back, as a new one; the present one serves until it is read."""
+        return await self._act(document_id, f"versions/{version}/restore")
+
+    async def reprocess(self, document_id: UUID | str, *, embed_all: bool = False) -> Document:
+        """Read and chunk the stored file again under the present settings. `embed_all`: unchanged chunks too."""
+        return await self._act(document_id, "reprocess", {"embed_all": embed_all})
+
+    async def cancel(self, document_id: UUID | str) -> Document:
+        """Stop its reading."""
+        return await self._act(document_id, "cancel")
+
+    async def retry(self, document_id: UUID | str) -> Document:
+        """Read it again after its reading failed or was cancelled."""
+        return await self._act(document_id, "retry")
+
+    async def approve(self, document_id: UUID | str) -> Document:
+        """Let searches find a document that waits for approval."""
+        return await self._act(document_id, "approve")
+
+    async def reject(self, document_id: UUID | str, reason: str) -> Document:
+        """Refuse a document that waits for approval; who uploaded it reads the reason."""
+        return await self._act(document_id, "reject", {"reason": reason})
 
     async def delete(self, document_id: UUID | str) -> None:
+        """From now on no search and no new answer knows its text."""
         await self._transport.request("DELETE", f"{_PATH}{document_id}/")
+
+    async def _act(self, document_id: UUID | str, action: str, body: Mapping[str, Any] | None = None) -> Document:
+        path = f"{_PATH}{document_id}/{action}/"
+        return Document.model_validate(await self._transport.request("POST", path, json=body))
+
+    # ---- waiting for them
 
     async def wait_until_ready(
         self,
@@ -106,10 +382,10 @@ class Documents:
         timeout_s: float = 600.0,
         on_status: Callable[[DocumentStatus], None] | None = None,
     ) -> Document:
-        """The document, once its newest version is searchable.
+        """The document, once its newest version is searchable, or waits for approval (`approval` is "pending" then).
 
         Raises:
-            DocumentFailedError: it cannot be read.
+            DocumentFailedError: it cannot be read, was cancelled or rejected.
             NotReadyInTimeError: it takes longer than `timeout_s`; reading goes on.
         """
         deadline, pause_s = time.monotonic() + timeout_s, _FIRST_POLL_S
@@ -128,19 +404,102 @@ class Documents:
         """The document if it is ready. One that is replaced is `ready` all along: its newest version decides.
 
         Raises:
-            DocumentFailedError: it, or its newest version, cannot be read.
+            DocumentFailedError: it, or its newest version, cannot be read, was cancelled or rejected.
         """
-        if status.state == "failed" or (status.state == "ready" and status.error_code):
+        if status.approval == "rejected":
+            document = await self.get(status.id)
             raise DocumentFailedError(
-                status.id,
-                code=status.error_code or "unknown",
-                reason=status.error or "The server does not say why it cannot be read.",
+                status.id, code="rejected", reason=f"It was rejected: {document.approval_reason or 'without a reason'}."
             )
+        if any(step.state in ("failed", "skipped") for step in status.steps):
+            raise _failure(status)
+        if status.step == "approval":
+            return await self.get(status.id)
         if status.state != "ready":
             return None
         document = await self.get(status.id)
         return document if document.processed_at is not None else None
 
 
-def _wanted(chatbot_id: UUID | str | None, state: str | None, title: str | None) -> dict[str, Any]:
-    return {"chatbot_id": chatbot_id and str(chatbot_id), "state": state, "title": title}
+_Batch = Sequence[tuple[Path | FileContent, str | None]]
+
+
+def _batches(files: Sequence[tuple[Path | FileContent, str | None]]) -> Iterator[_Batch]:
+    """A file that is larger than a batch goes alone."""
+    batch: list[tuple[Path | FileContent, str | None]] = []
+    size = 0
+    for source, name in files:
+        length = len(source.content) if isinstance(source, FileContent) else _size_of(source)
+        if batch and (len(batch) == _BATCH_FILES or size + length > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((source, name))
+        size += length
+    if batch:
+        yield batch
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # told of when it is its turn
+        return 0
+
+
+def _refused(source: Path | FileContent, *, code: str, reason: str) -> UploadedFile:
+    return UploadedFile(file_name=source.name, accepted=False, error_code=code, error=reason)
+
+
+def _part(source: Path | FileContent, opened: ExitStack) -> tuple[str, Any, str]:
+    """One file of a form; a file on disk is opened, and read while it is sent."""
+    if isinstance(source, FileContent):
+        return source.name, source.content, source.mime_type
+    mime_type = mimetypes.guess_type(source.name)[0] or "application/octet-stream"
+    return source.name, opened.enter_context(source.open("rb")), mime_type
+
+
+def _params(wanted: DocumentFilter) -> dict[str, Any]:
+    return {name: _param(value) for name, value in wanted.items() if value is not None}
+
+
+def _param(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _given(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _name_of(response: httpx.Response, *, fallback: str) -> str:
+    """The file's own name, without any folder: it comes from whoever uploaded it."""
+    headers = Headers()
+    headers["Content-Disposition"] = response.headers.get("content-disposition", "")
+    name = Path((headers.get_filename() or "").replace("\\", "/")).name
+    return name if name.strip(".") else fallback
+
+
+async def _write(response: httpx.Response, target: Path) -> None:
+    """Beside its place first, so that a download that breaks off leaves the old file."""
+    part = target.with_name(f".{uuid4().hex}.part")
+    try:
+        with await asyncio.to_thread(part.open, "xb") as file:
+            async for piece in response.aiter_bytes():
+                await asyncio.to_thread(file.write, piece)
+        await asyncio.to_thread(part.replace, target)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(part.unlink, missing_ok=True))
+        raise
+
+
+def _failure(status: DocumentStatus) -> DocumentFailedError:
+    is_cancelled = status.state == "cancelled" or status.error_code is None
+    if is_cancelled:
+        reason = "Its reading was cancelled. `dragoman documents retry` reads it again."
+        return DocumentFailedError(status.id, code="cancelled", reason=reason)
+    return DocumentFailedError(
+        status.id,
+        code=status.error_code or "unknown",
+        reason=status.error or "The server does not say why it cannot be read.",
+    )

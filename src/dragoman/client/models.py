@@ -53,7 +53,11 @@ class CreatedApiKey(ApiKey):
 
 
 class Document(_Received):
-    """`processed_at` is set when the newest version is searchable, `processed` when any version is."""
+    """`processed_at` is set when the newest version is searchable, `processed` when any version is.
+
+    `state`: queued, processing, pending (waits for approval), ready, failed, cancelled, rejected. `approval` is that of
+    the newest version: pending, approved or rejected. `quality_score` from 0 to 1.
+    """
 
     id: UUID
     chatbot_id: UUID
@@ -61,6 +65,7 @@ class Document(_Received):
     file_name: str
     file_type: str
     size_bytes: int
+    content_hash: str
     content_type: str
     category: str
     tags: list[str]
@@ -68,37 +73,179 @@ class Document(_Received):
     state: str
     processed: bool
     version: int
+    approval: str
+    approval_reason: str | None
     language: str | None
+    languages: list[str]
     pages: int | None
     total_chunks: int
     total_tokens: int
+    reused_chunks: int
     quality: dict[str, Any]
+    quality_score: float | None
+    pii: dict[str, Any]
     metadata: dict[str, Any]
+    source: str
+    source_url: str | None
+    connector_id: UUID | None
     uploaded_at: datetime
     processed_at: datetime | None
     external_id: str | None
 
 
 class UploadedDocument(Document):
+    """`is_duplicate`: the same content was there already, and nothing is read again."""
+
     is_duplicate: bool
 
 
+class UploadedFile(_Received):
+    """What became of one file of many: its document (`id`), or why it was refused (`error`)."""
+
+    file_name: str
+    accepted: bool
+    id: UUID | None = None
+    state: str | None = None
+    is_duplicate: bool = False
+    error_code: str | None = None
+    error: str | None = None
+
+
+class UrlJob(_Received):
+    url: str
+    job_id: UUID
+
+
+class UrlList(_Received):
+    """Addresses that are fetched in the background; `group_id` is the import by which they are followed."""
+
+    group_id: UUID
+    jobs: list[UrlJob]
+
+
+class Step(_Received):
+    """A step of the reading. `state`: waiting, running, done, failed or skipped."""
+
+    name: str
+    state: str
+
+
 class DocumentStatus(_Received):
-    """How far the reading of a document is; `progress` from 0 to 1."""
+    """How far the reading of the newest version is; `progress` from 0 to 1.
+
+    `step` is what happens now: waiting, extracting, recognising, chunking, embedding, indexing, approval or done.
+    """
 
     id: UUID
     state: str
     processed: bool
+    approval: str
     step: str
     progress: float
+    steps: list[Step]
     attempts: int
     total_chunks: int
+    reused_chunks: int
+    job_id: UUID | None
     error_code: str | None
     error: str | None
 
 
+class DocumentVersion(_Received):
+    """One content of a document. `state`: stored, chunked, indexed, ready, failed or cancelled; searches find the live one.
+
+    `made_from` is the version whose file was read again, None for an upload.
+    """
+
+    version: int
+    state: str
+    is_live: bool
+    title: str
+    file_name: str
+    file_type: str
+    size_bytes: int
+    content_hash: str
+    uploaded_by: str
+    made_from: int | None
+    approval: str
+    approval_reason: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    total_chunks: int
+    reused_chunks: int
+    quality_score: float | None
+    error_code: str | None
+    error: str | None
+    created_at: datetime
+    ready_at: datetime | None
+
+
+class Chunk(_Received):
+    """A piece of a document, `start` to `end` characters from the beginning of its text."""
+
+    id: UUID
+    index: int
+    text: str
+    language: str
+    kind: str
+    headings: list[str]
+    page: int | None
+    start: int
+    end: int
+    tokens: int
+    images: list[UUID]
+    provenance: dict[str, Any]
+
+
+class Page(_Received):
+    """A page as it was read. A chunk's `start` minus this `start` is its place in `text`; `confidence` is that of OCR."""
+
+    page: int | None
+    text: str
+    start: int
+    ocr: bool
+    confidence: float | None
+
+
+class QualityReport(_Received):
+    """`score` from 0 to 1, None until the document is read; `report` says why, with findings and what to do about them."""
+
+    document_id: UUID
+    version: int
+    score: float | None
+    report: dict[str, Any]
+    pii: dict[str, Any]
+
+
+class HistoryEntry(_Received):
+    """Who did what to a document."""
+
+    id: UUID
+    actor: str
+    action: str
+    details: dict[str, Any]
+    created_at: datetime
+
+
+class TrainingData(_Received):
+    """How the knowledge of a chatbot stands; `documents` is one page of it."""
+
+    chatbot_id: UUID
+    total: int
+    ready: int
+    processing: int
+    failed: int
+    by_state: dict[str, int]
+    documents: list[Document]
+    limit: int
+    offset: int
+
+
 class Passage(_Received):
-    """One result of a search; `similarity_score` from 0 to 1."""
+    """One result of a search; `similarity_score` from 0 to 1, `start` to `end` its place in the whole text.
+
+    `images` are pictures that stand with it, `provenance` says where a pair of a conversation comes from.
+    """
 
     content: str
     similarity_score: float
@@ -107,9 +254,15 @@ class Passage(_Received):
     document_id: UUID
     title: str
     file_name: str
+    content_type: str
+    category: str
     language: str
     page: int | None
     heading_path: list[str]
+    start: int
+    end: int
+    images: list[UUID]
+    provenance: dict[str, Any]
     external_id: str | None
 
 
@@ -138,7 +291,10 @@ class Session(_Received):
 
 
 class Source(_Received):
-    """A citation: `number` is its marker in the answer, `excerpt` the words as they stand in the document."""
+    """A citation: `number` is its marker in the answer, `excerpt` the words as they stand in the document.
+
+    `start` to `end` is their place in the chunk, `document_start` in the whole document; `images` stand with them.
+    """
 
     number: int
     doc_id: UUID
@@ -150,6 +306,10 @@ class Source(_Received):
     page: int | None
     heading_path: list[str]
     language: str
+    start: int
+    end: int
+    document_start: int | None
+    images: list[UUID]
     similarity_score: float
     deleted: bool = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,10 @@ _BUSY = frozenset({429, 503})
 _RETRIES = 3
 _LONGEST_WAIT_S = 30.0
 
-MakeFiles = Callable[[], Mapping[str, Any]]
+Parts = Sequence[tuple[str, tuple[str, Any, str]]]
+"""Files of a form: the field, then name, content (bytes or an open file) and MIME type. A field may come again."""
+
+MakeFiles = Callable[[], Parts]
 """Makes the parts of an upload; called again for another try, as the first has read the file to its end."""
 
 
@@ -74,6 +77,21 @@ class Transport:
             return await self._http.request(
                 method, path, json=json, params=_given(params), data=_given(form), files=files() if files else None
             )
+
+    @asynccontextmanager
+    async def open_content(
+        self, path: str, *, params: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """An answer whose content is read piece by piece, with `aiter_bytes`, while the context is open.
+
+        Raises:
+            ApiError, ConnectionFailedError; the latter also where it breaks off before its end.
+        """
+        async with self._translated(), self._http.stream("GET", path, params=_given(params)) as response:
+            if not response.is_success:
+                await response.aread()
+                raise _error_of(response)
+            yield response
 
     async def stream_data(
         self, path: str, *, json: Any, params: Mapping[str, Any] | None = None

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dragoman.inference.service import Inference
-from dragoman.jobs.entities import JobSender
+from dragoman.jobs.entities import JobKind, JobSender
+from dragoman.jobs.live import LiveFeed
 from dragoman.kit.cache import Cache
 from dragoman.kit.database import Database
+from dragoman.kit.encryption import Keyring
 from dragoman.ports.blob_store import BlobStore
-from dragoman.ports.extractor import Extractor
+from dragoman.ports.connector import ConnectorKind, Premises
+from dragoman.ports.extractor import DocumentReader
 from dragoman.ports.keyword_index import KeywordIndex
 from dragoman.ports.language_detector import LanguageDetector
+from dragoman.ports.malware_scanner import MalwareScanner
+from dragoman.ports.pii_detector import PiiDetector
 from dragoman.ports.vector_index import VectorIndex
 
 
@@ -22,7 +27,14 @@ class Deps:
     """Parts of a running process.
 
     Attributes:
-        extractors: by MIME type.
+        job_kinds: what a worker can run, by name.
+        readable_types: MIME types that some extractor reads.
+        sandbox: reads documents in processes of its own.
+        malware_scanner: None where none is set.
+        connectors: kinds of connectors by name.
+        premises: what the operator allows connectors to reach.
+        live: what workers tell while they work.
+        keyring: seals what must be stored but not read by others.
         embedding_version: the version that new chatbots get: its id and its name.
         upload_directory: where an upload lies until it is checked and stored.
         default_answerer: `extractive`, or the name of the `llm` adapter used when a chatbot sets none.
@@ -31,12 +43,20 @@ class Deps:
     database: Database
     cache: Cache
     sender: JobSender
+    job_kinds: Mapping[str, JobKind]
     inference: Inference
     vector_index: VectorIndex
     keyword_index: KeywordIndex
     language_detector: LanguageDetector
     blob_store: BlobStore
-    extractors: Mapping[str, Extractor]
+    readable_types: frozenset[str]
+    sandbox: DocumentReader
+    malware_scanner: MalwareScanner | None
+    pii_detectors: Sequence[PiiDetector]
+    keyring: Keyring
+    connectors: Mapping[str, ConnectorKind]
+    premises: Premises
+    live: LiveFeed
     embedding_version_id: int
     embedding_version_name: str
     upload_directory: Path

@@ -32,7 +32,13 @@ _log = structlog.get_logger(__name__)
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "chat": ("dragoman.chat.endpoints",),
-    "documents": ("dragoman.knowledge.endpoints", "dragoman.ingestion.endpoints"),
+    # Paths with words of their own (`events/`, `batch/`) come before those with an id in the same place.
+    "documents": (
+        "dragoman.imports.endpoints",
+        "dragoman.connectors.endpoints",
+        "dragoman.ingestion.endpoints",
+        "dragoman.knowledge.endpoints",
+    ),
     "search": ("dragoman.search.endpoints",),
     "tenancy": ("dragoman.tenancy.endpoints",),
 }
@@ -129,7 +135,7 @@ def _serve_other_spellings(app: FastAPI, router: APIRouter) -> None:
     for route in router.routes:
         if isinstance(route, APIRoute):
             twin = route.path.rstrip("/") if route.path.endswith("/") else f"{route.path}/"
-            app.add_api_route(
+            app.router.add_api_route(
                 twin,
                 route.endpoint,
                 methods=sorted(route.methods or ()),
@@ -138,6 +144,7 @@ def _serve_other_spellings(app: FastAPI, router: APIRouter) -> None:
                 response_model=route.response_model,
                 response_class=route.response_class,
                 name=f"{route.name}_twin",
+                route_class_override=type(route),
             )
 
 

@@ -11,7 +11,9 @@ import typer
 import dragoman
 from dragoman.entrypoints.commands import (
     ask,
+    blobs,
     chatbots,
+    connectors,
     db,
     doctor,
     documents,
@@ -46,10 +48,12 @@ app.command("ask", rich_help_panel=_USE)(ask.ask)
 app.command("chat", rich_help_panel=_USE)(ask.chat)
 app.add_typer(documents.app, name="documents", rich_help_panel=_USE)
 app.add_typer(chatbots.app, name="chatbots", rich_help_panel=_USE)
+app.add_typer(connectors.app, name="connectors", rich_help_panel=_USE)
 
 app.add_typer(key.app, name="key", rich_help_panel=_ADMINISTER)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=_ADMINISTER)
 app.add_typer(db.app, name="db", rich_help_panel=_ADMINISTER)
+app.add_typer(blobs.app, name="blobs", rich_help_panel=_ADMINISTER)
 app.add_typer(evaluate.app, name="eval", rich_help_panel=_ADMINISTER)
 app.command("doctor", rich_help_panel=_ADMINISTER)(doctor.doctor)
 

@@ -437,7 +437,7 @@ async def _blob_store(patient: _Patient) -> Finding:
     if not patient.settings.home.exists():
         return Finding(check="blob store", state=State.SKIP, message="The home is not there yet.")
     name = patient.settings.blob_store
-    defaults: dict[str, Any] = {"root": patient.settings.home / "blobs"} if name == "filesystem" else {}
+    defaults: dict[str, Any] = {"root": patient.settings.home / "blobs"} if name == "file" else {}
     store = registry.create("blob_store", name, adapter_settings("blob_store", name, **defaults))
     key, content = f"doctor/{new_id()}", b"written by dragoman doctor"
     await store.put(key, _one_piece(content))

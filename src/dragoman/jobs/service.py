@@ -1,7 +1,16 @@
-"""Runs durable jobs: enqueue in the transaction of the change, run once at a time, try again, reap after a crash.
+"""Runs durable jobs: enqueue in the transaction of the change, run by turns, try again, reap after a crash.
 
-The row is the truth. A message that carries the job's id may be lost, late or doubled: `execute` claims the row with
-a lease, so that a second message finds nothing to do, and `reap` sends again what nobody runs.
+The row is the truth. A message only says that some job waits; it may be lost, late or doubled. A worker then takes
+the job whose turn it is (`execute_next`), under a lease, and goes on until none waits.
+
+Whose turn it is:
+
+1. The most urgent: USER before NORMAL before BULK. A queue (what waits of one tenant and priority) that waits for its
+   turn rises by one each `AGEING_S`, so that bulk is served at least every two minutes, however much else there is;
+   served, it is as urgent as it was.
+2. Among equals the tenant with the fewest running jobs, then the one served longest ago: 10,000 files of one tenant do
+   not keep another waiting.
+3. The oldest.
 """
 
 from __future__ import annotations
@@ -9,19 +18,20 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter, Histogram
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.jobs import repository
-from dragoman.jobs.entities import Job, JobKind, JobSender, JobState, Priority
+from dragoman.jobs import groups, repository
+from dragoman.jobs.entities import Job, JobKind, JobSender, JobState, NewJob, Priority
 from dragoman.jobs.errors import BrokerUnavailableError
+from dragoman.jobs.live import SignalBoard, channel_of, event_message
 from dragoman.kit.cache import Cache
 from dragoman.kit.clock import Stopwatch, new_id, now
 from dragoman.kit.database import Database
@@ -29,22 +39,30 @@ from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
 
 _log = structlog.get_logger(__name__)
+_Result = TypeVar("_Result")
 
 HEARTBEAT_S = 4.0
+CANCEL_CHECK_S = 0.6  # a cancelled job stops within this and the time of a query
 LEASE_S = 15.0  # three heartbeats and some: a worker that is killed gives its jobs back after this long
-RESEND_AFTER_S = 45.0
-_REAP_BATCH = 200
+AGEING_S = 20.0
+PROGRESS_INTERVAL_S = 0.25
+_REAP_BATCH = 2000
 _BACKOFF_S = (2.0, 10.0, 60.0, 300.0)
 EVENT_STREAM = "dragoman:events"
 _EVENT_STREAM_LENGTH = 10_000
+KEEP_FINISHED = timedelta(days=7)
+KEEP_GROUPS = timedelta(days=30)
 
 JOBS_FINISHED = Counter("dragoman_jobs_finished_total", "Attempts at jobs by kind and outcome.", ["kind", "outcome"])
 JOB_SECONDS = Histogram(
     "dragoman_job_seconds",
-    "Duration of attempts at jobs.",
+    "Duration of attempts at jobs; of a batch, the share of each job.",
     ["kind"],
-    buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+    buckets=(0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
 )
+
+
+# ---- before
 
 
 async def enqueue(
@@ -55,40 +73,78 @@ async def enqueue(
     payload: dict[str, Any],
     priority: Priority = Priority.NORMAL,
     max_attempts: int = 5,
+    group_id: UUID | None = None,
+    subject_id: UUID | None = None,
 ) -> Job:
-    """Write the job in the transaction of the change that needs it. Call `announce` after the commit."""
-    moment = now()
-    job = Job(
-        id=new_id(),
-        tenant_id=tenant_id,
+    """Write the job in the transaction of the change that needs it. Call `announce_many` after the commit.
+
+    Raises:
+        GroupNotFoundError, GroupCancelledError.
+    """
+    new = NewJob(
         kind=kind,
         payload=payload,
-        state=JobState.QUEUED,
-        priority=int(priority),
+        priority=priority,
+        max_attempts=max_attempts,
+        group_id=group_id,
+        subject_id=subject_id,
+    )
+    [job] = await enqueue_many(connection, [new], tenant_id=tenant_id)
+    return job
+
+
+async def enqueue_many(connection: AsyncConnection, new: Sequence[NewJob], *, tenant_id: UUID) -> list[Job]:
+    """Write many jobs at once, in the order in which they shall run. Call `announce_many` after the commit.
+
+    Raises:
+        GroupNotFoundError, GroupCancelledError.
+    """
+    states: dict[UUID | None, JobState] = {None: JobState.QUEUED}
+    for group_id in sorted({each.group_id for each in new if each.group_id is not None}):
+        states[group_id] = await groups.state_of_new_jobs(connection, tenant_id=tenant_id, group_id=group_id)
+    jobs = [_queued(each, tenant_id, states[each.group_id]) for each in new]
+    if jobs:
+        await repository.insert_jobs(connection, jobs)
+    return jobs
+
+
+def _queued(new: NewJob, tenant_id: UUID, state: JobState) -> Job:
+    moment = now()
+    return Job(
+        id=new_id(),
+        tenant_id=tenant_id,
+        kind=new.kind,
+        payload=new.payload,
+        state=state,
+        priority=int(new.priority),
         progress=0.0,
         step="",
         attempts=0,
-        max_attempts=max_attempts,
+        max_attempts=new.max_attempts,
         error_code=None,
         error_message=None,
         run_after=moment,
         created_at=moment,
         started_at=None,
         finished_at=None,
+        group_id=new.group_id,
+        subject_id=new.subject_id,
     )
-    await repository.insert_job(connection, job)
-    return job
 
 
-async def announce(database: Database, sender: JobSender, job: Job) -> None:
-    """Tell the workers, after the commit. When the broker is down the job stays queued and the reaper announces it."""
-    try:
-        await sender.send(tenant_id=job.tenant_id, job_id=job.id, priority=job.priority)
-    except BrokerUnavailableError as error:
-        _log.warning("jobs.announce_failed", job_id=str(job.id), reason=str(error))
-        return
-    async with database.system_transaction() as connection:
-        await repository.mark_sent(connection, tenant_id=job.tenant_id, job_id=job.id)
+async def announce_many(sender: JobSender, jobs: Sequence[Job]) -> None:
+    """Wake the workers, after the commit: one message for each priority, however many jobs there are."""
+    await wake_workers(sender, {job.priority for job in jobs if job.state is JobState.QUEUED})
+
+
+async def wake_workers(sender: JobSender, priorities: Collection[int]) -> None:
+    """Say that jobs of these priorities wait. Without a broker the workers find them a little later by themselves."""
+    for priority in sorted(priorities):
+        try:
+            await sender.send(priority=priority)
+        except BrokerUnavailableError as error:
+            _log.warning("jobs.announce_failed", priority=priority, reason=str(error))
+            return
 
 
 async def emit(connection: AsyncConnection, *, tenant_id: UUID, topic: str, payload: dict[str, Any]) -> None:
@@ -96,8 +152,43 @@ async def emit(connection: AsyncConnection, *, tenant_id: UUID, topic: str, payl
     await repository.insert_event(connection, tenant_id=tenant_id, event_id=new_id(), topic=topic, payload=payload)
 
 
-async def execute(database: Database, kinds: Mapping[str, JobKind], *, tenant_id: UUID, job_id: UUID) -> None:
-    """Run one attempt at a job, unless somebody else does or it is finished."""
+# ---- running
+
+
+async def execute_next(
+    database: Database,
+    kinds: Mapping[str, JobKind],
+    *,
+    max_priority: int = Priority.BULK,
+    board: SignalBoard | None = None,
+) -> int:
+    """Run one attempt at the job whose turn it is, with those like it that its kind runs at once; how many ran.
+
+    `max_priority`: only jobs at least as urgent as this, as they were enqueued.
+    """
+    lease = new_id()
+    async with database.system_transaction() as connection:
+        claimed = await repository.claim_best(
+            connection,
+            lease=lease,
+            max_priority=max_priority,
+            ageing_s=AGEING_S,
+            batch_sizes={kind.name: kind.batch_size for kind in kinds.values() if kind.batch_body is not None},
+        )
+    if claimed:
+        await _run(kinds, _Attempt(database, claimed, lease, board))
+    return len(claimed)
+
+
+async def execute(
+    database: Database,
+    kinds: Mapping[str, JobKind],
+    *,
+    tenant_id: UUID,
+    job_id: UUID,
+    board: SignalBoard | None = None,
+) -> None:
+    """Run one attempt at this job, unless somebody else does or it is finished."""
     lease = new_id()
     async with database.system_transaction() as connection:
         job = await repository.claim_job(
@@ -107,42 +198,195 @@ async def execute(database: Database, kinds: Mapping[str, JobKind], *, tenant_id
             lease=lease,
             stale_before=now() - timedelta(seconds=LEASE_S),
         )
-    if job is None:
-        return
-    watch = Stopwatch()
+    if job is not None:
+        await _run(kinds, _Attempt(database, [job], lease, board))
+
+
+async def _run(kinds: Mapping[str, JobKind], attempt: _Attempt) -> None:
+    job, watch = attempt.jobs[0], Stopwatch()
     with structlog.contextvars.bound_contextvars(job_id=str(job.id), job_kind=job.kind):
-        with span("job", kind=job.kind, attempt=job.attempts):
-            outcome = await _attempt(database, kinds, job, lease)
-        JOB_SECONDS.labels(job.kind).observe(watch.elapsed_ms / 1000)
-        JOBS_FINISHED.labels(job.kind, outcome).inc()
-        _log.info("jobs.attempt_ended", outcome=outcome, attempt=job.attempts, duration_ms=round(watch.elapsed_ms))
+        with span("job", kind=job.kind, attempt=job.attempts, jobs=len(attempt.jobs)):
+            outcomes = await _attempt(kinds.get(job.kind), attempt)
+        for outcome in outcomes:
+            JOB_SECONDS.labels(job.kind).observe(watch.elapsed_ms / 1000 / len(attempt.jobs))
+            JOBS_FINISHED.labels(job.kind, outcome).inc()
+        _log.info(
+            "jobs.attempt_ended",
+            outcome=outcomes[0] if len(set(outcomes)) == 1 else "mixed",
+            attempt=job.attempts,
+            jobs=len(attempt.jobs),
+            duration_ms=round(watch.elapsed_ms),
+        )
 
 
-async def _attempt(database: Database, kinds: Mapping[str, JobKind], job: Job, lease: UUID) -> str:
-    kind = kinds.get(job.kind)
+async def _attempt(kind: JobKind | None, attempt: _Attempt) -> list[str]:
+    """Run the jobs; how each of them ended."""
+    job = attempt.jobs[0]
     if kind is None:
-        return await _give_up(database, None, job, lease, "jobs.unknown_kind", f"No worker here knows {job.kind!r}.")
+        return [await attempt.give_up(None, job, "jobs.unknown_kind", f"No worker here knows {job.kind!r}.")]
     if job.attempts > job.max_attempts:
         reason = "The worker stopped in the middle of this job each time it was tried. The document may be too heavy."
-        return await _give_up(database, kind, job, lease, "jobs.crashed", reason)
-    progress = _LeasedProgress(database, job, lease)
-    work = asyncio.ensure_future(kind.body(job, progress))
-    beating = asyncio.create_task(_keep_beating(database, job, lease, work))
+        return [await attempt.give_up(kind, job, "jobs.crashed", reason)]
+    if len(attempt.jobs) > 1 and kind.batch_body is not None:
+        return await _attempt_batch(kind, kind.batch_body(attempt.jobs, attempt), attempt)
     try:
-        await work
-    except asyncio.CancelledError:
-        if work.cancelled() and not _is_being_cancelled():
-            return "lost"
-        raise
+        await attempt.under_lease(kind.body(job, attempt))
+    except _LeaseLost:
+        return ["lost"]
     except Exception as error:  # noqa: BLE001 - whatever a body raises is recorded on the job's row
-        return await _handle_failure(database, kind, job, lease, error)
-    finally:
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
-    async with database.system_transaction() as connection:
-        await repository.succeed(connection, tenant_id=job.tenant_id, job_id=job.id, lease=lease)
-    return "succeeded"
+        return [await attempt.handle_failure(kind, job, error)]
+    await attempt.succeed([job])
+    return ["succeeded"]
+
+
+async def _attempt_batch(kind: JobKind, body: Awaitable[Mapping[UUID, Exception]], attempt: _Attempt) -> list[str]:
+    try:
+        errors = await attempt.under_lease(body)
+    except _LeaseLost:
+        return ["lost"] * len(attempt.jobs)
+    except Exception as error:  # noqa: BLE001 - nobody knows whose fault it is: each job runs again, alone
+        code, message = describe(error)
+        _log.warning("jobs.attempt_failed", code=code, reason=message, exc_info=not isinstance(error, DragomanError))
+        await attempt.put_back(attempt.jobs, run_after_s=0.0, code=code, message=message)
+        return ["retried"] * len(attempt.jobs)
+    await attempt.succeed([job for job in attempt.jobs if job.id not in errors])
+    outcomes = ["succeeded"] * (len(attempt.jobs) - len(errors))
+    failed = [job for job in attempt.jobs if job.id in errors]
+    return outcomes + [await attempt.handle_failure(kind, job, errors[job.id]) for job in failed]
+
+
+class _LeaseLost(Exception):  # noqa: N818 - no error: somebody else runs the jobs, or they were cancelled
+    """None of the jobs is ours any more."""
+
+
+class _Attempt:
+    """The jobs that this worker holds under one lease; told to their body as its `Progress`."""
+
+    def __init__(self, database: Database, jobs: list[Job], lease: UUID, board: SignalBoard | None) -> None:
+        self.jobs, self.lost = jobs, set[UUID]()
+        self._database, self._board = database, board
+        self._tenant_id, self._lease = jobs[0].tenant_id, lease
+        self._step, self._since = "", Stopwatch()
+        self._tell(jobs, state=JobState.RUNNING, step="", progress=0.0)
+
+    async def __call__(self, step: str, fraction: float, job_ids: Collection[UUID] | None = None) -> None:
+        """Write the progress, at most four times a second unless the step changes."""
+        fraction = min(max(fraction, 0.0), 1.0)
+        told = self.jobs if job_ids is None else [job for job in self.jobs if job.id in set(job_ids)]
+        self._tell(told, state=JobState.RUNNING, step=step, progress=fraction)
+        if step == self._step and self._since.elapsed_ms < PROGRESS_INTERVAL_S * 1000:
+            return
+        self._step, self._since = step, Stopwatch()
+        await self._beat(told, (step, fraction))
+
+    async def under_lease(self, body: Awaitable[_Result]) -> _Result:
+        """The body's result, while the lease is kept alive.
+
+        Raises:
+            _LeaseLost: the body was stopped, because none of the jobs is ours any more.
+        """
+        work = asyncio.ensure_future(body)
+        keeping = asyncio.create_task(self._keep(work))
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if work.cancelled() and not _is_being_cancelled():
+                raise _LeaseLost from None
+            raise
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+
+    async def _keep(self, work: asyncio.Future[Any]) -> None:
+        """Renew the lease until cancelled; stop the work when no job of it is ours any more."""
+        since = Stopwatch()
+        while True:
+            await asyncio.sleep(min(HEARTBEAT_S, CANCEL_CHECK_S))
+            is_due = since.elapsed_ms >= HEARTBEAT_S * 1000
+            try:
+                await (self._beat(self.jobs) if is_due else self._look())
+            except DragomanError as error:
+                _log.warning("jobs.heartbeat_failed", reason=str(error))
+                continue
+            if is_due:
+                since = Stopwatch()
+            if len(self.lost) == len(self.jobs):
+                work.cancel()
+                return
+
+    async def _beat(self, jobs: Sequence[Job], progress: tuple[str, float] | None = None) -> None:
+        ids = [job.id for job in jobs if job.id not in self.lost]
+        if ids:
+            async with self._database.system_transaction() as connection:
+                held = await repository.beat(
+                    connection, tenant_id=self._tenant_id, job_ids=ids, lease=self._lease, progress=progress
+                )
+            self.lost.update(set(ids) - held)
+
+    async def _look(self) -> None:
+        ids = [job.id for job in self.jobs]
+        async with self._database.system_transaction() as connection:
+            held = await repository.list_held(connection, tenant_id=self._tenant_id, job_ids=ids, lease=self._lease)
+        self.lost.update(set(ids) - held)
+
+    async def succeed(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        async with self._database.system_transaction() as connection:
+            await repository.succeed(
+                connection, tenant_id=self._tenant_id, job_ids=[job.id for job in jobs], lease=self._lease
+            )
+        self._tell(jobs, state=JobState.SUCCEEDED, step="done", progress=1.0)
+
+    async def handle_failure(self, kind: JobKind, job: Job, error: Exception) -> str:
+        await self._look()
+        if job.id in self.lost:  # cancelled meanwhile: its failure is of no interest, and must not be told
+            return "lost"
+        code, message = describe(error)
+        retryable = error.retryable if isinstance(error, DragomanError) else True
+        _log.warning("jobs.attempt_failed", code=code, reason=message, exc_info=_trace_of(error))
+        if not retryable or job.attempts >= job.max_attempts:
+            return await self.give_up(kind, job, code, message)
+        delay_s = _BACKOFF_S[min(job.attempts, len(_BACKOFF_S)) - 1] * random.uniform(0.8, 1.2)
+        await self.put_back([job], run_after_s=delay_s, code=code, message=message)
+        return "retried"
+
+    async def put_back(self, jobs: Sequence[Job], *, run_after_s: float, code: str, message: str) -> None:
+        """Let the jobs wait for another attempt."""
+        async with self._database.system_transaction() as connection:
+            for group_id in sorted({job.group_id for job in jobs}, key=str):
+                state = await groups.state_of_returned_jobs(connection, tenant_id=self._tenant_id, group_id=group_id)
+                await repository.put_back(
+                    connection,
+                    tenant_id=self._tenant_id,
+                    job_ids=[job.id for job in jobs if job.group_id == group_id],
+                    lease=self._lease,
+                    state=state,
+                    run_after=now() + timedelta(seconds=run_after_s),
+                    error_code=code,
+                    error_message=message,
+                )
+        self._tell(jobs, state=JobState.QUEUED, step="waiting", progress=0.0, error=(code, message))
+
+    async def give_up(self, kind: JobKind | None, job: Job, code: str, message: str) -> str:
+        if kind is not None and kind.on_failed is not None:
+            await kind.on_failed(job, code, message)
+        async with self._database.system_transaction() as connection:
+            await repository.fail(
+                connection,
+                tenant_id=self._tenant_id,
+                job_id=job.id,
+                lease=self._lease,
+                error_code=code,
+                error_message=message,
+            )
+        self._tell([job], state=JobState.FAILED, step="failed", progress=1.0, error=(code, message))
+        return "failed"
+
+    def _tell(self, jobs: Sequence[Job], **signal: Any) -> None:
+        if self._board is not None:
+            self._board.tell([job for job in jobs if job.id not in self.lost], **signal)
 
 
 def _is_being_cancelled() -> bool:
@@ -150,34 +394,8 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _handle_failure(database: Database, kind: JobKind, job: Job, lease: UUID, error: Exception) -> str:
-    code, message = describe(error)
-    retryable = error.retryable if isinstance(error, DragomanError) else True
-    _log.warning("jobs.attempt_failed", code=code, reason=message, exc_info=not isinstance(error, DragomanError))
-    if not retryable or job.attempts >= job.max_attempts:
-        return await _give_up(database, kind, job, lease, code, message)
-    delay_s = _BACKOFF_S[min(job.attempts, len(_BACKOFF_S)) - 1] * random.uniform(0.8, 1.2)
-    async with database.system_transaction() as connection:
-        await repository.retry_later(
-            connection,
-            tenant_id=job.tenant_id,
-            job_id=job.id,
-            lease=lease,
-            run_after=now() + timedelta(seconds=delay_s),
-            error_code=code,
-            error_message=message,
-        )
-    return "retried"
-
-
-async def _give_up(database: Database, kind: JobKind | None, job: Job, lease: UUID, code: str, message: str) -> str:
-    if kind is not None and kind.on_failed is not None:
-        await kind.on_failed(job, code, message)
-    async with database.system_transaction() as connection:
-        await repository.fail(
-            connection, tenant_id=job.tenant_id, job_id=job.id, lease=lease, error_code=code, error_message=message
-        )
-    return "failed"
+def _trace_of(error: Exception) -> Exception | None:
+    return None if isinstance(error, DragomanError) else error
 
 
 def describe(error: Exception) -> tuple[str, str]:
@@ -187,81 +405,56 @@ def describe(error: Exception) -> tuple[str, str]:
     return "internal", f"An unforeseen error of the kind {type(error).__name__}; the worker's log tells more."
 
 
-class _LeasedProgress:
-    """Writes progress to the job's row, at most four times a second unless the step changes."""
-
-    def __init__(self, database: Database, job: Job, lease: UUID) -> None:
-        self._database, self._job, self._lease = database, job, lease
-        self._step, self._since = "", Stopwatch()
-
-    async def __call__(self, step: str, fraction: float) -> None:
-        if step == self._step and self._since.elapsed_ms < 250:
-            return
-        self._step, self._since = step, Stopwatch()
-        async with self._database.system_transaction() as connection:
-            await repository.beat(
-                connection,
-                tenant_id=self._job.tenant_id,
-                job_id=self._job.id,
-                lease=self._lease,
-                progress=(step, min(max(fraction, 0.0), 1.0)),
-            )
-
-
-async def _keep_beating(database: Database, job: Job, lease: UUID, work: asyncio.Future[None]) -> None:
-    """Renew the lease until cancelled; stop the work when somebody else took the job over."""
-    while True:
-        await asyncio.sleep(HEARTBEAT_S)
-        try:
-            async with database.system_transaction() as connection:
-                ours = await repository.beat(connection, tenant_id=job.tenant_id, job_id=job.id, lease=lease)
-        except DragomanError as error:
-            _log.warning("jobs.heartbeat_failed", job_id=str(job.id), reason=str(error))
-            continue
-        if not ours:
-            work.cancel()
-            return
+# ---- again and again: the rounds of the scheduler
 
 
 async def reap(database: Database, sender: JobSender) -> int:
-    """Announce jobs that wait unannounced, whose message was lost, or whose worker died; the number announced.
-
-    They count as sent only when all were: while the broker is down each round tries again.
+    """Let jobs of silent workers wait again, and wake the workers if any job waits; how many messages were sent.
 
     Raises:
         BrokerUnavailableError, DatabaseUnavailableError.
     """
     async with database.system_transaction() as connection:
-        found = await repository.take_unsent(
-            connection,
-            stale_before=now() - timedelta(seconds=LEASE_S),
-            resend_before=now() - timedelta(seconds=RESEND_AFTER_S),
-            limit=_REAP_BATCH,
-        )
-        for job in found:
-            await sender.send(tenant_id=job.tenant_id, job_id=job.id, priority=job.priority)
-    return len(found)
+        stale_before = now() - timedelta(seconds=LEASE_S)
+        await repository.give_back_silent(connection, stale_before=stale_before, limit=_REAP_BATCH)
+        await repository.pause_strays(connection)
+        due = await repository.list_due_priorities(connection)
+    for priority in due:
+        await sender.send(priority=priority)
+    return len(due)
 
 
 async def publish_events(database: Database, cache: Cache, *, limit: int = 500) -> int:
-    """Move outbox events to the stream `dragoman:events` in Valkey, at least once and in order; the number moved."""
+    """Move outbox events to the stream `dragoman:events` in Valkey, at least once and in order; the number moved.
+
+    Those who listen now hear of them too: see `live`.
+    """
     async with database.system_transaction() as connection:
         events = await repository.take_unpublished(connection, limit=limit)
-        for event in events:
-            fields = {
-                "id": str(event.id),
-                "tenant_id": str(event.tenant_id),
-                "topic": event.topic,
-                "payload": json.dumps(event.payload),
-            }
-            await cache.client.xadd(EVENT_STREAM, fields, maxlen=_EVENT_STREAM_LENGTH, approximate=True)  # type: ignore[arg-type]
-        if events:
-            await repository.mark_published(connection, [event.id for event in events])
+        if not events:
+            return 0
+        async with cache.client.pipeline(transaction=False) as pipeline:
+            for event in events:
+                fields = {
+                    "id": str(event.id),
+                    "tenant_id": str(event.tenant_id),
+                    "topic": event.topic,
+                    "payload": json.dumps(event.payload),
+                }
+                pipeline.xadd(EVENT_STREAM, fields, maxlen=_EVENT_STREAM_LENGTH, approximate=True)  # type: ignore[arg-type]
+                pipeline.publish(channel_of(event.tenant_id), event_message(event.id, event.topic, event.payload))
+            await pipeline.execute()
+        await repository.mark_published(connection, [event.id for event in events])
     return len(events)
 
 
-async def sweep(database: Database, *, keep: timedelta = timedelta(days=7)) -> int:
-    """Delete finished jobs and published events older than `keep`; failed jobs stay to be looked at."""
+async def sweep(database: Database, *, keep: timedelta = KEEP_FINISHED, keep_groups: timedelta = KEEP_GROUPS) -> int:
+    """Delete finished jobs and published events older than `keep`, and groups that ended before `keep_groups`.
+
+    Failed jobs stay to be looked at; jobs of a group stay as long as their group.
+    """
     async with database.system_transaction() as connection:
-        deleted = await repository.delete_finished(connection, before=now() - keep)
+        deleted = await repository.delete_groups(connection, before=now() - keep_groups)
+        deleted += await repository.delete_finished(connection, before=now() - keep)
+        await repository.delete_idle_queues(connection, before=now() - keep)
         return deleted + await repository.delete_published(connection, older_than=keep)

@@ -12,12 +12,13 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from dragoman.kit.errors import DragomanError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 _MAGIC, _VERSION = b"DG", 1
@@ -77,6 +78,8 @@ async def read_frame(reader: asyncio.StreamReader, *, max_bytes: int = MAX_FRAME
 
 def pack_float32(values: NDArray[np.float32]) -> bytes:
     """The bytes of an array, row by row, little-endian."""
+    import numpy as np  # noqa: PLC0415 - processes that send no vectors start in half the time
+
     return np.ascontiguousarray(values, dtype="<f4").tobytes()
 
 
@@ -88,6 +91,8 @@ def unpack_float32(body: bytes, shape: tuple[int, int]) -> NDArray[np.float32]:
     """
     if min(shape) < 0 or len(body) != shape[0] * shape[1] * 4:
         raise FrameError(f"A body of {len(body)} bytes does not hold {shape[0]} x {shape[1]} float32 values.")
+    import numpy as np  # noqa: PLC0415
+
     return np.frombuffer(body, dtype="<f4").reshape(shape).astype(np.float32)
 
 

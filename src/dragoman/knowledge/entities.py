@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,22 +10,56 @@ from uuid import UUID
 
 
 class DocumentState(StrEnum):
-    """`queued` -> `processing` -> `ready` | `failed`; `deleted` from any. A failed replacement leaves the document `ready`."""
+    """`queued` -> `processing` -> `ready` | `failed` | `cancelled`; `deleted` from any.
+
+    Where approval is required: `processing` -> `pending` -> `ready` | `rejected`. A replacement that fails, waits or is
+    rejected leaves the document `ready` with its old version.
+    """
 
     QUEUED = "queued"
     PROCESSING = "processing"
+    PENDING = "pending"
     READY = "ready"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
     DELETED = "deleted"
 
 
 class VersionState(StrEnum):
-    """How far a version has come: `stored`, then `chunked`, then `ready`; or `failed`."""
+    """How far a version has come: `stored`, `chunked`, `indexed`, then `ready`; or `failed`, `cancelled`.
+
+    `indexed`: all is there, and it waits for its approval.
+    """
 
     STORED = "stored"
     CHUNKED = "chunked"
+    INDEXED = "indexed"
     READY = "ready"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class DocumentSort(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    TITLE = "title"
+    SIZE = "size"
+    QUALITY = "quality"
+
+
+class Approval(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class Source(StrEnum):
+    """How a document came."""
+
+    UPLOAD = "upload"
+    URL = "url"
+    CONNECTOR = "connector"
 
 
 class Visibility(StrEnum):
@@ -63,6 +97,16 @@ class DocumentVersion:
     error_message: str | None
     created_at: datetime
     ready_at: datetime | None
+    uploaded_by: str
+    approval: Approval
+    approval_reason: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    made_from: UUID | None
+    reuse_vectors: bool
+    reused_chunks: int
+    quality_score: float | None
+    pii: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +126,9 @@ class Document:
     owner: str
     state: DocumentState
     live_version_id: UUID | None
+    source: Source
+    source_url: str | None
+    connector_id: UUID | None
     metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime
@@ -110,6 +157,51 @@ class Chunk:
     end_offset: int
     token_count: int
     content_hash: str
+    image_ids: tuple[UUID, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def offset_in_document(self, at: int) -> int:
+        """Where the character `at` of the text stands in the whole document; a repeated table head counts as its start."""
+        repeated = len(self.text) - (self.end_offset - self.start_offset)
+        return self.start_offset + max(0, at - repeated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPage:
+    """A page as it was read and cleaned; `start_offset` is its place in the whole text of the version."""
+
+    ordinal: int
+    number: int | None
+    text: str
+    start_offset: int
+    ocr: bool = False
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentImage:
+    """A picture found in a document; its bytes are in the blob store."""
+
+    id: UUID
+    document_id: UUID
+    version_id: UUID
+    ordinal: int
+    page: int | None
+    blob_key: str
+    mime_type: str
+    width: int
+    height: int
+    size_bytes: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarVersion:
+    """A live version of another document that shares bands of its signature."""
+
+    document_id: UUID
+    title: str
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +234,12 @@ class NewDocument:
     tags: tuple[str, ...]
     external_id: str | None
     metadata: dict[str, Any]
+    uploaded_by: str
+    findings: tuple[dict[str, Any], ...] = ()
+    approval: Approval = Approval.APPROVED
+    source: Source = Source.UPLOAD
+    source_url: str | None = None
+    connector_id: UUID | None = None
 
     @property
     def description(self) -> dict[str, Any]:
@@ -158,9 +256,30 @@ class NewDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentFilter:
-    """Which documents a list shows; None does not restrict. `asker` sees shared ones and its own private ones."""
+    """Which documents a list shows; None does not restrict.
+
+    Attributes:
+        asker: sees shared ones and its own private ones.
+        sees_unapproved: those of others too that wait for approval or were rejected.
+        words: each stands in the title, the file name or a tag.
+        min_quality: of the newest version, 0 to 1.
+    """
 
     chatbot_id: UUID
     asker: str
+    sees_unapproved: bool = False
     state: DocumentState | None = None
-    title_contains: str | None = None
+    approval: Approval | None = None
+    words: str | None = None
+    content_type: str | None = None
+    category: str | None = None
+    tag: str | None = None
+    language: str | None = None
+    visibility: Visibility | None = None
+    source: Source | None = None
+    connector_id: UUID | None = None
+    external_id: str | None = None
+    min_quality: float | None = None
+    uploaded_after: datetime | None = None
+    uploaded_before: datetime | None = None
+    sort: DocumentSort = DocumentSort.NEWEST

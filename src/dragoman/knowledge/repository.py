@@ -1,27 +1,59 @@
-"""SQL of documents, document versions and chunks; every function runs in a transaction scoped to the tenant."""
+"""SQL of documents, their versions, pages, pictures and chunks; all in a transaction scoped to the tenant."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    Text,
+    and_,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    union,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
 from dragoman.knowledge.entities import (
+    Approval,
     Chunk,
     ChunkInDocument,
     Document,
     DocumentFilter,
+    DocumentImage,
+    DocumentSort,
     DocumentState,
     DocumentVersion,
     NewDocument,
+    SimilarVersion,
+    Source,
+    StoredPage,
     VersionState,
     Visibility,
 )
-from dragoman.knowledge.tables import chunks, document_versions, documents
+from dragoman.knowledge.tables import (
+    chunks,
+    document_bands,
+    document_images,
+    document_pages,
+    document_versions,
+    documents,
+)
 
 # ---- documents
 
@@ -42,6 +74,9 @@ async def insert_document(connection: AsyncConnection, new: NewDocument, *, tena
             owner=new.owner,
             state=DocumentState.QUEUED.value,
             metadata=new.metadata,
+            source=new.source.value,
+            source_url=new.source_url,
+            connector_id=new.connector_id,
         )
     )
 
@@ -70,8 +105,62 @@ async def insert_version(
             content_hash=new.content_hash,
             blob_key=new.blob_key,
             described_as=new.description,
+            uploaded_by=new.uploaded_by,
+            approval=new.approval.value,
+            quality={"findings": list(new.findings)},
         )
     )
+
+
+async def insert_version_made_from(
+    connection: AsyncConnection,
+    source: DocumentVersion,
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID,
+    version_id: UUID,
+    number: int,
+    job_id: UUID,
+    described_as: dict[str, Any],
+    uploaded_by: str,
+    approval: Approval,
+    reuse_vectors: bool,
+) -> None:
+    """A new version of the same file; the blob is shared with `source`."""
+    await connection.execute(
+        insert(document_versions).values(
+            tenant_id=tenant_id,
+            id=version_id,
+            chatbot_id=chatbot_id,
+            document_id=source.document_id,
+            number=number,
+            state=VersionState.STORED.value,
+            job_id=job_id,
+            mime_type=source.mime_type,
+            size_bytes=source.size_bytes,
+            content_hash=source.content_hash,
+            blob_key=source.blob_key,
+            described_as=described_as,
+            uploaded_by=uploaded_by,
+            approval=approval.value,
+            made_from=source.id,
+            reuse_vectors=reuse_vectors,
+        )
+    )
+
+
+async def count_uploads(connection: AsyncConnection, *, tenant_id: UUID, uploaded_by: str, since: datetime) -> int:
+    """How many files somebody uploaded since then, deleted ones too. Locks out others' counting for the same uploader."""
+    await connection.execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:who, 0))"), {"who": f"uploads {tenant_id} {uploaded_by}"}
+    )
+    query = select(func.count()).where(
+        document_versions.c.tenant_id == tenant_id,
+        document_versions.c.uploaded_by == uploaded_by,
+        document_versions.c.created_at > since,
+        document_versions.c.made_from.is_(None),
+    )
+    return (await connection.execute(query)).scalar_one()
 
 
 async def find_document(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> Document | None:
@@ -81,6 +170,27 @@ async def find_document(connection: AsyncConnection, *, tenant_id: UUID, documen
     )
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else _document(row)
+
+
+async def list_documents_of_versions(
+    connection: AsyncConnection, *, tenant_id: UUID, version_ids: Sequence[UUID]
+) -> list[tuple[Document, DocumentVersion]]:
+    """These versions with their documents, without those that are deleted. `newest` is the newest version all the same."""
+    versions = {
+        row.id: _version(row)
+        for row in await connection.execute(
+            select(document_versions).where(
+                document_versions.c.tenant_id == tenant_id, document_versions.c.id.in_(version_ids)
+            )
+        )
+    }
+    query = _with_newest_version().where(
+        documents.c.tenant_id == tenant_id,
+        documents.c.id.in_({version.document_id for version in versions.values()}),
+        documents.c.deleted_at.is_(None),
+    )
+    found = {row.id: _document(row) for row in await connection.execute(query)}
+    return [(found[version.document_id], version) for version in versions.values() if version.document_id in found]
 
 
 async def find_same_content(
@@ -93,7 +203,10 @@ async def find_same_content(
     visibility: Visibility,
     external_id: str | None,
 ) -> Document | None:
-    """A document of the same content and external id whose newest version has not failed: shared, or of the same owner."""
+    """A document of the same content and external id, shared or of the same owner.
+
+    Only where its newest version has not failed and was neither cancelled nor rejected.
+    """
     query = (
         _with_newest_version()
         .where(
@@ -103,7 +216,8 @@ async def find_same_content(
             documents.c.visibility == visibility.value,
             documents.c.external_id.is_not_distinct_from(external_id),
             document_versions.c.content_hash == content_hash,
-            document_versions.c.state != VersionState.FAILED.value,
+            document_versions.c.state.not_in([VersionState.FAILED.value, VersionState.CANCELLED.value]),
+            document_versions.c.approval != Approval.REJECTED.value,
         )
         .limit(1)
     )
@@ -129,19 +243,117 @@ async def find_by_external_id(
 async def list_documents(
     connection: AsyncConnection, *, tenant_id: UUID, wanted: DocumentFilter, limit: int, offset: int
 ) -> tuple[list[Document], int]:
+    conditions = [documents.c.tenant_id == tenant_id, *_conditions(wanted)]
+    query = _with_newest_version().where(*conditions)
+    total = (await connection.execute(select(func.count()).select_from(query.subquery()))).scalar_one()
+    page = query.order_by(*_order(wanted.sort)).limit(limit).offset(offset)
+    return [_document(row) for row in await connection.execute(page)], total
+
+
+def _conditions(wanted: DocumentFilter) -> list[ColumnElement[bool]]:
+    newest = document_versions.c
     conditions: list[ColumnElement[bool]] = [
-        documents.c.tenant_id == tenant_id,
         documents.c.chatbot_id == wanted.chatbot_id,
         documents.c.deleted_at.is_(None),
         or_(documents.c.visibility == Visibility.SHARED.value, documents.c.owner == wanted.asker),
     ]
-    if wanted.state is not None:
-        conditions.append(documents.c.state == wanted.state.value)
-    if wanted.title_contains:
-        conditions.append(func.strpos(func.lower(documents.c.title), wanted.title_contains.lower()) > 0)
-    total = (await connection.execute(select(func.count()).select_from(documents).where(*conditions))).scalar_one()
-    query = _with_newest_version().where(*conditions).order_by(documents.c.id.desc()).limit(limit).offset(offset)
-    return [_document(row) for row in await connection.execute(query)], total
+    if not wanted.sees_unapproved:
+        unapproved = [DocumentState.PENDING.value, DocumentState.REJECTED.value]
+        conditions.append(or_(documents.c.state.not_in(unapproved), documents.c.owner == wanted.asker))
+    exact = (
+        (documents.c.state, wanted.state),
+        (newest.approval, wanted.approval),
+        (documents.c.content_type, wanted.content_type),
+        (documents.c.category, wanted.category),
+        (documents.c.visibility, wanted.visibility),
+        (documents.c.source, wanted.source),
+        (documents.c.connector_id, wanted.connector_id),
+        (documents.c.external_id, wanted.external_id),
+    )
+    conditions += [column == value for column, value in exact if value is not None]
+    for word in (wanted.words or "").lower().split():
+        haystack = func.lower(
+            documents.c.title + " " + documents.c.file_name + " " + func.array_to_string(documents.c.tags, " ")
+        )
+        conditions.append(func.strpos(haystack, word) > 0)
+    if wanted.tag is not None:
+        conditions.append(documents.c.tags.any_() == wanted.tag)
+    if wanted.language is not None:
+        conditions.append(newest.languages.any_() == wanted.language)
+    if wanted.min_quality is not None:
+        conditions.append(newest.quality_score >= wanted.min_quality)
+    if wanted.uploaded_after is not None:
+        conditions.append(documents.c.created_at >= wanted.uploaded_after)
+    if wanted.uploaded_before is not None:
+        conditions.append(documents.c.created_at < wanted.uploaded_before)
+    return conditions
+
+
+def _order(sort: DocumentSort) -> list[ColumnElement[Any]]:
+    """Ties by id, so that pages neither repeat nor skip a document."""
+    first: dict[DocumentSort, list[ColumnElement[Any]]] = {
+        DocumentSort.NEWEST: [],
+        DocumentSort.OLDEST: [documents.c.id.asc()],
+        DocumentSort.TITLE: [func.lower(documents.c.title)],
+        DocumentSort.SIZE: [document_versions.c.size_bytes.desc()],
+        DocumentSort.QUALITY: [document_versions.c.quality_score.asc().nulls_last()],
+    }
+    return [*first[sort], documents.c.id.desc()]
+
+
+async def list_document_ids(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> list[UUID]:
+    """All documents of a chatbot that are not deleted, oldest first."""
+    query = (
+        select(documents.c.id)
+        .where(
+            documents.c.tenant_id == tenant_id, documents.c.chatbot_id == chatbot_id, documents.c.deleted_at.is_(None)
+        )
+        .order_by(documents.c.id)
+    )
+    return list((await connection.execute(query)).scalars())
+
+
+async def count_by_state(
+    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, asker: str
+) -> dict[str, int]:
+    """How many documents are in which state: the shared ones and the asker's own."""
+    query = (
+        select(documents.c.state, func.count().label("number"))
+        .where(
+            documents.c.tenant_id == tenant_id,
+            documents.c.chatbot_id == chatbot_id,
+            documents.c.deleted_at.is_(None),
+            or_(documents.c.visibility == Visibility.SHARED.value, documents.c.owner == asker),
+        )
+        .group_by(documents.c.state)
+    )
+    return {row.state: row.number for row in await connection.execute(query)}
+
+
+async def update_labels(
+    connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, values: dict[str, Any]
+) -> None:
+    """Change category, tags, content type or metadata, of the document and of its newest version alike."""
+    await connection.execute(
+        update(documents)
+        .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
+        .values(**values, updated_at=now())
+    )
+    newest = (
+        select(func.max(document_versions.c.number))
+        .where(document_versions.c.tenant_id == tenant_id, document_versions.c.document_id == document_id)
+        .scalar_subquery()
+    )
+    described = document_versions.c.described_as.op("||")(literal(values, document_versions.c.described_as.type))
+    await connection.execute(
+        update(document_versions)
+        .where(
+            document_versions.c.tenant_id == tenant_id,
+            document_versions.c.document_id == document_id,
+            document_versions.c.number == newest,
+        )
+        .values(described_as=described)
+    )
 
 
 async def set_document_state(
@@ -151,6 +363,21 @@ async def set_document_state(
         update(documents)
         .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id, documents.c.deleted_at.is_(None))
         .values(state=state.value, updated_at=now())
+    )
+
+
+async def mark_processing(connection: AsyncConnection, *, tenant_id: UUID, document_ids: Sequence[UUID]) -> None:
+    """Documents that nobody can find yet are now being read."""
+    await connection.execute(
+        update(documents)
+        .where(
+            documents.c.tenant_id == tenant_id,
+            documents.c.id.in_(document_ids),
+            documents.c.deleted_at.is_(None),
+            documents.c.live_version_id.is_(None),
+            documents.c.state == DocumentState.QUEUED.value,
+        )
+        .values(state=DocumentState.PROCESSING.value, updated_at=now())
     )
 
 
@@ -179,6 +406,44 @@ async def make_live(connection: AsyncConnection, *, tenant_id: UUID, version: Do
     return changed.rowcount == 1
 
 
+async def make_first_versions_live(
+    connection: AsyncConnection, *, tenant_id: UUID, version_ids: Sequence[UUID]
+) -> list[UUID]:
+    """The same for first versions of many documents in one statement: those that are approved and not deleted."""
+    described = document_versions.c.described_as
+    changed = await connection.execute(
+        update(documents)
+        .where(
+            documents.c.tenant_id == tenant_id,
+            documents.c.id == document_versions.c.document_id,
+            documents.c.deleted_at.is_(None),
+            documents.c.live_version_id.is_(None),
+            document_versions.c.tenant_id == tenant_id,
+            document_versions.c.id.in_(version_ids),
+            document_versions.c.number == 1,
+            document_versions.c.approval == Approval.APPROVED.value,
+            document_versions.c.state == VersionState.CHUNKED.value,
+        )
+        .values(
+            live_version_id=document_versions.c.id,
+            title=described["title"].astext,
+            file_name=described["file_name"].astext,
+            metadata=described["metadata"],
+            state=DocumentState.READY.value,
+            updated_at=now(),
+        )
+        .returning(document_versions.c.id)
+    )
+    live = list(changed.scalars())
+    if live:
+        await connection.execute(
+            update(document_versions)
+            .where(document_versions.c.tenant_id == tenant_id, document_versions.c.id.in_(live))
+            .values(state=VersionState.READY.value, ready_at=now(), error_code=None, error_message=None)
+        )
+    return live
+
+
 async def mark_deleted(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> None:
     """From the commit on no search finds any version of it; its rows and its file are purged by a job."""
     await connection.execute(
@@ -191,6 +456,20 @@ async def mark_deleted(connection: AsyncConnection, *, tenant_id: UUID, document
             external_id=None,
             updated_at=now(),
         )
+    )
+
+
+async def forget_deleted(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> None:
+    """Empty what still says something of a deleted document: its title, names, labels and reports."""
+    await connection.execute(
+        update(documents)
+        .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id, documents.c.deleted_at.is_not(None))
+        .values(title="", file_name="", category="", tags=[], metadata={}, source_url=None)
+    )
+    await connection.execute(
+        update(document_versions)
+        .where(document_versions.c.tenant_id == tenant_id, document_versions.c.document_id == document_id)
+        .values(described_as={}, quality={}, pii={}, signature=None, error_message=None, approval_reason=None)
     )
 
 
@@ -224,12 +503,27 @@ async def update_version(
     )
 
 
+async def find_version_number(
+    connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, number: int
+) -> DocumentVersion | None:
+    query = select(document_versions).where(
+        document_versions.c.tenant_id == tenant_id,
+        document_versions.c.document_id == document_id,
+        document_versions.c.number == number,
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _version(row)
+
+
 async def list_blob_keys(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> list[str]:
-    """The keys of all files of a chatbot, those of deleted documents too."""
-    query = select(document_versions.c.blob_key).where(
+    """The keys of all files and pictures of a chatbot, those of deleted documents too."""
+    files = select(document_versions.c.blob_key).where(
         document_versions.c.tenant_id == tenant_id, document_versions.c.chatbot_id == chatbot_id
     )
-    return [row.blob_key for row in await connection.execute(query)]
+    pictures = select(document_images.c.blob_key).where(
+        document_images.c.tenant_id == tenant_id, document_images.c.chatbot_id == chatbot_id
+    )
+    return sorted((await connection.execute(files.union(pictures))).scalars())
 
 
 async def list_live_languages(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> list[str]:
@@ -274,6 +568,8 @@ async def replace_chunks(
             "end_offset": chunk.end_offset,
             "token_count": chunk.token_count,
             "content_hash": chunk.content_hash,
+            "image_ids": list(chunk.image_ids),
+            "provenance": chunk.provenance,
         }
         for chunk in new
     ]
@@ -288,6 +584,15 @@ async def list_chunks(connection: AsyncConnection, *, tenant_id: UUID, version_i
         .order_by(chunks.c.ordinal)
     )
     return [_chunk(row) for row in await connection.execute(query)]
+
+
+async def page_of_chunks(
+    connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID, limit: int, offset: int
+) -> tuple[list[Chunk], int]:
+    of_version = (chunks.c.tenant_id == tenant_id, chunks.c.version_id == version_id)
+    total = (await connection.execute(select(func.count()).select_from(chunks).where(*of_version))).scalar_one()
+    query = select(chunks).where(*of_version).order_by(chunks.c.ordinal).limit(limit).offset(offset)
+    return [_chunk(row) for row in await connection.execute(query)], total
 
 
 async def delete_chunks(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
@@ -339,6 +644,229 @@ async def list_live_chunks(
     }
 
 
+# ---- pages and pictures
+
+
+async def replace_pages(
+    connection: AsyncConnection, new: Sequence[StoredPage], *, tenant_id: UUID, version_id: UUID
+) -> None:
+    await delete_pages(connection, tenant_id=tenant_id, version_id=version_id)
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "version_id": version_id,
+            "ordinal": page.ordinal,
+            "number": page.number,
+            "text": page.text,
+            "start_offset": page.start_offset,
+            "ocr": page.ocr,
+            "confidence": page.confidence,
+        }
+        for page in new
+    ]
+    for start in range(0, len(rows), 200):
+        await connection.execute(insert(document_pages), rows[start : start + 200])
+
+
+async def list_pages(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> list[StoredPage]:
+    query = (
+        select(document_pages)
+        .where(document_pages.c.tenant_id == tenant_id, document_pages.c.version_id == version_id)
+        .order_by(document_pages.c.ordinal)
+    )
+    return [_page(row) for row in await connection.execute(query)]
+
+
+async def find_page(
+    connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID, number: int
+) -> StoredPage | None:
+    """Page `number`, from 1; in a format without pages the parts are counted."""
+    query = (
+        select(document_pages)
+        .where(
+            document_pages.c.tenant_id == tenant_id,
+            document_pages.c.version_id == version_id,
+            func.coalesce(document_pages.c.number, document_pages.c.ordinal + 1) == number,
+        )
+        .limit(1)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _page(row)
+
+
+async def delete_pages(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
+    await connection.execute(
+        delete(document_pages).where(document_pages.c.tenant_id == tenant_id, document_pages.c.version_id == version_id)
+    )
+
+
+async def insert_images(
+    connection: AsyncConnection, new: Sequence[DocumentImage], *, tenant_id: UUID, chatbot_id: UUID
+) -> None:
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "chatbot_id": chatbot_id,
+            "id": image.id,
+            "document_id": image.document_id,
+            "version_id": image.version_id,
+            "ordinal": image.ordinal,
+            "page": image.page,
+            "blob_key": image.blob_key,
+            "mime_type": image.mime_type,
+            "width": image.width,
+            "height": image.height,
+            "size_bytes": image.size_bytes,
+            "description": image.description,
+        }
+        for image in new
+    ]
+    if rows:
+        await connection.execute(insert(document_images), rows)
+
+
+async def list_images(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> list[DocumentImage]:
+    query = (
+        select(document_images)
+        .where(document_images.c.tenant_id == tenant_id, document_images.c.version_id == version_id)
+        .order_by(document_images.c.ordinal)
+    )
+    return [_image(row) for row in await connection.execute(query)]
+
+
+async def find_live_image(
+    connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, image_id: UUID
+) -> DocumentImage | None:
+    """A picture of the version that searches find; pictures of replaced and deleted versions are gone."""
+    query = (
+        select(document_images)
+        .join(
+            documents,
+            and_(
+                documents.c.tenant_id == document_images.c.tenant_id,
+                documents.c.id == document_images.c.document_id,
+                documents.c.live_version_id == document_images.c.version_id,
+            ),
+        )
+        .where(
+            document_images.c.tenant_id == tenant_id,
+            document_images.c.document_id == document_id,
+            document_images.c.id == image_id,
+        )
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _image(row)
+
+
+async def delete_images(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
+    await connection.execute(
+        delete(document_images).where(
+            document_images.c.tenant_id == tenant_id, document_images.c.version_id == version_id
+        )
+    )
+
+
+# ---- blobs
+
+
+async def list_kept_blobs(
+    connection: AsyncConnection, *, tenant_id: UUID, after: str, limit: int
+) -> list[tuple[str, str | None]]:
+    """Keys of the files and pictures of documents that are not deleted, the next ones after `after` in their order.
+
+    With the SHA-256 of a file's content as in its row; None for a picture.
+    """
+    files = _of_kept_documents(document_versions, document_versions.c.content_hash, tenant_id=tenant_id)
+    pictures = _of_kept_documents(document_images, cast(null(), Text), tenant_id=tenant_id)
+    both = union(files, pictures).subquery()
+    query = select(both).where(both.c.blob_key > after).order_by(both.c.blob_key).limit(limit)
+    return [(row.blob_key, row.content_hash) for row in await connection.execute(query)]
+
+
+async def is_blob_kept(connection: AsyncConnection, *, tenant_id: UUID, blob_key: str) -> bool:
+    """Whether a document that is not deleted has this file or picture."""
+    nothing = cast(null(), Text)
+    found = (
+        _of_kept_documents(table, nothing, tenant_id=tenant_id).where(table.c.blob_key == blob_key)
+        for table in (document_versions, document_images)
+    )
+    return (await connection.execute(union(*found).limit(1))).first() is not None
+
+
+def _of_kept_documents(table: Table, content_hash: ColumnElement[Any], *, tenant_id: UUID) -> Select[Any]:
+    return (
+        select(table.c.blob_key, content_hash.label("content_hash"))
+        .join(documents, and_(documents.c.tenant_id == table.c.tenant_id, documents.c.id == table.c.document_id))
+        .where(table.c.tenant_id == tenant_id, documents.c.deleted_at.is_(None))
+    )
+
+
+# ---- near-duplicates
+
+
+async def replace_bands(
+    connection: AsyncConnection, bands: Sequence[int], *, tenant_id: UUID, chatbot_id: UUID, version_id: UUID
+) -> None:
+    await delete_bands(connection, tenant_id=tenant_id, version_id=version_id)
+    rows = [
+        {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "band": band, "version_id": version_id}
+        for band in sorted(set(bands))
+    ]
+    if rows:
+        await connection.execute(insert(document_bands), rows)
+
+
+async def delete_bands(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
+    await connection.execute(
+        delete(document_bands).where(document_bands.c.tenant_id == tenant_id, document_bands.c.version_id == version_id)
+    )
+
+
+async def find_similar(
+    connection: AsyncConnection,
+    bands: Sequence[int],
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID,
+    document_id: UUID,
+    owner: str,
+    limit: int,
+) -> list[SimilarVersion]:
+    """Live shared documents, or those of the same owner, that share a band; the most shared bands first."""
+    if not bands:
+        return []
+    shared = (
+        select(document_bands.c.version_id, func.count().label("bands"))
+        .where(
+            document_bands.c.tenant_id == tenant_id,
+            document_bands.c.chatbot_id == chatbot_id,
+            document_bands.c.band.in_(bands),
+        )
+        .group_by(document_bands.c.version_id)
+        .order_by(func.count().desc(), document_bands.c.version_id)
+        .limit(limit)
+        .subquery()
+    )
+    query = (
+        select(documents.c.id, documents.c.title, document_versions.c.signature)
+        .join(shared, shared.c.version_id == documents.c.live_version_id)
+        .join(
+            document_versions,
+            and_(document_versions.c.tenant_id == tenant_id, document_versions.c.id == shared.c.version_id),
+        )
+        .where(
+            documents.c.tenant_id == tenant_id,
+            documents.c.id != document_id,
+            document_versions.c.signature.is_not(None),
+            or_(documents.c.visibility == Visibility.SHARED.value, documents.c.owner == owner),
+        )
+    )
+    return [
+        SimilarVersion(document_id=row.id, title=row.title, signature=row.signature)
+        for row in await connection.execute(query)
+    ]
+
+
 # ---- rows to entities
 
 
@@ -352,7 +880,9 @@ def _with_newest_version() -> Select[Any]:
         .correlate(documents)
         .scalar_subquery()
     )
-    version_columns = [column.label(f"version_{column.name}") for column in document_versions.c]
+    version_columns = [
+        column.label(f"version_{column.name}") for column in document_versions.c if column.name != "signature"
+    ]
     return select(documents, *version_columns).join(
         document_versions,
         and_(
@@ -378,6 +908,9 @@ def _document(row: Row[Any]) -> Document:
         owner=row.owner,
         state=DocumentState(row.state),
         live_version_id=row.live_version_id,
+        source=Source(row.source),
+        source_url=row.source_url,
+        connector_id=row.connector_id,
         metadata=row.metadata,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -408,6 +941,16 @@ def _version(row: Row[Any], *, prefix: str = "") -> DocumentVersion:
         error_message=values[f"{prefix}error_message"],
         created_at=values[f"{prefix}created_at"],
         ready_at=values[f"{prefix}ready_at"],
+        uploaded_by=values[f"{prefix}uploaded_by"],
+        approval=Approval(values[f"{prefix}approval"]),
+        approval_reason=values[f"{prefix}approval_reason"],
+        decided_by=values[f"{prefix}decided_by"],
+        decided_at=values[f"{prefix}decided_at"],
+        made_from=values[f"{prefix}made_from"],
+        reuse_vectors=values[f"{prefix}reuse_vectors"],
+        reused_chunks=values[f"{prefix}reused_chunks"],
+        quality_score=values[f"{prefix}quality_score"],
+        pii=values[f"{prefix}pii"],
     )
 
 
@@ -426,4 +969,33 @@ def _chunk(row: Row[Any]) -> Chunk:
         end_offset=row.end_offset,
         token_count=row.token_count,
         content_hash=row.content_hash,
+        image_ids=tuple(row.image_ids),
+        provenance=row.provenance,
+    )
+
+
+def _page(row: Row[Any]) -> StoredPage:
+    return StoredPage(
+        ordinal=row.ordinal,
+        number=row.number,
+        text=row.text,
+        start_offset=row.start_offset,
+        ocr=row.ocr,
+        confidence=row.confidence,
+    )
+
+
+def _image(row: Row[Any]) -> DocumentImage:
+    return DocumentImage(
+        id=row.id,
+        document_id=row.document_id,
+        version_id=row.version_id,
+        ordinal=row.ordinal,
+        page=row.page,
+        blob_key=row.blob_key,
+        mime_type=row.mime_type,
+        width=row.width,
+        height=row.height,
+        size_bytes=row.size_bytes,
+        description=row.description,
     )

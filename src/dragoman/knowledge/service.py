@@ -1,54 +1,103 @@
-"""Registering, showing and deleting documents. Reading them is the business of `ingestion`."""
+"""Documents: registering, showing, versions, approval, deleting. Reading them is the business of `ingestion`."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.deps import Deps
+from dragoman.jobs import groups
 from dragoman.jobs import repository as jobs_repository
 from dragoman.jobs import service as jobs
 from dragoman.jobs.entities import Job, Priority, Progress
-from dragoman.kit.clock import new_id
+from dragoman.jobs.errors import JobNotCancellableError, JobNotFoundError, JobNotRetryableError
+from dragoman.kit.clock import new_id, now
 from dragoman.kit.pagination import Page, PageRequest
 from dragoman.knowledge import repository
-from dragoman.knowledge.entities import Document, DocumentFilter, NewDocument, Visibility
-from dragoman.knowledge.errors import DocumentNotFoundError, ExternalIdTakenError
+from dragoman.knowledge.entities import (
+    Approval,
+    Chunk,
+    Document,
+    DocumentFilter,
+    DocumentImage,
+    DocumentState,
+    DocumentVersion,
+    NewDocument,
+    StoredPage,
+    VersionState,
+    Visibility,
+)
+from dragoman.knowledge.errors import (
+    DocumentNotFoundError,
+    DownloadForbiddenError,
+    ExternalIdTakenError,
+    ImageNotFoundError,
+    NothingToCancelError,
+    NothingToDecideError,
+    NothingToRetryError,
+    PageNotFoundError,
+    StillReadingError,
+    VersionNotFoundError,
+)
+from dragoman.knowledge.publish import event_payload, forget_version, go_live, purge_later
+from dragoman.tenancy import audit
 from dragoman.tenancy import repository as tenancy_repository
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import require
-from dragoman.tenancy.entities import Caller, Permission
+from dragoman.tenancy.entities import AuditEvent, Caller, Permission
 from dragoman.tenancy.errors import DefaultChatbotError
-
-_log = structlog.get_logger(__name__)
 
 INGEST_DOCUMENT = "ingestion.ingest_document"
 PURGE_DOCUMENT = "knowledge.purge_document"
-PURGE_BLOBS = "knowledge.purge_blobs"
+
+_BEING_READ = frozenset({VersionState.STORED, VersionState.CHUNKED})
+
+
+# ---- registering
 
 
 async def register_document(
-    connection: AsyncConnection, new: NewDocument, *, tenant_id: UUID, priority: Priority
+    connection: AsyncConnection,
+    new: NewDocument,
+    *,
+    tenant_id: UUID,
+    priority: Priority,
+    replaces: Document | None = None,
+    group_id: UUID | None = None,
 ) -> tuple[Document, Job]:
     """Write the document, its version and the job that reads it; all three or nothing.
 
-    A document of the same `external_id` is replaced: it keeps serving its old version until the new one is ready.
+    `replaces`, or else the document of the same `external_id`, gets a new version: it keeps serving its old one until
+    the new one is ready.
 
     Raises:
         ExternalIdTakenError: that document is of another visibility, or private to somebody else.
     """
-    known = None
-    if new.external_id is not None:
+    known = replaces
+    if known is None and new.external_id is not None:
         known = await repository.find_by_external_id(
             connection, tenant_id=tenant_id, chatbot_id=new.chatbot_id, external_id=new.external_id
         )
         if known is not None and not _may_replace(known, new):
             raise ExternalIdTakenError
     document_id, version_id = known.id if known else new_id(), new_id()
-    payload = {"document_id": str(document_id), "version_id": str(version_id), "chatbot_id": str(new.chatbot_id)}
-    job = await jobs.enqueue(connection, tenant_id=tenant_id, kind=INGEST_DOCUMENT, payload=payload, priority=priority)
+    if known is not None:
+        await repository.lock_document(connection, tenant_id=tenant_id, document_id=known.id)
+    number = await _next_number(connection, tenant_id, document_id) if known else 1
+    job = await _enqueue_reading(
+        connection,
+        tenant_id=tenant_id,
+        chatbot_id=new.chatbot_id,
+        document_id=document_id,
+        version_id=version_id,
+        priority=priority,
+        group_id=group_id,
+    )
     if known is None:
         await repository.insert_document(connection, new, tenant_id=tenant_id, document_id=document_id)
     await repository.insert_version(
@@ -57,13 +106,13 @@ async def register_document(
         tenant_id=tenant_id,
         document_id=document_id,
         version_id=version_id,
-        number=known.newest.number + 1 if known else 1,
+        number=number,
         job_id=job.id,
     )
-    await jobs.emit(
-        connection, tenant_id=tenant_id, topic="document.registered", payload={"document_id": str(document_id)}
-    )
-    return await _get(connection, tenant_id, document_id), job
+    await _queue_if_not_live(connection, known)
+    document = await _get(connection, tenant_id, document_id)
+    await jobs.emit(connection, tenant_id=tenant_id, topic="document.registered", payload=event_payload(document))
+    return document, job
 
 
 def _may_replace(known: Document, new: NewDocument) -> bool:
@@ -72,15 +121,72 @@ def _may_replace(known: Document, new: NewDocument) -> bool:
     return known.visibility is new.visibility and own
 
 
+async def _next_number(connection: AsyncConnection, tenant_id: UUID, document_id: UUID) -> int:
+    versions = await repository.list_versions(connection, tenant_id=tenant_id, document_id=document_id)
+    return max(version.number for version in versions) + 1
+
+
+async def _enqueue_reading(
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID,
+    document_id: UUID,
+    version_id: UUID,
+    priority: Priority,
+    group_id: UUID | None = None,
+) -> Job:
+    payload = {"document_id": str(document_id), "version_id": str(version_id), "chatbot_id": str(chatbot_id)}
+    return await jobs.enqueue(
+        connection,
+        tenant_id=tenant_id,
+        kind=INGEST_DOCUMENT,
+        payload=payload,
+        priority=priority,
+        group_id=group_id,
+        subject_id=document_id,
+    )
+
+
+async def _queue_if_not_live(connection: AsyncConnection, document: Document | None) -> None:
+    """A document that nobody finds yet waits again; one that serves an older version stays `ready`."""
+    if document is not None and document.live_version_id is None:
+        await repository.set_document_state(
+            connection, tenant_id=document.tenant_id, document_id=document.id, state=DocumentState.QUEUED
+        )
+
+
+# ---- showing
+
+
 async def get_document(connection: AsyncConnection, caller: Caller, document_id: UUID) -> Document:
     """A document the caller may see.
 
     Raises:
-        DocumentNotFoundError: there is none, it is deleted, or it is private to somebody else.
+        DocumentNotFoundError: there is none, it is deleted, private to somebody else, or not approved.
     """
     document = await _get(connection, caller.tenant_id, document_id)
-    if document.visibility is Visibility.PRIVATE and document.owner != caller.asker:
+    if document.owner == caller.asker:
+        return document
+    unapproved = document.state in (DocumentState.PENDING, DocumentState.REJECTED)
+    if document.visibility is Visibility.PRIVATE or (unapproved and not may_manage(caller)):
         raise DocumentNotFoundError
+    return document
+
+
+def may_manage(caller: Caller) -> bool:
+    return Permission.MANAGE_DOCUMENTS in caller.permissions
+
+
+async def get_own_document(connection: AsyncConnection, caller: Caller, document_id: UUID) -> Document:
+    """A document the caller may change: one's own private one, or a shared one for those who manage documents.
+
+    Raises:
+        DocumentNotFoundError, ForbiddenError.
+    """
+    document = await get_document(connection, caller, document_id)
+    if document.owner != caller.asker or document.visibility is Visibility.SHARED:
+        require(caller, Permission.MANAGE_DOCUMENTS)
     return document
 
 
@@ -95,12 +201,441 @@ async def get_document_with_job(deps: Deps, caller: Caller, document_id: UUID) -
 
 
 async def list_documents(deps: Deps, caller: Caller, *, wanted: DocumentFilter, page: PageRequest) -> Page[Document]:
-    """The documents wanted that the caller may see, newest first."""
+    """The documents wanted that the caller may see, in the order wanted."""
     async with deps.database.transaction(caller.tenant_id) as connection:
         items, total = await repository.list_documents(
-            connection, tenant_id=caller.tenant_id, wanted=wanted, limit=page.limit, offset=page.offset
+            connection,
+            tenant_id=caller.tenant_id,
+            wanted=replace(wanted, asker=caller.asker, sees_unapproved=may_manage(caller)),
+            limit=page.limit,
+            offset=page.offset,
         )
     return Page(items=items, total=total, limit=page.limit, offset=page.offset)
+
+
+async def count_documents(deps: Deps, caller: Caller, chatbot_id: UUID) -> dict[str, int]:
+    """How many documents of a chatbot that the caller may see are in which state."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        return await repository.count_by_state(
+            connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id, asker=caller.asker
+        )
+
+
+async def list_versions(deps: Deps, caller: Caller, document_id: UUID) -> tuple[Document, list[DocumentVersion]]:
+    """A document and all its versions, newest first. Raises DocumentNotFoundError."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_document(connection, caller, document_id)
+        versions = await repository.list_versions(connection, tenant_id=caller.tenant_id, document_id=document_id)
+    return document, versions[::-1]
+
+
+async def list_chunks(deps: Deps, caller: Caller, document_id: UUID, *, page: PageRequest) -> Page[Chunk]:
+    """The chunks that searches find; of a document that is not live, those of its newest version, for who may change it.
+
+    Raises:
+        DocumentNotFoundError
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_document(connection, caller, document_id)
+        items, total = await repository.page_of_chunks(
+            connection,
+            tenant_id=caller.tenant_id,
+            version_id=document.live_version_id or document.newest.id,
+            limit=page.limit,
+            offset=page.offset,
+        )
+    return Page(items=items, total=total, limit=page.limit, offset=page.offset)
+
+
+async def get_page(deps: Deps, caller: Caller, document_id: UUID, number: int) -> StoredPage:
+    """A page of the live version (else of the newest) as it was read. Raises DocumentNotFoundError, PageNotFoundError."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_document(connection, caller, document_id)
+        page = await repository.find_page(
+            connection,
+            tenant_id=caller.tenant_id,
+            version_id=document.live_version_id or document.newest.id,
+            number=number,
+        )
+    if page is None:
+        raise PageNotFoundError
+    return page
+
+
+async def open_image(
+    deps: Deps, caller: Caller, document_id: UUID, image_id: UUID
+) -> tuple[DocumentImage, AsyncIterator[bytes]]:
+    """A picture of the live version and its bytes. Raises DocumentNotFoundError, ImageNotFoundError."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        await get_document(connection, caller, document_id)
+        image = await repository.find_live_image(
+            connection, tenant_id=caller.tenant_id, document_id=document_id, image_id=image_id
+        )
+    if image is None:
+        raise ImageNotFoundError
+    return image, deps.blob_store.read(image.blob_key)
+
+
+async def open_original(
+    deps: Deps, caller: Caller, document_id: UUID, number: int | None
+) -> tuple[Document, DocumentVersion, AsyncIterator[bytes]]:
+    """The original file of a version (None: the live one, else the newest) and its bytes. The access is audited.
+
+    Raises:
+        DocumentNotFoundError, VersionNotFoundError.
+        DownloadForbiddenError: the chatbot keeps originals to those who manage documents, personal data is masked in
+            it, or another version than the live one is wanted.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_document(connection, caller, document_id)
+        version = await _version_to_open(connection, document, number)
+        if not may_manage(caller) and document.owner != caller.asker:
+            chatbot = await tenancy.get_chatbot(connection, caller, document.chatbot_id)
+            settings = tenancy.settings_of(chatbot)
+            if not settings.downloads or settings.pii == "mask" or version.id != document.live_version_id:
+                raise DownloadForbiddenError
+        await audit.record(
+            connection,
+            caller,
+            "document.downloaded",
+            subject_type="document",
+            subject_id=document.id,
+            version=version.number,
+        )
+    return document, version, deps.blob_store.read(version.blob_key)
+
+
+async def _version_to_open(connection: AsyncConnection, document: Document, number: int | None) -> DocumentVersion:
+    if number is None:
+        live = document.live_version_id
+        found = (
+            await repository.find_version(connection, tenant_id=document.tenant_id, version_id=live) if live else None
+        )
+        return found or document.newest
+    found = await repository.find_version_number(
+        connection, tenant_id=document.tenant_id, document_id=document.id, number=number
+    )
+    if found is None:
+        raise VersionNotFoundError
+    return found
+
+
+async def list_history(deps: Deps, caller: Caller, document_id: UUID, *, page: PageRequest) -> Page[AuditEvent]:
+    """What was done to a document, newest first.
+
+    Raises:
+        DocumentNotFoundError, ForbiddenError: not one's own, and the caller may not manage documents.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        await get_own_document(connection, caller, document_id)
+        items, total = await tenancy_repository.list_audit_events(
+            connection, tenant_id=caller.tenant_id, subject_id=document_id, limit=page.limit, offset=page.offset
+        )
+    return Page(items=items, total=total, limit=page.limit, offset=page.offset)
+
+
+# ---- changing
+
+
+async def change_labels(
+    deps: Deps,
+    caller: Caller,
+    document_id: UUID,
+    *,
+    content_type: str | None = None,
+    category: str | None = None,
+    tags: Sequence[str] | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Document:
+    """Change what a document is filed under; None leaves as it is. Searches filter by the new labels at once.
+
+    Raises:
+        DocumentNotFoundError, ForbiddenError.
+    """
+    given: dict[str, Any] = {"content_type": content_type, "category": category, "metadata": metadata}
+    values = {name: value for name, value in given.items() if value is not None}
+    if tags is not None:
+        values["tags"] = list(tags)
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_own_document(connection, caller, document_id)
+        if not values:
+            return document
+        await repository.update_labels(connection, tenant_id=caller.tenant_id, document_id=document_id, values=values)
+        await tenancy_repository.raise_knowledge_revision(
+            connection, tenant_id=caller.tenant_id, chatbot_id=document.chatbot_id
+        )
+        await audit.record(
+            connection,
+            caller,
+            "document.labelled",
+            subject_type="document",
+            subject_id=document_id,
+            labels=sorted(values),
+        )
+        return await _get(connection, caller.tenant_id, document_id)
+
+
+async def read_again(
+    deps: Deps,
+    caller: Caller,
+    document_id: UUID,
+    *,
+    number: int | None = None,
+    title: str | None = None,
+    reuse_vectors: bool = True,
+    priority: Priority = Priority.USER,
+    group_id: UUID | None = None,
+) -> Document:
+    """Make a new version of a stored file without an upload: to re-chunk, to re-embed, to restore, to rename.
+
+    The document serves its present version until the new one is ready.
+
+    Args:
+        number: the version whose file is read again; None for the newest.
+        title: a new title; None keeps that of the version.
+        reuse_vectors: take over the vectors of chunks that come out the same; False embeds all anew.
+
+    Raises:
+        DocumentNotFoundError, VersionNotFoundError, ForbiddenError.
+        StillReadingError: the newest version is not finished.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_own_document(connection, caller, document_id)
+        await repository.lock_document(connection, tenant_id=caller.tenant_id, document_id=document_id)
+        if document.newest.state in _BEING_READ:
+            raise StillReadingError
+        version = document.newest if number is None else await _version_to_open(connection, document, number)
+        described = dict(version.described_as)
+        if title is not None:
+            described |= {"title": title, "metadata": {**described["metadata"], "title_given": True}}
+        chatbot = await tenancy.get_chatbot(connection, caller, document.chatbot_id)
+        version_id = new_id()
+        job = await _enqueue_reading(
+            connection,
+            tenant_id=caller.tenant_id,
+            chatbot_id=document.chatbot_id,
+            document_id=document_id,
+            version_id=version_id,
+            priority=priority,
+            group_id=group_id,
+        )
+        same_text_as_live = version.id == document.live_version_id and title is None
+        await repository.insert_version_made_from(
+            connection,
+            version,
+            tenant_id=caller.tenant_id,
+            chatbot_id=document.chatbot_id,
+            version_id=version_id,
+            number=await _next_number(connection, caller.tenant_id, document_id),
+            job_id=job.id,
+            described_as=described,
+            uploaded_by=caller.asker,
+            approval=Approval.APPROVED
+            if same_text_as_live
+            else approval_needed(tenancy.settings_of(chatbot).moderation, document.visibility),
+            reuse_vectors=reuse_vectors,
+        )
+        await _queue_if_not_live(connection, document)
+        await audit.record(
+            connection,
+            caller,
+            "document.read_again" if number is None else "document.restored",
+            subject_type="document",
+            subject_id=document_id,
+            from_version=version.number,
+        )
+        document = await _get(connection, caller.tenant_id, document_id)
+        await jobs.emit(
+            connection, tenant_id=caller.tenant_id, topic="document.registered", payload=event_payload(document)
+        )
+    await jobs.announce_many(deps.sender, [job])
+    return document
+
+
+def approval_needed(moderation: str, visibility: Visibility) -> Approval:
+    """A private document is read by its owner alone and waits for nobody."""
+    waits = moderation == "review" and visibility is Visibility.SHARED
+    return Approval.PENDING if waits else Approval.APPROVED
+
+
+async def cancel_reading(deps: Deps, caller: Caller, document_id: UUID) -> Document:
+    """Stop the reading of the newest version; an older one goes on serving.
+
+    Raises:
+        DocumentNotFoundError, ForbiddenError.
+        NothingToCancelError: it is not being read.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_own_document(connection, caller, document_id)
+        if document.newest.state not in _BEING_READ or document.newest.job_id is None:
+            raise NothingToCancelError
+        try:
+            await groups.cancel_job(
+                connection, deps.job_kinds, tenant_id=caller.tenant_id, job_id=document.newest.job_id
+            )
+        except (JobNotFoundError, JobNotCancellableError) as error:
+            raise NothingToCancelError from error
+        await audit.record(connection, caller, "document.cancelled", subject_type="document", subject_id=document_id)
+        return await _get(connection, caller.tenant_id, document_id)
+
+
+async def record_cancelled(
+    deps: Deps, connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, version_id: UUID
+) -> None:
+    """Write on a version, whose job was cancelled, that nobody reads it any more. Does nothing once it is read."""
+    await repository.lock_document(connection, tenant_id=tenant_id, document_id=document_id)
+    version = await repository.find_version(connection, tenant_id=tenant_id, version_id=version_id)
+    document = await repository.find_document(connection, tenant_id=tenant_id, document_id=document_id)
+    if version is None or document is None or version.state not in _BEING_READ:
+        return
+    if version.state is not VersionState.STORED:
+        await forget_version(deps, connection, tenant_id=tenant_id, version_id=version_id)
+    await repository.update_version(
+        connection,
+        tenant_id=tenant_id,
+        version_id=version_id,
+        values={"state": VersionState.CANCELLED.value, "chunk_count": 0, "token_count": 0},
+    )
+    if document.live_version_id is None:
+        await repository.set_document_state(
+            connection, tenant_id=tenant_id, document_id=document_id, state=DocumentState.CANCELLED
+        )
+    await jobs.emit(
+        connection,
+        tenant_id=tenant_id,
+        topic="document.cancelled",
+        payload={**event_payload(document), "state": DocumentState.CANCELLED.value},
+    )
+
+
+async def record_retried(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, version_id: UUID) -> None:
+    """The job of a version that failed or was cancelled will run again: the version waits as on the first day."""
+    await repository.lock_document(connection, tenant_id=tenant_id, document_id=document_id)
+    version = await repository.find_version(connection, tenant_id=tenant_id, version_id=version_id)
+    if version is None or version.state not in (VersionState.FAILED, VersionState.CANCELLED):
+        return
+    values = {"state": VersionState.STORED.value, "error_code": None, "error_message": None}
+    await repository.update_version(connection, tenant_id=tenant_id, version_id=version_id, values=values)
+    await _queue_if_not_live(
+        connection, await repository.find_document(connection, tenant_id=tenant_id, document_id=document_id)
+    )
+
+
+async def retry_reading(deps: Deps, caller: Caller, document_id: UUID) -> Document:
+    """Read a version whose reading failed or was cancelled once more, from the stored file.
+
+    Raises:
+        DocumentNotFoundError, ForbiddenError.
+        NothingToRetryError: it neither failed nor was cancelled.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_own_document(connection, caller, document_id)
+        newest = document.newest
+        if newest.state not in (VersionState.FAILED, VersionState.CANCELLED):
+            raise NothingToRetryError
+        try:
+            job = await groups.retry_job(
+                connection, deps.job_kinds, tenant_id=caller.tenant_id, job_id=newest.job_id or newest.id
+            )
+        except (JobNotFoundError, JobNotRetryableError):  # swept, or part of a bulk import that was cancelled
+            job = await _enqueue_reading(
+                connection,
+                tenant_id=caller.tenant_id,
+                chatbot_id=document.chatbot_id,
+                document_id=document_id,
+                version_id=newest.id,
+                priority=Priority.USER,
+            )
+            await repository.update_version(
+                connection, tenant_id=caller.tenant_id, version_id=newest.id, values={"job_id": job.id}
+            )
+            await record_retried(connection, tenant_id=caller.tenant_id, document_id=document_id, version_id=newest.id)
+        await audit.record(connection, caller, "document.retried", subject_type="document", subject_id=document_id)
+        document = await _get(connection, caller.tenant_id, document_id)
+    await jobs.announce_many(deps.sender, [job])
+    return document
+
+
+# ---- approval
+
+
+async def approve(deps: Deps, caller: Caller, document_id: UUID) -> Document:
+    """Let searches find the version that waits, from this commit on (or as soon as it is read).
+
+    Raises:
+        DocumentNotFoundError, ForbiddenError, NothingToDecideError.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        version = await _decide(connection, caller, document_id, Approval.APPROVED, reason=None)
+        announce: list[Job] = []
+        if version.state is VersionState.INDEXED:
+            announce = await go_live(
+                deps, connection, tenant_id=caller.tenant_id, version=replace(version, approval=Approval.APPROVED)
+            )
+        document = await _get(connection, caller.tenant_id, document_id)
+        await jobs.emit(
+            connection, tenant_id=caller.tenant_id, topic="document.approved", payload=event_payload(document)
+        )
+    await jobs.announce_many(deps.sender, announce)
+    return document
+
+
+async def reject(deps: Deps, caller: Caller, document_id: UUID, *, reason: str) -> Document:
+    """Keep the version that waits out of searches for good; its text is forgotten, the original file stays.
+
+    Raises:
+        DocumentNotFoundError, ForbiddenError, NothingToDecideError.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        version = await _decide(connection, caller, document_id, Approval.REJECTED, reason=reason)
+        announce: list[Job] = []
+        if version.state is VersionState.INDEXED:
+            announce = await forget_version(deps, connection, tenant_id=caller.tenant_id, version_id=version.id)
+        document = await _get(connection, caller.tenant_id, document_id)
+        if document.live_version_id is None:
+            await repository.set_document_state(
+                connection, tenant_id=caller.tenant_id, document_id=document_id, state=DocumentState.REJECTED
+            )
+            document = await _get(connection, caller.tenant_id, document_id)
+        await jobs.emit(
+            connection, tenant_id=caller.tenant_id, topic="document.rejected", payload=event_payload(document)
+        )
+    await jobs.announce_many(deps.sender, announce)
+    return document
+
+
+async def _decide(
+    connection: AsyncConnection, caller: Caller, document_id: UUID, approval: Approval, *, reason: str | None
+) -> DocumentVersion:
+    """Write the decision on the version that waits; the version as it was before."""
+    require(caller, Permission.MANAGE_DOCUMENTS)
+    await get_document(connection, caller, document_id)
+    await repository.lock_document(connection, tenant_id=caller.tenant_id, document_id=document_id)
+    document = await _get(connection, caller.tenant_id, document_id)
+    version = document.newest
+    waits = version.state in _BEING_READ or version.state is VersionState.INDEXED
+    if version.approval is not Approval.PENDING or not waits:
+        raise NothingToDecideError
+    values = {
+        "approval": approval.value,
+        "approval_reason": reason,
+        "decided_by": caller.asker,
+        "decided_at": now(),
+    }
+    await repository.update_version(connection, tenant_id=caller.tenant_id, version_id=version.id, values=values)
+    await audit.record(
+        connection,
+        caller,
+        f"document.{approval.value}",
+        subject_type="document",
+        subject_id=document_id,
+        version=version.number,
+        **({"reason": reason} if reason else {}),
+    )
+    return version
+
+
+# ---- deleting
 
 
 async def delete_document(deps: Deps, caller: Caller, document_id: UUID) -> None:
@@ -111,35 +646,40 @@ async def delete_document(deps: Deps, caller: Caller, document_id: UUID) -> None
         ForbiddenError: it is shared and the caller may not manage shared documents.
     """
     async with deps.database.transaction(caller.tenant_id) as connection:
-        document = await get_document(connection, caller, document_id)
-        if document.owner != caller.asker or document.visibility is Visibility.SHARED:
-            require(caller, Permission.MANAGE_DOCUMENTS)
+        document = await get_own_document(connection, caller, document_id)
         await repository.mark_deleted(connection, tenant_id=caller.tenant_id, document_id=document_id)
         await tenancy_repository.raise_knowledge_revision(
             connection, tenant_id=caller.tenant_id, chatbot_id=document.chatbot_id
         )
-        await jobs.emit(
-            connection, tenant_id=caller.tenant_id, topic="document.deleted", payload={"document_id": str(document_id)}
-        )
+        deleted = {**event_payload(document), "state": DocumentState.DELETED.value}
+        await jobs.emit(connection, tenant_id=caller.tenant_id, topic="document.deleted", payload=deleted)
+        await audit.record(connection, caller, "document.deleted", subject_type="document", subject_id=document_id)
         payload = {"document_id": str(document_id), "chatbot_id": str(document.chatbot_id)}
         job = await jobs.enqueue(
-            connection, tenant_id=caller.tenant_id, kind=PURGE_DOCUMENT, payload=payload, priority=Priority.BULK
+            connection,
+            tenant_id=caller.tenant_id,
+            kind=PURGE_DOCUMENT,
+            payload=payload,
+            priority=Priority.BULK,
+            subject_id=document_id,
         )
-    await jobs.announce(deps.database, deps.sender, job)
+    await jobs.announce_many(deps.sender, [job])
 
 
 async def purge_document(deps: Deps, job: Job, progress: Progress) -> None:
-    """Remove chunks, vectors, postings and files of a deleted document; safe to run again after a crash."""
+    """Remove chunks, vectors, postings, pages, pictures and files of a deleted document; safe to run again."""
     document_id = UUID(job.payload["document_id"])
     async with deps.database.transaction(job.tenant_id) as connection:
         versions = await repository.list_versions(connection, tenant_id=job.tenant_id, document_id=document_id)
+        pictures: list[Job] = []
         for version in versions:
-            await deps.vector_index.remove_version(connection, tenant_id=job.tenant_id, version_id=version.id)
-            await deps.keyword_index.remove_version(connection, tenant_id=job.tenant_id, version_id=version.id)
-            await repository.delete_chunks(connection, tenant_id=job.tenant_id, version_id=version.id)
-    for done, version in enumerate(versions, start=1):
-        await deps.blob_store.delete(version.blob_key)
-        await progress("purging", done / len(versions))
+            pictures += await forget_version(deps, connection, tenant_id=job.tenant_id, version_id=version.id)
+        await repository.forget_deleted(connection, tenant_id=job.tenant_id, document_id=document_id)
+    keys = sorted({version.blob_key for version in versions})
+    for done, key in enumerate(keys, start=1):
+        await deps.blob_store.delete(key)
+        await progress("purging", done / len(keys))
+    await jobs.announce_many(deps.sender, pictures)
 
 
 async def delete_chatbot(deps: Deps, caller: Caller, chatbot_id: UUID) -> None:
@@ -154,22 +694,35 @@ async def delete_chatbot(deps: Deps, caller: Caller, chatbot_id: UUID) -> None:
             raise DefaultChatbotError
         keys = await repository.list_blob_keys(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id)
         await tenancy_repository.delete_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id)
-        job = await jobs.enqueue(
-            connection,
-            tenant_id=caller.tenant_id,
-            kind=PURGE_BLOBS,
-            payload={"blob_keys": keys},
-            priority=Priority.BULK,
-        )
-    await jobs.announce(deps.database, deps.sender, job)
+        await audit.record(connection, caller, "chatbot.deleted", subject_type="chatbot", subject_id=chatbot_id)
+        purges = await purge_later(connection, tenant_id=caller.tenant_id, blob_keys=keys)
+    await jobs.announce_many(deps.sender, purges)
 
 
 async def purge_blobs(deps: Deps, job: Job, progress: Progress) -> None:
-    """Remove the files of a deleted chatbot; safe to run again after a crash."""
+    """Remove files that nothing refers to any more; safe to run again after a crash."""
     keys: list[str] = job.payload["blob_keys"]
     for done, key in enumerate(keys, start=1):
         await deps.blob_store.delete(key)
         await progress("purging", done / len(keys))
+
+
+# ---- counting
+
+
+async def uploads_left(
+    connection: AsyncConnection, caller: Caller, *, limit: int | None, window: timedelta = timedelta(days=1)
+) -> int | None:
+    """How many more uploads the caller has in the window; None without a limit. Counting is serialised per caller.
+
+    A caller at the limit has 0 left; the one who accepts uploads turns that into an error.
+    """
+    if limit is None:
+        return None
+    used = await repository.count_uploads(
+        connection, tenant_id=caller.tenant_id, uploaded_by=caller.asker, since=now() - window
+    )
+    return max(0, limit - used)
 
 
 async def _get(connection: AsyncConnection, tenant_id: UUID, document_id: UUID) -> Document:

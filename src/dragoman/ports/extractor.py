@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from dragoman.kit.errors import DragomanError
 
@@ -33,20 +34,65 @@ class ExtractedPage:
 
     Attributes:
         number: from 1; None where the format has no pages.
-        markdown: its text as Markdown: `#` headings, `|` tables, `-` lists; lines end with `\\n`. May be empty.
+        markdown: its text as Markdown: `#` headings, `|` tables, `-` lists; lines end with `\\n`. May be empty. Where
+            a picture stood: `![description](image:N)`, N being its index in the images of the document, as a line of its own.
+        ocr: the text was recognised in a picture of the page.
+        confidence: of the OCR, 0 to 1; None without OCR.
     """
 
     number: int | None
     markdown: str
+    ocr: bool = False
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractedImage:
+    """A picture found inside a document, as PNG, JPEG, GIF or WEBP. `page`: from 1, None without pages."""
+
+    data: bytes
+    mime_type: str
+    width: int
+    height: int
+    page: int | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractedDocument:
-    """Text in reading order. `title` is None where the document states none. Empty pages stay in the list."""
+    """Text in reading order. `title` is None where the document states none. Empty pages stay in the list.
+
+    Attributes:
+        images: pictures worth keeping, where asked for: none smaller than an icon, none twice.
+        warnings: what could not be read and was left out, in sentences for the quality report.
+    """
 
     pages: Sequence[ExtractedPage]
     title: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    images: Sequence[ExtractedImage] = ()
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What to do with pictures of text.
+
+    Attributes:
+        ocr: recognise pictures and pages without text; off, they count as empty.
+        ocr_languages: ISO 639-1 codes expected, most likely first; none: any.
+        with_images: keep the pictures found inside documents.
+        ocr_images: recognise large pictures inside documents too, and put their text below their mark.
+    """
+
+    ocr: bool = True
+    ocr_languages: tuple[str, ...] = ()
+    with_images: bool = False
+    ocr_images: bool = True
+
+
+ReadProgress = Callable[[str, float], Awaitable[None]]
+"""Told a step (`extracting`, `recognising`) and its share, 0 to 1."""
 
 
 class Extractor(Protocol):
@@ -63,4 +109,41 @@ class Extractor(Protocol):
         """The types that this extractor reads."""
         ...
 
-    async def extract(self, content: bytes, *, mime_type: str, file_name: str) -> ExtractedDocument: ...
+    async def extract(
+        self, content: bytes, *, mime_type: str, file_name: str, with_images: bool = False
+    ) -> ExtractedDocument: ...
+
+
+@runtime_checkable
+class PageRenderer(Protocol):
+    """An extractor that can also show a page as a picture, for OCR of pages without text."""
+
+    async def render_page(self, content: bytes, *, mime_type: str, number: int, longest_side: int) -> bytes:
+        """Page `number` (from 1) as PNG, its longer side of `longest_side` pixels at most. Raises ExtractionError."""
+        ...
+
+
+class DocumentReader(Protocol):
+    """Reads files of all kinds in processes of its own: a hostile file harms nothing but its reader.
+
+    Raises:
+        The errors of `Extractor`, and those of the reading processes: too slow, too large, broken down.
+    """
+
+    async def read(
+        self,
+        path: Path,
+        *,
+        mime_type: str,
+        file_name: str,
+        options: ReadOptions,
+        progress: ReadProgress | None = None,
+    ) -> ExtractedDocument:
+        """The whole of a file, pictures of text included."""
+        ...
+
+    async def probe(self, path: Path, *, mime_type: str, file_name: str) -> None:
+        """Only find out whether the file opens without a password. Raises EncryptedDocumentError."""
+        ...
+
+    async def close(self) -> None: ...

@@ -92,6 +92,24 @@ class VectorIndex(Protocol):
         """The chunks of a document version that have their vectors already (so that a killed job goes on where it stood)."""
         ...
 
+    async def copy(
+        self,
+        connection: AsyncConnection,
+        *,
+        tenant_id: UUID,
+        chatbot_id: UUID,
+        document_id: UUID,
+        version_id: UUID,
+        embedding_version: int,
+        pairs: Sequence[tuple[UUID, UUID]],
+        with_sentences: bool,
+    ) -> set[UUID]:
+        """Give new chunks (of `version_id`) the vectors of old ones with the same text: `pairs` are (old, new).
+
+        Returns the new chunks that now have their vectors: all whose old one had them, with sentences where wanted.
+        """
+        ...
+
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
         """Remove all vectors of a document version, of every embedding version."""
         ...

@@ -42,6 +42,10 @@ class SearchHit(BaseModel):
     language: str
     page: int | None
     heading_path: list[str]
+    start: int = Field(description="Where the passage begins in the whole text of the document, in characters.")
+    end: int
+    images: list[UUID] = Field(description="Pictures that stand with the passage: `…/documents/{id}/images/{image}/`.")
+    provenance: dict[str, Any] = Field(description="Where a question-answer pair of a conversation comes from.")
     external_id: str | None
     signals: dict[str, float | None] | None = Field(None, description="With `explain`: raw scores of each arm.")
 
@@ -61,6 +65,10 @@ class SearchHit(BaseModel):
             language=chunk.language,
             page=chunk.page,
             heading_path=list(chunk.heading_path),
+            start=chunk.start_offset,
+            end=chunk.end_offset,
+            images=list(chunk.image_ids),
+            provenance=chunk.provenance,
             external_id=found.external_id,
             signals={**passage.signals, "score": passage.score} if explain else None,
         )

@@ -1,4 +1,4 @@
-"""Tenants, chatbots, keys, roles, and the caller of a request."""
+"""Tenants, chatbots, keys, roles, audit events, and the caller of a request."""
 
 from __future__ import annotations
 
@@ -99,3 +99,16 @@ class Caller:
     api_key_id: UUID | None = None
     chatbot_id: UUID | None = None
     may_act_for_users: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """Who did what to what. `details` never hold secrets or the text of a document."""
+
+    id: UUID
+    actor: str
+    action: str
+    subject_type: str
+    subject_id: UUID | None
+    details: dict[str, Any]
+    created_at: datetime

@@ -1,4 +1,4 @@
-"""SQL of tenants, chatbots, users and API keys."""
+"""SQL of tenants, chatbots, users, API keys and audit events."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
-from dragoman.tenancy.entities import ApiKey, Chatbot, Role, Tenant, User
-from dragoman.tenancy.tables import api_keys, chatbots, tenants, users
+from dragoman.tenancy.entities import ApiKey, AuditEvent, Chatbot, Role, Tenant, User
+from dragoman.tenancy.tables import api_keys, audit_events, chatbots, tenants, users
 
 # ---- tenants
 
@@ -211,3 +211,51 @@ def _key(row: Row[Any]) -> ApiKey:
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
     )
+
+
+# ---- what uploads may be
+
+
+async def list_max_sizes(connection: AsyncConnection, *, tenant_id: UUID) -> list[int | None]:
+    """The setting `max_size_mib` of each chatbot; None where it has the default."""
+    query = select(chatbots.c.settings["max_size_mib"].astext).where(chatbots.c.tenant_id == tenant_id)
+    return [None if value is None else int(value) for value in (await connection.execute(query)).scalars()]
+
+
+# ---- audit events
+
+
+async def insert_audit_event(connection: AsyncConnection, event: AuditEvent, *, tenant_id: UUID) -> None:
+    await connection.execute(
+        insert(audit_events).values(
+            tenant_id=tenant_id,
+            id=event.id,
+            actor=event.actor,
+            action=event.action,
+            subject_type=event.subject_type,
+            subject_id=event.subject_id,
+            details=event.details,
+            created_at=event.created_at,
+        )
+    )
+
+
+async def list_audit_events(
+    connection: AsyncConnection, *, tenant_id: UUID, subject_id: UUID, limit: int, offset: int
+) -> tuple[list[AuditEvent], int]:
+    """What was done to one thing, newest first."""
+    about = (audit_events.c.tenant_id == tenant_id, audit_events.c.subject_id == subject_id)
+    total = (await connection.execute(select(func.count()).select_from(audit_events).where(*about))).scalar_one()
+    query = select(audit_events).where(*about).order_by(audit_events.c.id.desc()).limit(limit).offset(offset)
+    return [
+        AuditEvent(
+            id=row.id,
+            actor=row.actor,
+            action=row.action,
+            subject_type=row.subject_type,
+            subject_id=row.subject_id,
+            details=row.details,
+            created_at=row.created_at,
+        )
+        for row in await connection.execute(query)
+    ], total

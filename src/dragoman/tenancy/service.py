@@ -141,6 +141,14 @@ def settings_of(chatbot: Chatbot) -> ChatbotSettings:
     return ChatbotSettings.model_validate(chatbot.settings)
 
 
+async def largest_document_mib(database: Database, caller: Caller) -> int:
+    """The largest document in MiB that any chatbot of the caller's tenant accepts."""
+    default = ChatbotSettings().max_size_mib
+    async with database.transaction(caller.tenant_id) as connection:
+        sizes = await repository.list_max_sizes(connection, tenant_id=caller.tenant_id)
+    return max((size or default for size in sizes), default=default)
+
+
 def validated_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings without those that are None, checked.
 

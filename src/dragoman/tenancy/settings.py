@@ -33,3 +33,33 @@ class ChatbotSettings(BaseModel):
     sentence_vectors: bool = Field(True, description="A vector per sentence: better answers, slower ingestion.")
     search_mode: Literal["hybrid", "dense", "keyword"] = Field("hybrid", description="Which arms a question searches.")
     max_size_mib: int = Field(25, ge=1, le=512, description="Largest document accepted, in MiB.")
+    moderation: Literal["open", "review"] = Field(
+        "open", description="`review`: a shared document is searchable only once somebody approved it."
+    )
+    min_quality_score: float = Field(
+        0.0, ge=0.0, le=1.0, description="Documents of a lower quality score wait for approval."
+    )
+    documents_per_day: int | None = Field(
+        50, ge=1, description="Uploads in 24 hours of one who may not manage documents; None for no limit."
+    )
+    documents_per_day_managers: int | None = Field(
+        None, ge=1, description="The same for those who may manage documents; None for no limit."
+    )
+    downloads: bool = Field(True, description="All who may read a document may download its original.")
+    active_content: Literal["note", "refuse"] = Field(
+        "note", description="Macros, scripts and launch actions in files: note them in the report, or refuse the file."
+    )
+    ocr: bool = Field(True, description="Read the text in pictures and in pages without text.")
+    ocr_languages: list[str] = Field(
+        default_factory=list, max_length=10, description="ISO 639-1 codes expected in pictures; empty for any."
+    )
+    keep_images: bool = Field(True, description="Keep the pictures inside documents and show them with the passage.")
+    pii: Literal["off", "report", "mask"] = Field(
+        "off", description="Personal data in documents: ignore, count in the report, or mask before it is stored."
+    )
+    pii_types: list[str] | None = Field(
+        None,
+        description="Types of personal data to look for, such as EMAIL_ADDRESS; None for all but ages, dates, places, "
+        "groups, organisations, bank codes and addresses of web pages.",
+    )
+    pii_min_score: float = Field(0.5, ge=0.0, le=1.0, description="Findings less certain than this are left.")

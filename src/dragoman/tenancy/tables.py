@@ -1,4 +1,4 @@
-"""Tables of tenants, chatbots, users and API keys."""
+"""Tables of tenants, chatbots, users, API keys and audit events."""
 
 from __future__ import annotations
 
@@ -85,4 +85,21 @@ api_keys = Table(
     ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
     ForeignKeyConstraint(["tenant_id", "chatbot_id"], ["chatbots.tenant_id", "chatbots.id"], ondelete="CASCADE"),
     Index("ix_api_keys_secret_hash", "secret_hash"),
+)
+
+# Append-only: the role of the application may insert and select, nothing else.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject_type", Text, nullable=False),
+    Column("subject_id", Uuid),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
+    Index("ix_audit_events_subject", "tenant_id", "subject_id", "id"),
 )

@@ -45,6 +45,7 @@ class Adapter:
         *,
         mime_type: str,  # noqa: ARG002 - JSON and JSON lines are told apart by content
         file_name: str,
+        with_images: bool = False,  # noqa: ARG002 - text holds no pictures
     ) -> ExtractedDocument:
         return await asyncio.to_thread(self._extract, content, file_name)
 

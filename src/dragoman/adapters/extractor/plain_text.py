@@ -38,7 +38,14 @@ class Adapter:
     def mime_types(self) -> frozenset[str]:
         return MIME_TYPES
 
-    async def extract(self, content: bytes, *, mime_type: str, file_name: str) -> ExtractedDocument:
+    async def extract(
+        self,
+        content: bytes,
+        *,
+        mime_type: str,
+        file_name: str,
+        with_images: bool = False,  # noqa: ARG002 - text holds no pictures
+    ) -> ExtractedDocument:
         return await asyncio.to_thread(self._extract, content, mime_type, file_name)
 
     def _extract(self, content: bytes, mime_type: str, file_name: str) -> ExtractedDocument:

@@ -98,6 +98,38 @@ class Adapter:
         )
         return {row.chunk_id for row in rows}
 
+    async def copy(
+        self,
+        connection: AsyncConnection,
+        *,
+        tenant_id: UUID,
+        chatbot_id: UUID,
+        document_id: UUID,
+        version_id: UUID,
+        embedding_version: int,
+        pairs: Sequence[tuple[UUID, UUID]],
+        with_sentences: bool,
+    ) -> set[UUID]:
+        if not pairs:
+            return set()
+        parameters = {
+            "tenant_id": tenant_id,
+            "chatbot_id": chatbot_id,
+            "document_id": document_id,
+            "version_id": version_id,
+            "embedding_version": embedding_version,
+            "old_ids": [old for old, _ in pairs],
+            "new_ids": [new for _, new in pairs],
+            "chunk_ids": [new for _, new in pairs],
+            "with_sentences": with_sentences,
+        }
+        for statement in (_DELETE_CHUNKS, _DELETE_SENTENCES):
+            await connection.exec_driver_sql(statement, parameters)
+        copied = set((await connection.exec_driver_sql(_COPY_CHUNKS, parameters)).scalars())
+        if with_sentences:
+            await connection.exec_driver_sql(_COPY_SENTENCES, parameters)
+        return copied
+
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
         for table in ("chunk_embeddings", "sentence_embeddings"):
             await connection.exec_driver_sql(
@@ -326,6 +358,24 @@ _INSERT_CHUNKS = f"""
 _INSERT_SENTENCES = f"""
     insert into sentence_embeddings ({_PLACE_COLUMNS}, chunk_id, start_offset, end_offset, embedding)
     select {_PLACE}, chunk_id, start_offset, end_offset, embedding from {_ROWS}"""
+
+_PAIRS = "unnest(%(old_ids)s::uuid[], %(new_ids)s::uuid[]) as pair (old_id, new_id)"
+_OLD = (
+    "on old.tenant_id = %(tenant_id)s and old.chatbot_id = %(chatbot_id)s "
+    "and old.embedding_version = %(embedding_version)s and old.chunk_id = pair.old_id"
+)
+# A chunk without sentences would be searched worse than one that is embedded anew, so it is left to that.
+_COPY_CHUNKS = f"""
+    insert into chunk_embeddings ({_PLACE_COLUMNS}, chunk_id, embedding)
+    select {_PLACE}, pair.new_id, old.embedding from {_PAIRS} join chunk_embeddings old {_OLD}
+    where not %(with_sentences)s or exists (
+        select from sentence_embeddings s where s.tenant_id = old.tenant_id and s.chatbot_id = old.chatbot_id
+            and s.embedding_version = old.embedding_version and s.chunk_id = old.chunk_id)
+    returning chunk_id"""
+_COPY_SENTENCES = f"""
+    insert into sentence_embeddings ({_PLACE_COLUMNS}, chunk_id, start_offset, end_offset, embedding)
+    select {_PLACE}, pair.new_id, old.start_offset, old.end_offset, old.embedding
+    from {_PAIRS} join sentence_embeddings old {_OLD}"""
 
 _Row = tuple[UUID, int, int, Vectors]
 

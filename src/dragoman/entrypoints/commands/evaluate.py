@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from dragoman.entrypoints.commands.connection import Server
 from dragoman.entrypoints.commands.options import Home, Json, Key, Url
 from dragoman.entrypoints.commands.search import SearchMode
 from dragoman.entrypoints.commands.terminal import ExitCode, err, print_json, print_pairs, print_table
+from dragoman.kit import registry
 
 if TYPE_CHECKING:
     from dragoman.client import Dragoman
@@ -41,6 +43,7 @@ _ANSWER_COLUMNS = {
     "median_s": "Median s",
     "p95_s": "p95 s",
 }
+_PII_COLUMNS = {"spans": "Spans", "recall": "Recall", "precision": "Precision", "findings": "Findings"}
 
 
 @app.command("retrieval")
@@ -138,6 +141,37 @@ def answers(
         rows = [_answer_row(language, values) for language, values in report.by_language.items()]
         rows.append(_answer_row("all", report.overall))
         print_table(("Language", *_ANSWER_COLUMNS.values()), rows, right=tuple(_ANSWER_COLUMNS.values()))
+    return ExitCode.OK
+
+
+@app.command("pii")
+def pii(
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Texts with marked spans.")],
+    detectors: Annotated[
+        list[str] | None, typer.Option("--detector", help="An adapter of pii_detector; may be repeated.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Of the texts, ISO 639-1.")] = "en",
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Less sure findings are left out.")] = 0.5,
+    as_json: Json = False,
+) -> ExitCode:
+    """Print recall and precision of detectors of personal data, by type. Needs no server.
+
+    FILE has one JSON object a line: `full_text` and `spans` of `start_position`, `end_position` and `entity_type`.
+    """
+    from dragoman.evaluation.pii import evaluate_pii, read_marked_texts  # noqa: PLC0415
+
+    marked = read_marked_texts(file)
+    adapters = [registry.create("pii_detector", name) for name in detectors or ("patterns",)]
+
+    figures = asyncio.run(evaluate_pii(adapters, marked, language=language, min_score=min_score))
+    values = figures.as_json()
+    if as_json:
+        print_json(values)
+        return ExitCode.OK
+    rows = [(kind, *(_cell(own[column]) for column in _PII_COLUMNS)) for kind, own in values["types"].items()]
+    print_table(("Type", *_PII_COLUMNS.values()), rows, right=tuple(_PII_COLUMNS.values()))
+    others = ", ".join(f"{kind} {count}" for kind, count in values["unmarked"].items()) or "none"
+    print_pairs([("characters a second", values["characters_per_second"]), ("other findings", others)])
     return ExitCode.OK
 
 

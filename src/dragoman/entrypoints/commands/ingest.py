@@ -1,13 +1,18 @@
-"""`dragoman ingest`: files and folders, until searches find them."""
+"""`dragoman ingest`: files and folders, until searches find them.
+
+A few files go one by one, each followed to its end. Many go as a bulk import: several in a request, followed together,
+and paused, resumed or cancelled with `dragoman imports`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,31 +21,34 @@ import typer
 
 from dragoman.entrypoints.commands import connection
 from dragoman.entrypoints.commands.connection import Server
+from dragoman.entrypoints.commands.documents import Kind
 from dragoman.entrypoints.commands.options import ChatbotId, Home, Json, Key, Url
 from dragoman.entrypoints.commands.terminal import ExitCode, err, print_json, print_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from dragoman.client import DocumentStatus, Dragoman
+    from dragoman.client import DocumentStatus, Dragoman, Import, Job, UploadedFile
 
 _AT_ONCE = 4  # uploads on their way or being read; more would only wait in the server's queue
-_BULK_FROM = 20  # files; so many are read after the uploads of users
+_BULK_FROM = 20  # files; so many are a bulk import, which is read after the uploads of users
+_POLL_S = 1.0
+_LINE_EVERY_S = 15.0  # of progress, where stderr is no terminal
 _UNSUPPORTED = 415
-
-
-class Kind(StrEnum):
-    DOCUMENT = "document"
-    FAQ = "faq"
-    CONVERSATION = "conversation"
-    PRODUCT = "product"
-    TICKET = "ticket"
+_FORBIDDEN = 403
+_NOT_READABLE_HERE = frozenset({"ingestion.unsupported_type", "ingestion.mismatched_type"})
+_NOT_IN_TIME, _CANCELLED = "not_ready_in_time", "cancelled"
 
 
 class Outcome(StrEnum):
-    """What became of a file. `skipped`: it lay in a folder and is of a kind that cannot be read."""
+    """What became of a file.
+
+    `pending`: it is read, and somebody must approve it. `skipped`: it lay in a folder and is of a kind that cannot be
+    read.
+    """
 
     READY = "ready"
+    PENDING = "pending"
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
     FAILED = "failed"
@@ -74,7 +82,9 @@ def ingest(
     ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="May be repeated.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Only you find them.")] = False,
-    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for one document.")] = 1800.0,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", help="Seconds to wait for one document; of many, for the next one.")
+    ] = 1800.0,
     url: Url = None,
     api_key: Key = None,
     home: Home = None,
@@ -83,11 +93,12 @@ def ingest(
     """Upload documents and wait until searches find them.
 
     Exit code 1 when any of them failed. A document is known by its path under the folder you name (`docs/a.md` for `dragoman ingest docs`): ingesting it
-    again replaces it when it has changed, and does nothing when it has not.
+    again replaces it when it has changed, and does nothing when it has not. From 20 files on it is a bulk import, which
+    `dragoman imports` pauses, resumes or cancels.
     """
     files = find_files(paths)
 
-    async def body(client: Dragoman) -> list[Result]:
+    async def body(client: Dragoman) -> tuple[list[Result], Import | None]:
         form: dict[str, Any] = {
             "chatbot_id": await connection.chatbot_id_of(client, chatbot),
             "category": category,
@@ -97,13 +108,17 @@ def ingest(
             "bulk": len(files) >= _BULK_FROM,
         }
         with _Screen.open(len(files), quiet=as_json) as screen:
-            return await _ingest_all(client, files, form, timeout_s, screen)
+            opened = await _open_import(client, paths, files, form) if len(files) >= _BULK_FROM else None
+            if opened is None:
+                return await _ingest_all(client, files, form, timeout_s, screen), None
+            return await _ingest_together(client, opened, files, form, timeout_s, screen), opened
 
-    results = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    results, opened = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
     counts = Counter(result.outcome.value for result in results)
     if as_json:
         summary = {outcome.value: counts[outcome.value] for outcome in Outcome}
-        print_json({"documents": [asdict(result) for result in results], **summary})
+        as_import = {"import_id": opened.id} if opened else {}
+        print_json({"documents": [asdict(result) for result in results], **summary, **as_import})
     else:
         print_line(
             ", ".join(f"{counts[each.value]} {each.value}" for each in Outcome if counts[each.value]) or "No files."
@@ -142,6 +157,9 @@ def _told_apart(files: list[FileToIngest]) -> list[FileToIngest]:
     ]
 
 
+# ---- a few files
+
+
 async def _ingest_all(
     client: Dragoman, files: Sequence[FileToIngest], form: dict[str, Any], timeout_s: float, screen: _Screen
 ) -> list[Result]:
@@ -175,14 +193,136 @@ async def _ingest_one(
         outcome = Outcome.SKIPPED if error.status == _UNSUPPORTED and not file.is_named else Outcome.FAILED
         return Result(path=path, outcome=outcome, code=error.code, reason=error.detail)
     except (DocumentFailedError, NotReadyInTimeError) as error:
-        code = getattr(error, "code", "not_ready_in_time")
+        code = getattr(error, "code", _NOT_IN_TIME)
         return Result(
             path=path, outcome=Outcome.FAILED, document_id=str(error.document_id), code=code, reason=str(error)
         )
     except OSError as error:
         return Result(path=path, outcome=Outcome.FAILED, code="unreadable", reason=f"The file cannot be read: {error}.")
-    outcome = Outcome.UNCHANGED if uploaded.is_duplicate else Outcome.READY
+    waits = Outcome.PENDING if document.approval == "pending" else Outcome.READY
+    outcome = Outcome.UNCHANGED if uploaded.is_duplicate else waits
     return Result(path=path, outcome=outcome, document_id=str(document.id), chunks=document.total_chunks)
+
+
+# ---- many files
+
+
+async def _open_import(
+    client: Dragoman, paths: Sequence[Path], files: Sequence[FileToIngest], form: Mapping[str, Any]
+) -> Import | None:
+    """None for somebody who may not open imports: members, with private documents of their own."""
+    from dragoman.client import ApiError  # noqa: PLC0415 -- 100 ms
+
+    name = f"ingest {', '.join(map(str, paths))}"[:200]
+    try:
+        return await client.imports.create(name, chatbot_id=form["chatbot_id"], expected_documents=len(files))
+    except ApiError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        return None
+
+
+async def _ingest_together(
+    client: Dragoman,
+    opened: Import,
+    files: Sequence[FileToIngest],
+    form: Mapping[str, Any],
+    timeout_s: float,
+    screen: _Screen,
+) -> list[Result]:
+    """Upload in batches, then follow the import to its end. It goes on when this command is ended before."""
+    results: list[Result | None] = [None] * len(files)
+    waiting: dict[str, list[int]] = {}
+    uploaded_count = 0
+    try:
+        sent = client.documents.upload_many(
+            [file.path for file in files],
+            external_ids=[file.external_id for file in files],
+            import_id=opened.id,
+            **form,
+        )
+        async for uploaded in sent:
+            file = files[uploaded_count]
+            if (result := _settled_at_once(file, uploaded)) is not None:
+                results[uploaded_count] = result
+                screen.tell_of_many(result)
+            else:
+                waiting.setdefault(str(uploaded.id), []).append(uploaded_count)
+            uploaded_count += 1
+            screen.advance("Uploading", uploaded_count)
+        settled = len(files) - sum(map(len, waiting.values()))
+        is_over = await _follow(client, opened, settled, timeout_s, screen)
+    except BaseException:
+        if uploaded_count:
+            screen.say(
+                f"{uploaded_count} of {len(files)} files are uploaded and are read whenever Dragoman runs. Steer them "
+                f"with `dragoman imports show|pause|resume|cancel {opened.id}`; the same command again uploads the rest."
+            )
+        raise
+    became = await _outcomes(client, opened, is_over=is_over)
+    for document_id, places in waiting.items():
+        for place in places:
+            result = became.get(document_id) or Result(path="", outcome=Outcome.READY)
+            results[place] = replace(result, path=str(files[place].path), document_id=document_id)
+            screen.tell_of_many(results[place])
+    return [result for result in results if result is not None]
+
+
+def _settled_at_once(file: FileToIngest, uploaded: UploadedFile) -> Result | None:
+    """What became of a file that is refused, or was here already; None for one that is being read."""
+    path = str(file.path)
+    if uploaded.is_duplicate:
+        return Result(path=path, outcome=Outcome.UNCHANGED, document_id=str(uploaded.id))
+    if uploaded.accepted:
+        return None
+    is_skipped = uploaded.error_code in _NOT_READABLE_HERE and not file.is_named
+    outcome = Outcome.SKIPPED if is_skipped else Outcome.FAILED
+    return Result(path=path, outcome=outcome, code=uploaded.error_code, reason=uploaded.error)
+
+
+async def _follow(client: Dragoman, opened: Import, settled: int, timeout_s: float, screen: _Screen) -> bool:
+    """Wait until nothing of an import waits or runs any more; False when nothing of it moved for `timeout_s`."""
+    moved_at, last = time.monotonic(), -1
+    was_paused = False
+    while True:
+        now = await client.imports.get(opened.id)
+        left = sum(now.counts.get(state, 0) for state in ("queued", "paused", "running"))
+        if not left:
+            screen.advance("Reading", settled + now.total)
+            return True
+        if left != last or now.state == "paused":
+            moved_at, last = time.monotonic(), left
+        if time.monotonic() - moved_at > timeout_s:
+            return False
+        if now.state == "paused" and not was_paused:
+            screen.say(f"The import is paused. `dragoman imports resume {opened.id}` goes on with it.")
+        was_paused = now.state == "paused"
+        screen.advance("Reading", settled + now.total - left, seconds_left=now.seconds_left)
+        await asyncio.sleep(_POLL_S)
+
+
+async def _outcomes(client: Dragoman, opened: Import, *, is_over: bool) -> dict[str, Result]:
+    """What became of documents of an import by their id, of those that are not simply ready."""
+    became: dict[str, Result] = {}
+    async for document in client.documents.list(chatbot_id=opened.chatbot_id, approval="pending"):
+        became[str(document.id)] = Result(path="", outcome=Outcome.PENDING, chunks=document.total_chunks)
+    states = ("failed", "cancelled") if is_over else ("failed", "cancelled", "queued", "paused", "running")
+    for state in states:
+        async for job in client.jobs.list(import_id=opened.id, state=state):
+            became[str(job.document_id)] = _result_of(job)
+    return became
+
+
+def _result_of(job: Job) -> Result:
+    code, reason = job.error_code, job.error
+    if job.state == "cancelled":
+        code, reason = _CANCELLED, "It was cancelled before it was read."
+    elif job.state != "failed":
+        code, reason = _NOT_IN_TIME, f"It is not read yet, and nothing of the import moves ({job.state})."
+    return Result(path="", outcome=Outcome.FAILED, code=code, reason=reason)
+
+
+# ---- what is shown
 
 
 class _Show:
@@ -199,22 +339,23 @@ class _Show:
 class _Screen:
     """A bar for all files and one for each that is being worked on; whole lines where stderr is no terminal."""
 
-    def __init__(self, progress: Progress | None, overall: TaskID | None, *, quiet: bool) -> None:
-        self._progress, self._overall, self._quiet = progress, overall, quiet
+    def __init__(self, progress: Progress | None, overall: TaskID | None, *, files: int, quiet: bool) -> None:
+        self._progress, self._overall, self._files, self._quiet = progress, overall, files, quiet
+        self._line_at = time.monotonic()
 
     @classmethod
     @contextmanager
     def open(cls, files: int, *, quiet: bool) -> Iterator[_Screen]:
         console = err()
         if quiet or not console.is_terminal:
-            yield cls(None, None, quiet=quiet)
+            yield cls(None, None, files=files, quiet=quiet)
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeElapsedColumn())
         with Progress(*columns, console=console) as progress:
             overall = progress.add_task("All files", total=files, now=f"0 of {files}")
-            yield cls(progress, overall, quiet=quiet)
+            yield cls(progress, overall, files=files, quiet=quiet)
 
     @contextmanager
     def file(self, file: FileToIngest) -> Iterator[_Show]:
@@ -232,8 +373,31 @@ class _Screen:
             self._progress.advance(self._overall)
             whole = next(task for task in self._progress.tasks if task.id == self._overall)
             self._progress.update(self._overall, now=f"{int(whole.completed)} of {int(whole.total or 0)}")
-        if self._quiet:
-            return
+        if not self._quiet:
+            self._print(result)
+
+    def tell_of_many(self, result: Result | None) -> None:
+        """Of many files only those that need somebody."""
+        if result is not None and result.outcome in (Outcome.FAILED, Outcome.SKIPPED) and not self._quiet:
+            self._print(result)
+
+    def advance(self, doing: str, done: int, *, seconds_left: int | None = None) -> None:
+        """So many of all files are done with."""
+        left = "" if seconds_left is None else f", about {max(1, round(seconds_left / 60))} min left"
+        if self._progress is not None and self._overall is not None:
+            self._progress.update(
+                self._overall, description=doing, completed=done, now=f"{done} of {self._files}{left}"
+            )
+        elif not self._quiet and (time.monotonic() - self._line_at > _LINE_EVERY_S):
+            self._line_at = time.monotonic()
+            self.say(f"{doing} {done} of {self._files}{left}")
+
+    def say(self, text: str) -> None:
+        """A line on stderr, also where only JSON is wanted on stdout."""
+        console = self._progress.console if self._progress is not None else err()
+        console.print(text, markup=False, soft_wrap=True)
+
+    def _print(self, result: Result) -> None:
         console = self._progress.console if self._progress is not None else err()
         style = {Outcome.FAILED: "red", Outcome.SKIPPED: "yellow"}.get(result.outcome, "")
         note = result.reason or (f"{result.chunks} chunks" if result.outcome is Outcome.READY else "")

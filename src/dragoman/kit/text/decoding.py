@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ _LEGACY: Final = (
     *("cp1252", "cp932", "gb18030", "cp949", "big5", "euc_jp", "cp1251", "cp1256", "cp1253", "cp1255", "cp874"),
     *("koi8_r", "cp1250", "cp1254", "cp866"),
 )
+_STATEFUL: Final = frozenset(
+    {"iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_3", "iso2022_kr", "hz", "utf-7"}
+)
+_JAPANESE_ESCAPE: Final = re.compile(rb"\x1b\$[@B]")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _TURKISH: Final = re.compile("[ðýþÐÝÞ]")
 _ICELANDIC: Final = re.compile("[æáíóúÆÁÍÓÚ]")
@@ -66,6 +71,9 @@ def decode_text(content: bytes, *, declared: str | None = None) -> DecodedText:
     if b"\x00" in content[:SAMPLE_BYTES]:
         encoding = _wide_encoding(content[: SAMPLE_BYTES - SAMPLE_BYTES % 4])
         return _accepted(content.decode(encoding, errors="replace"), encoding)
+    stateful = _stateful_encoding(content, declared)
+    if stateful:
+        return _accepted(content.decode(stateful, errors="replace"), stateful)
     text = content.decode("utf-8", errors="replace")
     if text.count("\ufffd") <= max(
         _cut_at_end(content), len(content) * SMALLEST_LEGACY_SHARE * _is_mostly_utf8(content)
@@ -73,6 +81,31 @@ def decode_text(content: bytes, *, declared: str | None = None) -> DecodedText:
         return _accepted(text, "utf-8")
     encoding = _legacy_encoding(content[:SAMPLE_BYTES], declared)
     return _accepted(content.decode(encoding, errors="replace"), encoding)
+
+
+def _stateful_encoding(content: bytes, declared: str | None) -> str | None:
+    """An encoding of mails that writes everything in seven bits: as UTF-8 it would pass, but read as noise."""
+    stated = _codec_name(declared) if declared else None
+    if stated in _STATEFUL and _decodes_in_part(content[:SAMPLE_BYTES], stated):
+        return stated
+    japanese = _JAPANESE_ESCAPE.search(content[:SAMPLE_BYTES]) is not None
+    return "iso2022_jp_2" if japanese and _decodes_in_part(content[:SAMPLE_BYTES], "iso2022_jp_2") else None
+
+
+def _decodes_in_part(sample: bytes, encoding: str) -> bool:
+    """Whether the sample is a beginning of such a text; the end may stand within a character."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _codec_name(encoding: str) -> str | None:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        return None
 
 
 def _accepted(text: str, encoding: str) -> DecodedText:

@@ -1,0 +1,128 @@
+"""Bulk ingestion of 2,000 Markdown files, side by side with other libraries on the same texts and the same embedder."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from benchmarks.instance import Instance, running
+
+FILES = 2000
+ROUNDS = 3
+_FILES_PER_REQUEST = 100
+_CONNECTIONS = 2
+_LIMIT_S = 900.0
+_PEERS = ("langchain", "llamaindex", "haystack")
+_SOURCE = Path(__file__).resolve().parents[1] / "src"
+
+
+def write_files(data: Path, folder: Path, count: int = FILES) -> int:
+    """Markdown files from partner-center-a: its raw pages, then sections of all six languages; the bytes written."""
+    raw = sorted((data / "raw").rglob("*.md"))
+    sections = []
+    for corpus in sorted(data.glob("*/corpus.jsonl")):
+        sections += [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    written = 0
+    for number in range(count):
+        if number < len(raw):
+            text = raw[number].read_text(encoding="utf-8", errors="replace")
+        else:
+            section = sections[number - len(raw)]
+            text = f"# {section.get('title') or section.get('heading') or number}\n\n{section['text']}\n"
+        path = folder / f"{number:05}.md"
+        path.write_text(text, encoding="utf-8")
+        written += path.stat().st_size
+    return written
+
+
+def ingest_with_dragoman(instance: Instance, folder: Path, **settings: object) -> tuple[float, int]:
+    """Seconds from the first upload until the last document is searchable, and the number of chunks."""
+    files = sorted(folder.glob("*.md"))
+    with instance.http() as http:
+        made = http.post("/api/chatbots/", json={"name": f"bulk {time.time()}", "settings": settings})
+        chatbot_id = made.json()["id"]
+        started = time.perf_counter()
+        parts = [files[first : first + _FILES_PER_REQUEST] for first in range(0, len(files), _FILES_PER_REQUEST)]
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            list(pool.map(lambda part: _upload(instance, chatbot_id, part), parts))
+        uploaded_s = time.perf_counter() - started
+        while (counts := _counts(http, chatbot_id))["ready"] < counts["total"]:
+            if time.perf_counter() - started > _LIMIT_S or counts["failed"]:
+                sys.exit(f"The bulk import did not end: {counts}")
+            time.sleep(0.1)
+        elapsed_s = time.perf_counter() - started
+        chunks = _count_chunks(http, chatbot_id)
+    print(f"  uploaded after {uploaded_s:.1f} s, {counts['total']} documents, {chunks} chunks", flush=True)
+    return elapsed_s, chunks
+
+
+def _upload(instance: Instance, chatbot_id: str, files: Sequence[Path]) -> None:
+    with instance.http() as http:
+        parts = [("files", (path.name, path.read_bytes(), "text/markdown")) for path in files]
+        # The name of each file makes it a document of its own even where two have the same text.
+        form = {"chatbot_id": chatbot_id, "external_ids": json.dumps([path.name for path in files])}
+        answer = http.post("/api/chatbot/documents/batch/", files=parts, data=form, timeout=300)
+        answer.raise_for_status()
+        assert answer.json()["refused"] == 0, answer.json()
+
+
+def _counts(http: httpx.Client, chatbot_id: str) -> dict[str, int]:
+    answer = http.get(f"/api/training-data/{chatbot_id}", params={"limit": 1}).json()
+    return {name: answer[name] for name in ("total", "ready", "failed")}
+
+
+def _count_chunks(http: httpx.Client, chatbot_id: str) -> int:
+    chunks = 0
+    for offset in range(0, FILES, 200):
+        params = {"chatbot_id": chatbot_id, "limit": 200, "offset": offset}
+        chunks += sum(
+            item["total_chunks"] for item in http.get("/api/chatbot/documents/", params=params).json()["documents"]
+        )
+    return chunks
+
+
+def ingest_with_peer(python: str, name: str, folder: Path) -> tuple[float, int]:
+    """Seconds that the other library takes, from its loaded modules to its stored chunks, and their number."""
+    command = [python, str(Path(__file__).parent / "ingest_peers.py"), name, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(_SOURCE), "ANONYMIZED_TELEMETRY": "False", "HAYSTACK_TELEMETRY_ENABLED": "False"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=_LIMIT_S)
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
+    result = json.loads(done.stdout.strip().splitlines()[-1])
+    return result["seconds"], result["chunks"]
+
+
+def ingest(data: Path, show: object) -> None:
+    """2,000 Markdown files with the embedder `hashing`: Dragoman over HTTP, durable, beside other libraries in process."""
+    python = os.environ.get("DRAGOMAN_BENCH_PEERS_PYTHON")
+    assert callable(show)
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as name:
+        folder = Path(name) / "files"
+        folder.mkdir()
+        show("bytes of Markdown", write_files(data, folder))
+        seconds: dict[str, list[float]] = {}
+        with running(Path(name) / "home", "--no-sample", DRAGOMAN_EMBEDDER="hashing") as instance:
+            for _ in range(ROUNDS):
+                for kind, settings in (("dragoman", {"sentence_vectors": False}), ("dragoman with sentence vectors", {})):
+                    elapsed_s, _ = ingest_with_dragoman(instance, folder, **settings)
+                    seconds.setdefault(kind, []).append(elapsed_s)
+                for peer in _PEERS if python else ():
+                    elapsed_s, chunks = ingest_with_peer(python, peer, folder)
+                    seconds.setdefault(peer, []).append(elapsed_s)
+                    print(f"  {peer}: {elapsed_s:.1f} s, {chunks} chunks", flush=True)
+        ours = statistics.median(seconds["dragoman"])
+        for kind, values in seconds.items():
+            median = statistics.median(values)
+            show(f"{kind}, seconds (median of {ROUNDS})", f"{median:.1f}; ratio to dragoman {median / ours:.2f}")
+        if not python:
+            show("others", "not run: set DRAGOMAN_BENCH_PEERS_PYTHON to a Python that has them (benchmarks/README.md)")

@@ -1,0 +1,225 @@
+"""Files in a folder. Atomic and durable: a blob is written to a folder `.unfinished`, synced, and moved in one step."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, ParamSpec, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dragoman.kit.threads import run_to_end
+from dragoman.ports.blob_store import (
+    BlobNotFoundError,
+    BlobStoreFullError,
+    BlobStoreUnavailableError,
+    InvalidBlobKeyError,
+    check_key,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PIECE_BYTES = 1024 * 1024
+_UNFINISHED = ".unfinished"
+_ABANDONED_AFTER_S = 24 * 3600.0  # since the last byte: no upload that still lives waits as long
+
+
+class Settings(BaseModel):
+    """Settings of the blob store `file`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    root: Path = Field(description="Folder of the files, on one file system. Created where it does not exist.")
+
+
+class Adapter:
+    """The blob store `file`. Files and folders it makes are readable by its own user only."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._root = settings.root.absolute()
+        self._is_swept = False
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        target = self._locate(key)
+        await self._sweep_once()
+        unfinished = self._root / _UNFINISHED / uuid.uuid4().hex
+        try:
+            with ExitStack() as held:
+                file = await _in_thread("written", _open_unfinished, held, self._root, unfinished, target.parent)
+                size = 0
+                async for chunk in chunks:
+                    await _in_thread("written", _write, file, chunk)
+                    size += len(chunk)
+                await _in_thread("written", _finish, file, unfinished, target)
+        except BaseException:
+            # Not awaited: it must also run when cancelled. A name that cannot be removed is swept later.
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
+        return size
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        target = self._locate(key)
+        with ExitStack() as held:
+            file = await _in_thread("read", _open, held, target)
+            while piece := await _in_thread("read", file.read, _PIECE_BYTES):
+                yield piece
+
+    async def exists(self, key: str) -> bool:
+        return await _in_thread("read", self._locate(key).is_file)
+
+    async def delete(self, key: str) -> None:
+        await _in_thread("written", _delete, self._locate(key))
+
+    async def list_keys(self, prefix: str = "") -> AsyncIterator[str]:
+        waiting = [prefix.rpartition("/")[0]]
+        if waiting[0]:
+            self._locate(waiting[0])
+        while waiting:
+            parent = waiting.pop()
+            folders, files = await _in_thread("read", _list_folder, self._root, parent)
+            waiting += [folder for folder in folders if folder.startswith(prefix) or prefix.startswith(f"{folder}/")]
+            for key in files:
+                if key.startswith(prefix):
+                    yield key
+
+    async def sweep_unfinished(self, *, older_than_s: float) -> int:
+        return await _in_thread("written", _sweep, self._root / _UNFINISHED, older_than_s)
+
+    async def close(self) -> None:
+        """Nothing is held between calls."""
+
+    async def _sweep_once(self) -> None:
+        """What a killed process left behind takes space that nobody sees; its next start gives it back."""
+        if not self._is_swept:
+            self._is_swept = True
+            await self.sweep_unfinished(older_than_s=_ABANDONED_AFTER_S)
+
+    def _locate(self, key: str) -> Path:
+        """The file of a key.
+
+        Raises:
+            InvalidBlobKeyError: the key could lead out of the folder, or means different files on different systems.
+        """
+        check_key(key)
+        if key.split("/", 1)[0] == _UNFINISHED:
+            raise InvalidBlobKeyError(f"A blob's key must not begin with `{_UNFINISHED}/`.")
+        return self._root / PurePosixPath(key)
+
+
+async def _in_thread(what: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Raises BlobStoreUnavailableError for every error of the system, saying what cannot be done; BlobStoreFullError."""
+    try:
+        return await run_to_end(None, call, *args, **kwargs)
+    except OSError as error:
+        raise _unavailable(what, error) from error
+
+
+def _open_unfinished(held: ExitStack, root: Path, unfinished: Path, folder: Path) -> BinaryIO:
+    """Opened into `held`, so that the file is closed also when nobody waits for it any more."""
+    _make_folders(root, folder)
+    _make_folders(root, unfinished.parent)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    # Unbuffered: a buffer would first meet the full disk when the file is closed, outside of any error handling.
+    return held.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing = [path for path in (folder, *folder.parents) if path.is_relative_to(root) and not path.is_dir()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(path.parent)
+
+
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    rest = memoryview(chunk)
+    while rest:  # near the end of the space the system takes a part and says so
+        rest = rest[file.write(rest) :]
+
+
+def _finish(file: BinaryIO, unfinished: Path, target: Path) -> None:
+    os.fsync(file.fileno())
+    file.close()
+    unfinished.replace(target)
+    _sync_folder(target.parent)
+
+
+def _open(held: ExitStack, target: Path) -> BinaryIO:
+    try:
+        return held.enter_context(target.open("rb"))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise BlobNotFoundError from error
+
+
+def _delete(target: Path) -> None:
+    try:
+        target.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    _sync_folder(target.parent)
+
+
+def _list_folder(root: Path, parent: str) -> tuple[list[str], list[str]]:
+    """The folders and the files in a folder, as keys."""
+    folders: list[str] = []
+    files: list[str] = []
+    try:
+        with os.scandir(root / PurePosixPath(parent)) as entries:
+            for entry in entries:
+                key = f"{parent}/{entry.name}" if parent else entry.name
+                if key != _UNFINISHED:
+                    (folders if entry.is_dir() else files).append(key)
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+    return folders, files
+
+
+def _sweep(folder: Path, older_than_s: float) -> int:
+    swept = 0
+    for file in folder.glob("*"):
+        try:
+            if time.time() - file.stat().st_mtime >= older_than_s:
+                file.unlink()
+                swept += 1
+        except FileNotFoundError:  # another process was faster
+            continue
+    return swept
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a new or removed name survive a power cut. Windows has no such call and orders names itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_REMEDIES = {
+    errno.ENOSPC: "Make space on its disk.",
+    errno.EDQUOT: "Make space, or raise the quota of the user that runs Dragoman.",
+    errno.EFBIG: "Its file system or the limit of the process allows no file of this size.",
+    errno.EACCES: "Give the user that runs Dragoman the right to its folder.",
+    errno.EPERM: "Give the user that runs Dragoman the right to its folder.",
+    errno.EROFS: "Mount its file system for writing.",
+    errno.EXDEV: "Keep its whole folder on one file system.",
+    errno.EMFILE: "Raise the limit of open files.",
+}
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def _unavailable(what: str, error: OSError) -> BlobStoreUnavailableError:
+    remedy = _REMEDIES.get(error.errno or 0, "Check its folder's rights and space.")
+    kind = BlobStoreFullError if error.errno in _FULL else BlobStoreUnavailableError
+    return kind(f"The blob store cannot be {what}: {error.strerror or error}. {remedy}")

@@ -1,0 +1,1 @@
+"""What several extractors share: pieces of formats, pictures, tables. No adapter is here."""

@@ -1,0 +1,1 @@
+"""Bulk imports, the list of jobs with the dead ones among them, and live events of documents."""

@@ -1,0 +1,605 @@
+"""The job that makes a stored file searchable.
+
+    ingest_document      read, cut -> embed -> index -> go live (or wait for approval)
+    ingest_together      the same for many small new documents at once
+
+Each step commits its progress, and finds what an earlier attempt has left: a job that was killed goes on where it stood.
+What is read and cut is prepared in `prepare.py`, which knows no database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import anyio
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dragoman.deps import Deps
+from dragoman.embeddings import service as embeddings
+from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.inference.service import CallContext
+from dragoman.ingestion.embed import chunk_input, embed_chunks
+from dragoman.ingestion.prepare import Cut, Prepared, cut_document, prepare_document
+from dragoman.ingestion.quality import QualityReport
+from dragoman.jobs import service as jobs
+from dragoman.jobs.entities import BatchProgress, Job, Progress
+from dragoman.kit.clock import new_id
+from dragoman.kit.telemetry import StageTimer
+from dragoman.knowledge import publish, repository
+from dragoman.knowledge import service as knowledge
+from dragoman.knowledge.entities import (
+    Approval,
+    Chunk,
+    Document,
+    DocumentImage,
+    DocumentState,
+    DocumentVersion,
+    VersionState,
+    Visibility,
+)
+from dragoman.ports.extractor import ExtractedImage, ReadOptions, ReadProgress
+from dragoman.ports.keyword_index import KeywordChunk
+from dragoman.tenancy import repository as tenancy_repository
+from dragoman.tenancy import service as tenancy
+from dragoman.tenancy.settings import ChatbotSettings
+
+_log = structlog.get_logger(__name__)
+
+TOGETHER = 32  # new documents of one chatbot that are read in one transaction
+LARGEST_TOGETHER_BYTES = 64 * 1024  # of a file: larger ones are read alone, and commit each step
+_EMBED_BATCH = 16  # chunks per transaction: about 10 s of work on two cores is the most that a kill can cost
+
+
+async def ingest_document(deps: Deps, job: Job, progress: Progress) -> None:
+    """The job: make a stored version searchable. Does nothing for a document deleted meanwhile.
+
+    Raises:
+        ExtractionError, NoTextFoundError, the errors of `sandbox.Sandbox.read`: the document itself is at fault; not
+            tried again.
+        EmbedderUnavailableError, BlobStoreUnavailableError, DatabaseUnavailableError: tried again later.
+    """
+    for work in await _load(deps, job.tenant_id, [job]):
+        await _ingest(deps, work, progress)
+
+
+async def ingest_together(deps: Deps, batch: Sequence[Job], progress: BatchProgress) -> dict[UUID, Exception]:
+    """Many documents of one chatbot. What is not small and new is read after the others, each by itself.
+
+    Returns the jobs that failed, with their errors.
+    """
+    failed: dict[UUID, Exception] = {}
+    small: list[_Work] = []
+    alone: list[_Work] = []
+    for work in await _load(deps, batch[0].tenant_id, batch):
+        is_small = work.version.number == 1 and work.version.size_bytes <= LARGEST_TOGETHER_BYTES
+        (small if is_small and work.version.state is VersionState.STORED else alone).append(work)
+    await _ingest_small(deps, small, progress, failed)
+    for work in alone:
+        if work.job_id in progress.lost:
+            continue
+        try:
+            await _ingest(deps, work, _progress_of(progress, work))
+        except Exception as error:  # noqa: BLE001 - one document must not fail its fellows; the job records it
+            failed[work.job_id] = error
+    return failed
+
+
+def _progress_of(progress: BatchProgress, work: _Work) -> Progress:
+    """Tells of one document of a batch."""
+
+    async def tell(step: str, fraction: float) -> None:
+        await progress(step, fraction, [work.job_id])
+
+    return tell
+
+
+async def record_failure(deps: Deps, job: Job, code: str, message: str) -> None:
+    """Write on the document why it cannot be read. A document with an older live version keeps serving that."""
+    document_id, version_id = UUID(job.payload["document_id"]), UUID(job.payload["version_id"])
+    async with deps.database.transaction(job.tenant_id) as connection:
+        values = {"state": VersionState.FAILED.value, "error_code": code, "error_message": message}
+        await repository.update_version(connection, tenant_id=job.tenant_id, version_id=version_id, values=values)
+        document = await repository.find_document(connection, tenant_id=job.tenant_id, document_id=document_id)
+        if document is None:
+            return
+        state = DocumentState.FAILED if document.live_version_id is None else DocumentState.READY
+        await repository.set_document_state(connection, tenant_id=job.tenant_id, document_id=document_id, state=state)
+        payload = {**publish.event_payload(document, code=code, error=message), "state": DocumentState.FAILED.value}
+        await jobs.emit(connection, tenant_id=job.tenant_id, topic="document.failed", payload=payload)
+
+
+async def record_cancelled(deps: Deps, connection: AsyncConnection, cancelled: Sequence[Job]) -> None:
+    """Jobs were cancelled before they ended: say so on their documents, in the same transaction."""
+    for job in cancelled:
+        await knowledge.record_cancelled(
+            deps,
+            connection,
+            tenant_id=job.tenant_id,
+            document_id=UUID(job.payload["document_id"]),
+            version_id=UUID(job.payload["version_id"]),
+        )
+
+
+async def record_retried(connection: AsyncConnection, retried: Sequence[Job]) -> None:
+    """Jobs that had ended will run again: their documents wait again, in the same transaction."""
+    for job in retried:
+        await knowledge.record_retried(
+            connection,
+            tenant_id=job.tenant_id,
+            document_id=UUID(job.payload["document_id"]),
+            version_id=UUID(job.payload["version_id"]),
+        )
+
+
+# ---- what there is to do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    tenant_id: UUID
+    job_id: UUID
+    document: Document
+    version: DocumentVersion
+    settings: ChatbotSettings
+    embedding_version: EmbeddingVersion
+
+    @property
+    def context(self) -> CallContext:
+        return CallContext(tenant_id=self.tenant_id, chatbot_id=self.document.chatbot_id, purpose="ingestion")
+
+
+async def _load(deps: Deps, tenant_id: UUID, batch: Sequence[Job]) -> list[_Work]:
+    """The documents and versions of the jobs, without those that are deleted, finished, or of a chatbot that is gone."""
+    wanted = {UUID(job.payload["version_id"]): job for job in batch}
+    async with deps.database.transaction(tenant_id) as connection:
+        found = await repository.list_documents_of_versions(connection, tenant_id=tenant_id, version_ids=list(wanted))
+        over = (VersionState.READY, VersionState.FAILED, VersionState.CANCELLED, VersionState.INDEXED)
+        open_ones = [(document, version) for document, version in found if version.state not in over]
+        chatbot_ids = {document.chatbot_id for document, _ in open_ones}
+        chatbots = {
+            chatbot_id: chatbot
+            for chatbot_id in chatbot_ids
+            if (
+                chatbot := await tenancy_repository.find_chatbot(connection, tenant_id=tenant_id, chatbot_id=chatbot_id)
+            )
+        }
+        await repository.mark_processing(
+            connection, tenant_id=tenant_id, document_ids=[document.id for document, _ in open_ones]
+        )
+        versions = {
+            chatbot.active_embedding_version: await embeddings.get_version(connection, chatbot.active_embedding_version)
+            for chatbot in chatbots.values()
+        }
+    return [
+        _Work(
+            tenant_id=tenant_id,
+            job_id=wanted[version.id].id,
+            document=document,
+            version=version,
+            settings=tenancy.settings_of(chatbots[document.chatbot_id]),
+            embedding_version=versions[chatbots[document.chatbot_id].active_embedding_version],
+        )
+        for document, version in open_ones
+        if document.chatbot_id in chatbots
+    ]
+
+
+# ---- one document, step by step
+
+
+async def _ingest(deps: Deps, work: _Work, progress: Progress) -> None:
+    timer = StageTimer("ingestion")
+    if work.version.state is VersionState.STORED:
+        await progress("extracting", 0.02)
+        with timer.stage("extract"):
+            prepared = await _read(deps, work, progress)
+        await progress("chunking", 0.1)
+        with timer.stage("chunk"):
+            await _cut(deps, work, prepared)
+    with timer.stage("embed"):
+        await _embed(deps, work, progress)
+    await progress("indexing", 0.95)
+    with timer.stage("index"):
+        await _index(deps, work)
+    with timer.stage("publish"):
+        await _finish(deps, work)
+    _log.info("ingestion.document_read", document_id=str(work.document.id), **timer.finish())
+
+
+async def _read(deps: Deps, work: _Work, progress: ReadProgress | None) -> Prepared:
+    """The file as clean pages, with personal data masked where the chatbot wants that."""
+    options = ReadOptions(
+        ocr=work.settings.ocr,
+        ocr_languages=tuple(work.settings.ocr_languages),
+        with_images=work.settings.keep_images,
+    )
+
+    async def share(step: str, fraction: float) -> None:
+        if progress is not None:
+            await progress(step, 0.02 + 0.08 * fraction)
+
+    async with _local_copy(deps, work.version.blob_key) as path:
+        extracted = await deps.sandbox.read(
+            path,
+            mime_type=work.version.mime_type,
+            file_name=str(work.version.described_as["file_name"]),
+            options=options,
+            progress=share,
+        )
+        return await prepare_document(
+            extracted,
+            path,
+            mime_type=work.version.mime_type,
+            described_as=work.version.described_as,
+            settings=work.settings,
+            language_detector=deps.language_detector,
+            pii_detectors=deps.pii_detectors,
+        )
+
+
+@asynccontextmanager
+async def _local_copy(deps: Deps, blob_key: str) -> AsyncIterator[Path]:
+    """The blob as a file that a reading process can open, removed in the end."""
+    handle, name = tempfile.mkstemp(dir=deps.upload_directory, prefix="reading-")
+    try:
+        async with await anyio.open_file(handle, "wb") as target:
+            async for piece in deps.blob_store.read(blob_key):
+                await target.write(piece)
+        yield Path(name)
+    finally:
+        await anyio.Path(name).unlink(missing_ok=True)
+
+
+async def _cut(deps: Deps, work: _Work, prepared: Prepared) -> None:
+    """Cut the document and keep all that was read, in one transaction."""
+    async with deps.database.transaction(work.tenant_id) as connection:
+        before = await _chunks_before(connection, work)
+    images = await _store_images(deps, work, prepared.images)
+    obsolete = [image.blob_key for image in images]
+    try:
+        cut = await _cut_pages(deps, work, prepared, [image.id for image in images], before)
+        async with deps.database.transaction(work.tenant_id) as connection:
+            earlier = await repository.list_images(connection, tenant_id=work.tenant_id, version_id=work.version.id)
+            await _keep(connection, work, cut, images)
+            reused = await _take_over_vectors(deps, connection, work, cut)
+            values = {"reused_chunks": reused}
+            await repository.update_version(
+                connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values
+            )
+        obsolete = [image.blob_key for image in earlier]  # of an attempt that was killed
+    finally:
+        for key in obsolete:
+            await deps.blob_store.delete(key)
+
+
+async def _keep(connection: AsyncConnection, work: _Work, cut: Cut, images: Sequence[DocumentImage]) -> None:
+    """Write pages, pictures, chunks and the quality report of a version, in place of what an earlier attempt left."""
+    place: dict[str, Any] = {"tenant_id": work.tenant_id, "version_id": work.version.id}
+    chatbot_id = work.document.chatbot_id
+    await repository.replace_pages(connection, cut.prepared.stored_pages(), **place)
+    await repository.delete_images(connection, **place)
+    await repository.insert_images(connection, images, tenant_id=work.tenant_id, chatbot_id=chatbot_id)
+    await repository.replace_chunks(connection, cut.chunks, chatbot_id=chatbot_id, **place)
+    await repository.replace_bands(connection, cut.bands, chatbot_id=chatbot_id, **place)
+    candidates = await repository.find_similar(
+        connection,
+        cut.bands,
+        tenant_id=work.tenant_id,
+        chatbot_id=chatbot_id,
+        document_id=work.document.id,
+        owner=work.document.owner,
+        limit=20,
+    )
+    report = await anyio.to_thread.run_sync(cut.report, candidates)
+    values = {
+        "state": VersionState.CHUNKED.value,
+        **_values(cut, report),
+        **_approval_after(work, report),
+    }
+    await repository.update_version(connection, values=values, **place)
+
+
+def _values(cut: Cut, report: QualityReport) -> dict[str, Any]:
+    numbered = [page.number for page in cut.prepared.pages if page.number is not None]
+    return {
+        "described_as": cut.prepared.described_as,
+        "language": cut.prepared.language,
+        "languages": sorted({chunk.language for chunk in cut.chunks}),
+        "page_count": max(numbered, default=None),
+        "chunk_count": len(cut.chunks),
+        "token_count": sum(chunk.token_count for chunk in cut.chunks),
+        "quality": report.to_json(),
+        "quality_score": report.score,
+        "pii": cut.prepared.pii,
+        "signature": None if cut.signature is None else cut.signature.data,
+    }
+
+
+def _approval_after(work: _Work, report: QualityReport) -> dict[str, Any]:
+    """A document of too low quality waits for somebody's approval, unless somebody gave it already."""
+    version = work.version
+    if report.score >= work.settings.min_quality_score or version.approval is not Approval.APPROVED:
+        return {}
+    if version.decided_by is not None or work.document.visibility is Visibility.PRIVATE:
+        return {}
+    reason = f"Its quality score {report.score:.2f} is below {work.settings.min_quality_score:.2f}."
+    return {"approval": Approval.PENDING.value, "approval_reason": reason}
+
+
+async def _store_images(deps: Deps, work: _Work, images: Sequence[ExtractedImage]) -> list[DocumentImage]:
+    stored = []
+    for ordinal, image in enumerate(images):
+        key = f"{work.tenant_id}/{work.document.chatbot_id}/{new_id()}"
+        await deps.blob_store.put(key, _once(image.data))
+        stored.append(
+            DocumentImage(
+                id=new_id(),
+                document_id=work.document.id,
+                version_id=work.version.id,
+                ordinal=ordinal,
+                page=image.page,
+                blob_key=key,
+                mime_type=image.mime_type,
+                width=image.width,
+                height=image.height,
+                size_bytes=len(image.data),
+                description=image.description,
+            )
+        )
+    return stored
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _cut_pages(
+    deps: Deps, work: _Work, prepared: Prepared, image_ids: Sequence[UUID], before: Sequence[Chunk]
+) -> Cut:
+    async def count_tokens(texts: Sequence[str]) -> list[int]:
+        return await deps.inference.count_tokens(work.embedding_version.name, texts)
+
+    return await cut_document(
+        prepared,
+        version=work.version,
+        image_ids=image_ids,
+        before=before,
+        settings=work.settings,
+        max_tokens=_max_chunk_tokens(work),
+        count_tokens=count_tokens,
+        language_detector=deps.language_detector,
+    )
+
+
+def _max_chunk_tokens(work: _Work) -> int:
+    """The longest chunk: a third above the target, and never more than fits the model's window beside title and headings."""
+    window = work.embedding_version.max_tokens - 64
+    return max(64, min(window, work.settings.chunk_tokens * 4 // 3))
+
+
+async def _chunks_before(connection: AsyncConnection, work: _Work) -> list[Chunk]:
+    """The chunks of the live version: where they begin, the new ones begin too, so that few need new vectors."""
+    if work.document.live_version_id is None or work.document.live_version_id == work.version.id:
+        return []
+    return await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.document.live_version_id)
+
+
+async def _take_over_vectors(deps: Deps, connection: AsyncConnection, work: _Work, cut: Cut) -> int:
+    """Give chunks that came out as in the live version the vectors they had; how many."""
+    live_id = work.document.live_version_id
+    if not work.version.reuse_vectors or live_id is None:
+        return 0
+    live = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=live_id)
+    if live is None or live.described_as.get("title") != cut.prepared.described_as["title"]:
+        return 0  # the title is part of what is embedded
+    before = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=live_id)
+    same = {(chunk.content_hash, chunk.language): chunk.id for chunk in before}
+    pairs = [
+        (same[chunk.content_hash, chunk.language], chunk.id)
+        for chunk in cut.chunks
+        if (chunk.content_hash, chunk.language) in same
+    ]
+    copied = await deps.vector_index.copy(
+        connection,
+        tenant_id=work.tenant_id,
+        chatbot_id=work.document.chatbot_id,
+        document_id=work.document.id,
+        version_id=work.version.id,
+        embedding_version=work.embedding_version.id,
+        pairs=pairs,
+        with_sentences=work.settings.sentence_vectors,
+    )
+    return len(copied)
+
+
+# ---- vectors and words
+
+
+async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
+    async with deps.database.transaction(work.tenant_id) as connection:
+        chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
+        title = await _title(connection, work)
+        done = await deps.vector_index.list_embedded(
+            connection,
+            tenant_id=work.tenant_id,
+            chatbot_id=work.document.chatbot_id,
+            version_id=work.version.id,
+            embedding_version=work.embedding_version.id,
+        )
+    missing = [chunk for chunk in chunks if chunk.id not in done]
+    for start in range(0, len(missing), _EMBED_BATCH):
+        batch = missing[start : start + _EMBED_BATCH]
+        ready = len(chunks) - len(missing) + start
+        await progress("embedding", 0.1 + 0.85 * ready / max(len(chunks), 1))
+        vectors = await embed_chunks(
+            deps.inference,
+            work.context,
+            work.embedding_version.name,
+            chunks=[(title, chunk) for chunk in batch],
+            with_sentences=work.settings.sentence_vectors,
+        )
+        async with deps.database.transaction(work.tenant_id) as connection:
+            await deps.vector_index.add(
+                connection,
+                tenant_id=work.tenant_id,
+                chatbot_id=work.document.chatbot_id,
+                document_id=work.document.id,
+                version_id=work.version.id,
+                embedding_version=work.embedding_version.id,
+                vectors=vectors,
+            )
+
+
+async def _index(deps: Deps, work: _Work) -> None:
+    async with deps.database.transaction(work.tenant_id) as connection:
+        chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
+        title = await _title(connection, work)
+        await _index_words(deps, connection, work, title, chunks)
+
+
+async def _index_words(
+    deps: Deps, connection: AsyncConnection, work: _Work, title: str, chunks: Sequence[Chunk]
+) -> None:
+    await deps.keyword_index.add(
+        connection,
+        tenant_id=work.tenant_id,
+        chatbot_id=work.document.chatbot_id,
+        document_id=work.document.id,
+        version_id=work.version.id,
+        chunks=[
+            KeywordChunk(
+                ordinal=chunk.ordinal,
+                text=chunk_input(title, chunk.heading_path, chunk.text),
+                language=chunk.language,
+            )
+            for chunk in chunks
+        ],
+    )
+
+
+async def _finish(deps: Deps, work: _Work) -> None:
+    async with deps.database.transaction(work.tenant_id) as connection:
+        purges = await publish.finish_reading(
+            deps,
+            connection,
+            tenant_id=work.tenant_id,
+            document_id=work.document.id,
+            version_id=work.version.id,
+        )
+    await jobs.announce_many(deps.sender, purges)
+
+
+async def _title(connection: AsyncConnection, work: _Work) -> str:
+    """The title as reading left it: it may come from inside the document."""
+    version = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=work.version.id)
+    return str((version or work.version).described_as["title"])
+
+
+# ---- many small new documents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    work: _Work
+    cut: Cut
+
+    @property
+    def title(self) -> str:
+        return str(self.cut.prepared.described_as["title"])
+
+
+async def _ingest_small(
+    deps: Deps, works: Sequence[_Work], progress: BatchProgress, failed: dict[UUID, Exception]
+) -> None:
+    """Read and cut each, embed all in one go, and write all in one transaction."""
+    if not works:
+        return
+    timer = StageTimer("ingestion")
+    await progress("extracting", 0.02)
+    with timer.stage("read"):
+        outcomes = await asyncio.gather(*(_read_and_cut(deps, work) for work in works), return_exceptions=True)
+    ready: list[_Ready] = []
+    illustrated: list[_Work] = []
+    for work, outcome in zip(works, outcomes, strict=True):
+        if isinstance(outcome, _Ready):
+            ready.append(outcome)
+        elif outcome is None:
+            illustrated.append(work)
+        elif isinstance(outcome, Exception):
+            failed[work.job_id] = outcome
+        else:  # a cancellation is ours, not the document's
+            raise outcome
+    if ready:
+        await _keep_together(deps, ready, progress, timer)
+    for work in illustrated:
+        try:
+            await _ingest(deps, work, _progress_of(progress, work))
+        except Exception as error:  # noqa: BLE001 - one document must not fail its fellows; the job records it
+            failed[work.job_id] = error
+    _log.info("ingestion.documents_read", documents=len(works) - len(failed), **timer.finish())
+
+
+async def _read_and_cut(deps: Deps, work: _Work) -> _Ready | None:
+    """None: it has pictures, which are stored outside of the transaction, so it is read by itself."""
+    prepared = await _read(deps, work, None)
+    return None if prepared.images else _Ready(work=work, cut=await _cut_pages(deps, work, prepared, (), ()))
+
+
+async def _keep_together(deps: Deps, ready: Sequence[_Ready], progress: BatchProgress, timer: StageTimer) -> None:
+    first = ready[0].work
+    await progress("embedding", 0.3)
+    chunks = [(item.title, chunk) for item in ready for chunk in item.cut.chunks]
+    with timer.stage("embed"):
+        vectors = await embed_chunks(
+            deps.inference,
+            first.context,
+            first.embedding_version.name,
+            chunks=chunks,
+            with_sentences=first.settings.sentence_vectors,
+        )
+    by_chunk = {item.chunk_id: item for item in vectors}
+    await progress("indexing", 0.95)
+    with timer.stage("index"):
+        async with deps.database.transaction(first.tenant_id) as connection:
+            for item in ready:
+                await _keep(connection, item.work, item.cut, ())
+                await deps.vector_index.add(
+                    connection,
+                    tenant_id=first.tenant_id,
+                    chatbot_id=first.document.chatbot_id,
+                    document_id=item.work.document.id,
+                    version_id=item.work.version.id,
+                    embedding_version=first.embedding_version.id,
+                    vectors=[by_chunk[chunk.id] for chunk in item.cut.chunks],
+                )
+                await _index_words(deps, connection, item.work, item.title, item.cut.chunks)
+            purges = await _finish_small(deps, connection, [item.work for item in ready])
+    await jobs.announce_many(deps.sender, purges)
+
+
+async def _finish_small(deps: Deps, connection: AsyncConnection, works: Sequence[_Work]) -> list[Job]:
+    live = await publish.go_live_together(
+        connection,
+        tenant_id=works[0].tenant_id,
+        chatbot_id=works[0].document.chatbot_id,
+        version_ids=[work.version.id for work in works],
+    )
+    purges: list[Job] = []
+    for work in works:  # those that wait for approval, or were deleted meanwhile
+        if work.version.id not in live:
+            purges += await publish.finish_reading(
+                deps,
+                connection,
+                tenant_id=work.tenant_id,
+                document_id=work.document.id,
+                version_id=work.version.id,
+            )
+    return purges

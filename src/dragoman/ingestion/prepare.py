@@ -1,0 +1,381 @@
+"""From what was extracted to what is stored, without a database: clean pages, then chunks and the quality report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import anyio
+
+from dragoman.ingestion.chunk import (
+    ChunkDraft,
+    ChunkSettings,
+    CountTokens,
+    PairSpan,
+    chunk_content_hash,
+    chunk_document,
+)
+from dragoman.ingestion.clean import CleanedDocument, clean_pages
+from dragoman.ingestion.conversations import read_pairs
+from dragoman.ingestion.near_duplicates import MinHashSignature, bands, signature, similarity
+from dragoman.ingestion.pairs import PairedDocument
+from dragoman.ingestion.pictures import Placement, pictures_of_chunks, take_pictures
+from dragoman.ingestion.pii import PiiChoice, Placeholders, examine, mask_file_name, mask_line
+from dragoman.ingestion.previous import PreviousChunks
+from dragoman.ingestion.quality import NEAR_DUPLICATE, QualityReport, SimilarDocument, report_quality
+from dragoman.ingestion.validate import require_text
+from dragoman.kit.clock import new_id
+from dragoman.knowledge.entities import (
+    Chunk,
+    DocumentVersion,
+    SimilarVersion,
+    StoredPage,
+)
+from dragoman.ports.extractor import ExtractedDocument, ExtractedImage, ExtractedPage
+from dragoman.ports.language_detector import LanguageDetector
+from dragoman.ports.pii_detector import PiiDetector
+from dragoman.tenancy.settings import ChatbotSettings
+
+_UNSURE_LANGUAGE = 0.5  # below this confidence a chunk takes the language of its document
+_NAMING: Final = frozenset({"speakers", "title"})  # what provenance says of people
+RECORD_TYPES: Final = frozenset({"text/csv", "application/json", "application/x-ndjson"})  # logs may come as these
+_PAGE_GAP = 2  # characters between pages in the whole text: a blank line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A document before it is cut.
+
+    Attributes:
+        extracted: as it came from the reader; hidden characters are seen there only.
+        pages: clean, with personal data masked if wanted, without marks of pictures.
+        placements: where pictures stood in the whole text.
+        pair_spans: question-answer pairs in the whole text.
+        unanswered_count: questions in a log that nobody answered.
+        described_as: title, file name and labels; the title may come from inside.
+        pii: the report on personal data; empty where none was looked for.
+    """
+
+    extracted: ExtractedDocument
+    cleaned: CleanedDocument
+    pages: Sequence[ExtractedPage]
+    placements: Sequence[Placement]
+    pair_spans: Sequence[PairSpan]
+    unanswered_count: int
+    described_as: dict[str, Any]
+    language: str
+    pii: dict[str, Any]
+
+    @property
+    def images(self) -> Sequence[ExtractedImage]:
+        return self.extracted.images
+
+    def stored_pages(self) -> list[StoredPage]:
+        stored, offset = [], 0
+        for ordinal, page in enumerate(self.pages):
+            stored.append(
+                StoredPage(
+                    ordinal=ordinal,
+                    number=page.number,
+                    text=page.markdown,
+                    start_offset=offset,
+                    ocr=page.ocr,
+                    confidence=page.confidence,
+                )
+            )
+            offset += len(page.markdown) + _PAGE_GAP
+        return stored
+
+
+async def prepare_document(
+    extracted: ExtractedDocument,
+    path: Path,
+    *,
+    mime_type: str,
+    described_as: dict[str, Any],
+    settings: ChatbotSettings,
+    language_detector: LanguageDetector,
+    pii_detectors: Sequence[PiiDetector],
+) -> Prepared:
+    """Clean, take the pictures out, find question-answer pairs, look for personal data.
+
+    Args:
+        path: the original file, from which exports of conversations are read.
+
+    Raises:
+        NoTextFoundError: nothing can be read in it.
+    """
+    cleaned, plain, placements, paired = await anyio.to_thread.run_sync(
+        lambda: _shape(extracted, path, mime_type, described_as["content_type"])
+    )
+    pages = plain if paired is None else paired.pages
+    if pages is not plain:  # written anew from a log, so that nothing stands where it stood
+        placements = ()
+    prepared = Prepared(
+        extracted=extracted,
+        cleaned=cleaned,
+        pages=pages,
+        placements=placements,
+        pair_spans=() if paired is None else paired.pair_spans,
+        unanswered_count=0 if paired is None else paired.unanswered_count,
+        described_as=_with_title(described_as, extracted.title),
+        language=language_detector.detect(_sample(pages)).code,
+        pii={},
+    )
+    if settings.pii == "off":
+        return prepared
+    looking = _Looking(detectors=pii_detectors, language=prepared.language, choice=_choice(settings))
+    return await looking.through(prepared)
+
+
+def _shape(
+    extracted: ExtractedDocument, path: Path, mime_type: str, content_type: str
+) -> tuple[CleanedDocument, Sequence[ExtractedPage], Sequence[Placement], PairedDocument | None]:
+    require_text(extracted)
+    cleaned = clean_pages(extracted.pages)
+    require_text(ExtractedDocument(pages=cleaned.pages))
+    plain, placements = take_pictures(cleaned.pages)
+    cleaned = replace(cleaned, pages=plain)
+    raw = path.read_bytes() if mime_type in RECORD_TYPES else None
+    return cleaned, plain, placements, read_pairs(plain, mime_type=mime_type, content_type=content_type, raw=raw)
+
+
+def _choice(settings: ChatbotSettings) -> PiiChoice:
+    mode: Literal["report", "mask"] = "mask" if settings.pii == "mask" else "report"
+    return PiiChoice(mode=mode, types=frozenset(settings.pii_types or ()), min_score=settings.pii_min_score)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looking:
+    """How personal data is looked for in one document."""
+
+    detectors: Sequence[PiiDetector]
+    language: str
+    choice: PiiChoice
+
+    async def through(self, prepared: Prepared) -> Prepared:
+        """The document with the report, and masked if that is wanted: its text, title, file name and pairs.
+
+        The text is looked at in pieces that end where pictures and pairs begin and end, so that these are found again.
+        """
+        points = sorted(
+            {placement.offset for placement in prepared.placements}
+            | {point for span in prepared.pair_spans for point in (span.start, span.end)}
+        )
+        pieces, page_of = _cut_at(prepared.pages, points)
+        examined = await examine(self.detectors, pieces, language=self.language, choice=self.choice)
+        report = examined.report.as_json()
+        if self.choice.mode == "report":
+            return replace(prepared, pii=report)
+        pages, moved = _joined_again(prepared.pages, examined.pages, page_of, points)
+        names = examined.placeholders
+        images = [replace(image, description="") for image in prepared.images]
+        described = prepared.described_as
+        return replace(
+            prepared,
+            extracted=replace(prepared.extracted, images=images),
+            pages=pages,
+            placements=[replace(place, offset=moved[place.offset]) for place in prepared.placements],
+            pair_spans=[
+                replace(
+                    span,
+                    start=moved[span.start],
+                    end=moved[span.end],
+                    question=await self._line(span.question, names),
+                    provenance={key: value for key, value in span.provenance.items() if key not in _NAMING},
+                )
+                for span in prepared.pair_spans
+            ],
+            described_as={
+                **described,
+                "title": await self._line(described["title"], names),
+                "file_name": await mask_file_name(
+                    self.detectors,
+                    described["file_name"],
+                    language=self.language,
+                    choice=self.choice,
+                    placeholders=names,
+                ),
+            },
+            pii=report,
+        )
+
+    async def _line(self, text: str, placeholders: Placeholders) -> str:
+        return await mask_line(
+            self.detectors, text, language=self.language, choice=self.choice, placeholders=placeholders
+        )
+
+
+def _cut_at(pages: Sequence[ExtractedPage], points: Sequence[int]) -> tuple[list[ExtractedPage], list[int]]:
+    """The pages in pieces that end at the points, and for each piece the page it is of."""
+    pieces, page_of, offset = [], [], 0
+    for number, page in enumerate(pages):
+        end = offset + len(page.markdown)
+        inner = [point - offset for point in points if offset < point < end]
+        for start, stop in pairwise([0, *inner, len(page.markdown)]):
+            pieces.append(replace(page, markdown=page.markdown[start:stop]))
+            page_of.append(number)
+        offset = end + _PAGE_GAP
+    return pieces, page_of
+
+
+def _joined_again(
+    pages: Sequence[ExtractedPage], pieces: Sequence[ExtractedPage], page_of: Sequence[int], points: Sequence[int]
+) -> tuple[list[ExtractedPage], dict[int, int]]:
+    """The pages from their pieces, and where each point is now."""
+    texts: list[list[str]] = [[] for _ in pages]
+    for piece, number in zip(pieces, page_of, strict=True):
+        texts[number].append(piece.markdown)
+    joined: list[ExtractedPage] = []
+    moved: dict[int, int] = {}
+    old = new = 0
+    for page, parts in zip(pages, texts, strict=True):
+        end = old + len(page.markdown)
+        inner = [point for point in points if old < point < end]
+        ends = list(accumulate(len(part) for part in parts))
+        moved |= {old: new, end: new + ends[-1], **{point: new + at for point, at in zip(inner, ends, strict=False)}}
+        joined.append(replace(page, markdown="".join(parts)))
+        old, new = end + _PAGE_GAP, new + ends[-1] + _PAGE_GAP
+    return joined, moved
+
+
+def _with_title(described_as: dict[str, Any], found: str | None) -> dict[str, Any]:
+    """The title given with the upload wins over that inside the document, that over the file name."""
+    if described_as["metadata"].get("title_given") or not found or not found.strip():
+        return dict(described_as)
+    return {**described_as, "title": found.strip()[:500]}
+
+
+def _sample(pages: Sequence[ExtractedPage], characters: int = 4000) -> str:
+    """Text from the beginning and the middle: title pages are often in another language."""
+    whole = "\n".join(page.markdown for page in pages)
+    middle = len(whole) // 2
+    return (
+        whole
+        if len(whole) <= characters
+        else whole[: characters // 2] + "\n" + whole[middle : middle + characters // 2]
+    )
+
+
+# ---- cutting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The chunks of a version, and what its quality report is made of."""
+
+    prepared: Prepared
+    chunks: Sequence[Chunk]
+    signature: MinHashSignature | None
+    active_content: Sequence[dict[str, Any]]
+
+    @property
+    def bands(self) -> list[int]:
+        return [] if self.signature is None else bands(self.signature)
+
+    def report(self, candidates: Sequence[SimilarVersion]) -> QualityReport:
+        """The quality report. Candidates for near-duplicates count where they are alike enough. Blocking."""
+        return report_quality(
+            pages=self.prepared.extracted.pages,
+            cleaned=self.prepared.cleaned,
+            chunks=[(chunk.text, chunk.language) for chunk in self.chunks],
+            warnings=self.prepared.extracted.warnings,
+            active_content=self.active_content,
+            similar=[alike for other in candidates if (alike := self._compared(other)) is not None],
+            unanswered_count=self.prepared.unanswered_count,
+        )
+
+    def _compared(self, other: SimilarVersion) -> SimilarDocument | None:
+        if self.signature is None:
+            return None
+        share = similarity(self.signature, MinHashSignature(data=other.signature))
+        if share < NEAR_DUPLICATE:
+            return None
+        return SimilarDocument(document_id=str(other.document_id), title=other.title, similarity=round(share, 3))
+
+
+async def cut_document(
+    prepared: Prepared,
+    *,
+    version: DocumentVersion,
+    image_ids: Sequence[UUID],
+    before: Sequence[Chunk],
+    settings: ChatbotSettings,
+    max_tokens: int,
+    count_tokens: CountTokens,
+    language_detector: LanguageDetector,
+) -> Cut:
+    """Cut a document into chunks.
+
+    Args:
+        image_ids: of its pictures, in their order.
+        before: the chunks of the version that is being replaced; where its text still stands, the cuts stay.
+        max_tokens: never exceeded.
+    """
+    previous = PreviousChunks.of(
+        [chunk.text for chunk in before], [(chunk.start_offset, chunk.end_offset) for chunk in before]
+    )
+    drafts = await chunk_document(
+        prepared.pages,
+        title=prepared.described_as["title"],
+        language=prepared.language,
+        count_tokens=count_tokens,
+        settings=ChunkSettings(
+            target_tokens=settings.chunk_tokens,
+            max_tokens=max_tokens,
+            overlap_tokens=settings.chunk_overlap_tokens,
+        ),
+        pair_spans=prepared.pair_spans,
+        previous=previous if before else None,
+    )
+    return await anyio.to_thread.run_sync(lambda: _finished(prepared, drafts, version, image_ids, language_detector))
+
+
+def _finished(
+    prepared: Prepared,
+    drafts: Sequence[ChunkDraft],
+    version: DocumentVersion,
+    image_ids: Sequence[UUID],
+    language_detector: LanguageDetector,
+) -> Cut:
+    detected = language_detector.detect_many([draft.text for draft in drafts])
+    shown = pictures_of_chunks(drafts, prepared.placements)
+    chunks = [
+        _chunk_of(
+            draft,
+            found.code if found.confidence >= _UNSURE_LANGUAGE and found.code != "und" else prepared.language,
+            version,
+            tuple(image_ids[number] for number in numbers),
+        )
+        for draft, found, numbers in zip(drafts, detected, shown, strict=True)
+    ]
+    return Cut(
+        prepared=prepared,
+        chunks=chunks,
+        signature=signature("\n\n".join(page.markdown for page in prepared.pages)),
+        active_content=version.quality.get("findings", []),  # of the structural scan, when it was uploaded
+    )
+
+
+def _chunk_of(draft: ChunkDraft, language: str, version: DocumentVersion, image_ids: tuple[UUID, ...]) -> Chunk:
+    return Chunk(
+        id=new_id(),
+        document_id=version.document_id,
+        version_id=version.id,
+        ordinal=draft.ordinal,
+        text=draft.text,
+        language=language,
+        kind=draft.kind,
+        heading_path=draft.heading_path,
+        page=draft.page,
+        start_offset=draft.start,
+        end_offset=draft.end,
+        token_count=draft.token_count,
+        content_hash=chunk_content_hash(draft.text, draft.heading_path),
+        image_ids=image_ids,
+        provenance=dict(draft.provenance),
+    )

@@ -1,0 +1,518 @@
+"""The quality report of a document: what was read, what may be wrong with it, and what to do about it.
+
+The score is the weighted geometric mean of six parts between 0 and 1, so that one bad part cannot be made up for by the
+others. A part counts as 0.01 at least. Weights:
+
+    0.30  readable   share of the pages that have text and are not garbled
+    0.20  encoding   1 less 50 times the share of broken characters (U+FFFD, "Ã©")
+    0.15  original   1 less the share of repeated paragraphs; 0.3 where another document is nearly the same
+    0.15  safe       1 without suspicious content, 0.6 with warnings, 0.1 with a critical finding
+    0.10  volume     words / 40, at most 1
+    0.10  language   share of the text whose language is known
+
+Readability is shown and not scored: a contract is no worse for being hard to read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+
+from dragoman.ingestion.clean import CleanedDocument, broken_characters
+from dragoman.ingestion.suspicious import Suspicion, SuspicionKind, suspicions
+from dragoman.ports.extractor import ExtractedPage
+
+Severity = Literal["info", "warning", "critical"]
+
+WEIGHTS: Final[Mapping[str, float]] = {
+    "readable": 0.30,
+    "encoding": 0.20,
+    "original": 0.15,
+    "safe": 0.15,
+    "volume": 0.10,
+    "language": 0.10,
+}
+LOWEST_PART: Final = 0.01
+PAGES_LISTED: Final = 50
+EXCERPTS_LISTED: Final = 5
+SHORTEST_PARAGRAPH: Final = 80  # characters; shorter ones may well be said twice
+DUPLICATE_SHARE: Final = 0.1  # of the text; from here on it is worth a finding
+BOILERPLATE_SHARE: Final = 0.3  # of the lines
+NEAR_DUPLICATE: Final = 0.8  # estimated Jaccard similarity
+LOW_CONFIDENCE: Final = 0.6  # of the OCR
+READABILITY_SAMPLE: Final = 200_000  # characters, in ten windows from the beginning to the end
+HARD_LIX: Final = 60.0
+FEW_WORDS: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarDocument:
+    """Another document of the chatbot. `similarity`: 0 to 1, as `near_duplicates.similarity` estimates it."""
+
+    document_id: str
+    title: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something to know about the document. `pages`: where, the first 50; empty where it concerns all or has no pages."""
+
+    code: str
+    severity: Severity
+    message: str
+    what_to_do: str
+    pages: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readability:
+    """How hard the prose is to read, measured on at most 200,000 characters of it.
+
+    Attributes:
+        lix: Björnsson 1968, for any language with spaces: below 30 very easy, 40 easy, 50 medium, 60 hard, above very hard.
+        flesch: the reading ease of Flesch 1948 as adapted to the language, about 0 (hard) to 100 (easy).
+        formula: which adaptation.
+        words_per_sentence: of a script without spaces: two characters count as one word.
+    """
+
+    lix: float | None
+    flesch: float | None
+    formula: str | None
+    words_per_sentence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityReport:
+    """What is stored with a document version and shown to its owner.
+
+    Attributes:
+        score: 0 to 1; the head of the module says how it is made. `parts` are its parts.
+        languages: share of the text by language, the largest first.
+        counts: pages, empty_pages, ocr_pages, garbled_pages, characters, words, replacement_characters,
+            mojibake_suspects, removed_boilerplate_lines, joined_hyphens, duplicate_paragraphs, suspicious.
+    """
+
+    score: float
+    parts: Mapping[str, float]
+    languages: Mapping[str, float]
+    counts: Mapping[str, int]
+    readability: Readability | None
+    similar: Sequence[SimilarDocument]
+    findings: Sequence[Finding]
+    warnings: Sequence[str] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored: JSON values only."""
+        return asdict(self)
+
+
+def report_quality(
+    *,
+    pages: Sequence[ExtractedPage],
+    cleaned: CleanedDocument,
+    chunks: Iterable[tuple[str, str]],
+    warnings: Sequence[str] = (),
+    active_content: Sequence[Mapping[str, Any]] = (),
+    similar: Sequence[SimilarDocument] = (),
+    unanswered_count: int = 0,
+) -> QualityReport:
+    """Measures a document. Blocking; 25 MB of text take some seconds.
+
+    Args:
+        pages: As extracted, before cleaning: hidden characters are seen there only.
+        cleaned: What `clean_pages` made of them.
+        chunks: Text and language ("und": unknown) of each chunk.
+        warnings: Of the extractor.
+        active_content: Findings of the upload's scan, each with `code`, `severity`, `message`, `what_to_do`.
+        similar: Documents that share much of the text.
+        unanswered_count: Of the questions in a log that nobody answered.
+    """
+    garbled = [at for at, page in enumerate(cleaned.pages) if _is_garbled(page.markdown)]
+    empty = [at for at, page in enumerate(cleaned.pages) if not page.markdown.strip()]
+    repeated, repeated_share = _repeated_paragraphs(cleaned)
+    seen = _suspicious(pages)
+    languages = _shares(chunks)
+    words = sum(_count_words(page.markdown) for page in cleaned.pages)
+    counts = {
+        **cleaned.quality,
+        "ocr_pages": sum(page.ocr for page in pages),
+        "garbled_pages": len(garbled),
+        "words": words,
+        "duplicate_paragraphs": repeated,
+        "suspicious": sum(len(places) for places in seen.values()),
+    }
+    readability = _readability(cleaned, next(iter(languages), "und"))
+    findings = [
+        *_page_findings(pages, cleaned, empty, garbled, words),
+        *_encoding_findings(cleaned),
+        *_repetition_findings(cleaned, repeated, repeated_share, similar),
+        *_suspicion_findings(pages, seen),
+        *_reading_findings(readability, languages, unanswered_count),
+        *(_finding_of(entry) for entry in active_content),
+    ]
+    parts = _parts(cleaned, len({*empty, *garbled}), repeated_share, similar, findings, words, languages)
+    return QualityReport(
+        score=_score(parts),
+        parts=parts,
+        languages=languages,
+        counts=counts,
+        readability=readability,
+        similar=tuple(similar),
+        findings=tuple(sorted(findings, key=lambda finding: ("critical", "warning", "info").index(finding.severity))),
+        warnings=tuple(warnings),
+    )
+
+
+# --- the score -------------------------------------------------------------------------------------------------------
+
+
+def _parts(
+    cleaned: CleanedDocument,
+    unreadable_pages: int,
+    repeated_share: float,
+    similar: Sequence[SimilarDocument],
+    findings: Sequence[Finding],
+    words: int,
+    languages: Mapping[str, float],
+) -> dict[str, float]:
+    quality = cleaned.quality
+    broken = quality["replacement_characters"] + quality["mojibake_suspects"]
+    unsafe = {finding.severity for finding in findings if finding.code.startswith(("suspicious.", "active."))}
+    nearest = max((other.similarity for other in similar), default=0.0)
+    parts = {
+        "readable": 1 - unreadable_pages / max(1, len(cleaned.pages)),
+        "encoding": 1 - 50 * broken / max(1, quality["characters"]),
+        "original": min(1 - repeated_share, 0.3 if nearest >= NEAR_DUPLICATE else 1.0),
+        "safe": 0.1 if "critical" in unsafe else 0.6 if "warning" in unsafe else 1.0,
+        "volume": words / FEW_WORDS,
+        "language": 1 - languages.get("und", 0.0) if languages else 0.0,
+    }
+    return {name: round(min(1.0, max(0.0, part)), 3) for name, part in parts.items()}
+
+
+def _score(parts: Mapping[str, float]) -> float:
+    return round(math.exp(sum(weight * math.log(max(parts[name], LOWEST_PART)) for name, weight in WEIGHTS.items())), 3)
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+_MARKUP: Final = re.compile(r"[|#*_`~>:=\-\s]+")
+_LETTERS: Final = re.compile(r"[^\W_]")
+_PRIVATE: Final = re.compile("[\ue000-\uf8ff\U000f0000-\U000ffffd]")
+_GLYPH_NAMES: Final = re.compile(r"\(cid:\d+\)|/G[0-9A-F]{2}(?=/G)")
+_SPACED_LETTERS: Final = re.compile(r"(?<!\S)[A-Za-z](?: [A-Za-z]){7,}(?!\S)")
+FEWEST_SIGNS: Final = 50
+
+
+def _is_garbled(text: str) -> bool:
+    """Text that nobody could read: broken characters, glyph numbers, letters set apart, hardly a letter at all."""
+    signs = _MARKUP.sub("", text[:50_000])
+    if len(signs) < FEWEST_SIGNS:
+        return False
+    replacements, mojibake = broken_characters(signs)
+    if (
+        replacements > len(signs) * 0.02
+        or mojibake > len(signs) * 0.02
+        or len(_PRIVATE.findall(signs)) > len(signs) * 0.1
+    ):
+        return True
+    unreadable = sum(len(found[0]) for found in _GLYPH_NAMES.finditer(text)) + sum(
+        len(found[0]) for found in _SPACED_LETTERS.finditer(text)
+    )
+    return unreadable > len(text) * 0.3 or len(_LETTERS.findall(signs)) < len(signs) * 0.4
+
+
+def _numbers(pages: Sequence[ExtractedPage], places: Iterable[int]) -> tuple[int, ...]:
+    numbers = dict.fromkeys(number for at in places if (number := pages[at].number) is not None)
+    return tuple(numbers)[:PAGES_LISTED]
+
+
+def _page_findings(
+    pages: Sequence[ExtractedPage], cleaned: CleanedDocument, empty: Sequence[int], garbled: Sequence[int], words: int
+) -> Iterable[Finding]:
+    if empty and len(cleaned.pages) > 1:
+        yield Finding(
+            code="pages.empty",
+            severity="warning" if len(empty) * 5 > len(cleaned.pages) else "info",
+            message=f"{len(empty)} of {len(cleaned.pages)} pages have no text.",
+            what_to_do="If they hold scanned text, switch OCR on for this chatbot and process the document again.",
+            pages=_numbers(cleaned.pages, empty),
+        )
+    if garbled:
+        yield Finding(
+            code="pages.garbled",
+            severity="critical" if len(garbled) * 2 > len(cleaned.pages) else "warning",
+            message=f"The text of {len(garbled)} of {len(cleaned.pages)} pages cannot be read.",
+            what_to_do="Export the document again with embedded fonts, or process it with OCR for all pages.",
+            pages=_numbers(cleaned.pages, garbled),
+        )
+    unsure = [at for at, page in enumerate(pages) if page.confidence is not None and page.confidence < LOW_CONFIDENCE]
+    if unsure:
+        yield Finding(
+            code="pages.ocr_unsure",
+            severity="warning",
+            message=f"The text recognition was unsure on {len(unsure)} pages.",
+            what_to_do="Compare the text with the scan, or scan again with 300 dpi, straight and with contrast.",
+            pages=_numbers(pages, unsure),
+        )
+    if words < FEW_WORDS:
+        yield Finding(
+            code="text.little",
+            severity="warning",
+            message=f"The document has {words} words only.",
+            what_to_do="Check that it is the right file; what it says may be better kept as part of another document.",
+        )
+
+
+def _encoding_findings(cleaned: CleanedDocument) -> Iterable[Finding]:
+    replaced, mojibake = cleaned.quality["replacement_characters"], cleaned.quality["mojibake_suspects"]
+    if replaced:
+        yield Finding(
+            code="text.replacement_characters",
+            severity="warning",
+            message=f"{replaced} characters were lost before or while the text was read; � stands in their place.",
+            what_to_do="Save the original as UTF-8 and upload it again.",
+            pages=_numbers(cleaned.pages, (at for at, page in enumerate(cleaned.pages) if "\ufffd" in page.markdown)),
+        )
+    if mojibake:
+        yield Finding(
+            code="text.mojibake",
+            severity="warning",
+            message=f'{mojibake} places look as if they had been saved in the wrong encoding, such as "Ã©" for "é".',
+            what_to_do="Open the original in the program it comes from, save it as UTF-8 and upload it again.",
+        )
+
+
+# --- repetition ------------------------------------------------------------------------------------------------------
+
+
+def _repeated_paragraphs(cleaned: CleanedDocument) -> tuple[int, float]:
+    """How many paragraphs stand in the document already, and their share of its characters."""
+    seen: set[bytes] = set()
+    repeated = characters = total = 0
+    for page in cleaned.pages:
+        for paragraph in page.markdown.split("\n\n"):
+            total += len(paragraph)
+            if len(paragraph) < SHORTEST_PARAGRAPH:
+                continue
+            words = " ".join(paragraph.casefold().split())
+            key = hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+            if key in seen:
+                repeated += 1
+                characters += len(paragraph)
+            seen.add(key)
+    return repeated, characters / max(1, total)
+
+
+def _repetition_findings(
+    cleaned: CleanedDocument, repeated: int, repeated_share: float, similar: Sequence[SimilarDocument]
+) -> Iterable[Finding]:
+    if repeated_share >= DUPLICATE_SHARE:
+        yield Finding(
+            code="text.repeated",
+            severity="warning" if repeated_share > 0.3 else "info",
+            message=f"{repeated} paragraphs ({repeated_share:.0%} of the text) stand in the document more than once.",
+            what_to_do="Remove the repetitions: they take places among the passages that an answer is made of.",
+        )
+    removed = cleaned.quality["removed_boilerplate_lines"]
+    lines = sum(page.markdown.count("\n") + 1 for page in cleaned.pages if page.markdown)
+    if removed > BOILERPLATE_SHARE * (removed + lines):
+        yield Finding(
+            code="text.boilerplate",
+            severity="info",
+            message=f"{removed} lines that repeat on most pages were removed, {removed / (removed + lines):.0%} of all.",
+            what_to_do="Nothing, if they were running heads and feet; else upload the document without them.",
+        )
+    near = [other for other in similar if other.similarity >= NEAR_DUPLICATE]
+    if near:
+        names = ", ".join(f'"{other.title}" ({other.similarity:.0%})' for other in near[:EXCERPTS_LISTED])
+        yield Finding(
+            code="document.near_duplicate",
+            severity="warning",
+            message=f"Nearly the same text is there already: {names}.",
+            what_to_do="Keep one of them: upload the newer as a replacement of the older, or delete the copy.",
+        )
+
+
+# --- suspicious content ----------------------------------------------------------------------------------------------
+
+_ADVICE: Final[Mapping[SuspicionKind, tuple[Severity, str, str]]] = {
+    "instructions": (
+        "warning",
+        "{count} places speak to a language model as if to steer it: {excerpts}.",
+        "Read them. If nobody in your organisation wrote them on purpose, reject the document.",
+    ),
+    "hidden_text": (
+        "critical",
+        "{count} places hold text that readers cannot see but models can: {excerpts}.",
+        "Reject the document, or have its author say what the hidden text is for.",
+    ),
+    "hidden_characters": (
+        "info",
+        "{count} pages hold many invisible characters ({excerpts}). They were removed.",
+        "Nothing, if the text was copied from the web.",
+    ),
+    "bidi": (
+        "warning",
+        "{count} pages reverse the direction of writing ({excerpts}), by which text can look other than it is.",
+        "Compare the text with what you see in the original.",
+    ),
+    "formula": (
+        "warning",
+        "{count} cells hold formulas that fetch or run something when a spreadsheet opens them: {excerpts}.",
+        "Do not open an export of this text in a spreadsheet program before they are removed.",
+    ),
+    "encoded": (
+        "info",
+        "{count} long pieces of encoded data stand in the text.",
+        "Remove them: they answer no question, and what they hold is not checked.",
+    ),
+    "script_link": (
+        "warning",
+        "{count} links run a script: {excerpts}.",
+        "Remove them from the original; they are never shown as links.",
+    ),
+}
+
+
+def _suspicious(pages: Sequence[ExtractedPage]) -> dict[SuspicionKind, list[tuple[int, Suspicion]]]:
+    seen: dict[SuspicionKind, list[tuple[int, Suspicion]]] = {}
+    for at, page in enumerate(pages):
+        for suspicion in suspicions(page.markdown):
+            seen.setdefault(suspicion.kind, []).append((at, suspicion))
+    return seen
+
+
+def _suspicion_findings(
+    pages: Sequence[ExtractedPage], seen: Mapping[SuspicionKind, Sequence[tuple[int, Suspicion]]]
+) -> Iterable[Finding]:
+    for kind, places in seen.items():
+        severity, message, advice = _ADVICE[kind]
+        excerpts = list(dict.fromkeys(suspicion.excerpt for _, suspicion in places))[:EXCERPTS_LISTED]
+        shown = ", ".join(f"“{excerpt}”" for excerpt in excerpts)
+        yield Finding(
+            code=f"suspicious.{kind}",
+            severity=severity,
+            message=message.format(count=len(places), excerpts=shown),
+            what_to_do=advice,
+            pages=_numbers(pages, (at for at, _ in places)),
+        )
+
+
+def _finding_of(entry: Mapping[str, Any]) -> Finding:
+    """Of the upload's scan; its code is shown under `active.`."""
+    severity: Severity = entry["severity"] if entry["severity"] in ("info", "warning", "critical") else "warning"
+    code = str(entry["code"])
+    return Finding(
+        code=code if code.startswith("active.") else f"active.{code}",
+        severity=severity,
+        message=str(entry["message"]),
+        what_to_do=str(entry["what_to_do"]),
+    )
+
+
+# --- language and readability ----------------------------------------------------------------------------------------
+
+_WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_WIDE: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+_SENTENCE: Final = re.compile(r"[.!?…]+(?=[\s\"'”»)]|$)|[。！？؟۔।॥።]|\n{2,}")
+_VOWELS: Final = re.compile(r"[aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿąęıаеёиоуыэюя]+", re.IGNORECASE)
+_CYRILLIC_VOWEL: Final = re.compile("[аеёиоуыэюя]", re.IGNORECASE)
+LONG_WORD: Final = 6  # letters; LIX counts words of more
+# Reading ease = constant - per sentence * words per sentence - per word * syllables per word.
+_FLESCH: Final[Mapping[str, tuple[str, float, float, float]]] = {
+    "en": ("Flesch 1948", 206.835, 1.015, 84.6),
+    "de": ("Amstad 1978", 180.0, 1.0, 58.5),
+    "es": ("Fernández Huerta 1959", 206.84, 1.02, 60.0),
+    "fr": ("Kandel and Moles 1958", 207.0, 1.015, 73.6),
+    "it": ("Franchina and Vacca 1972", 206.0, 1.0, 65.0),
+    "pt": ("Martins et al. 1996", 248.835, 1.015, 84.6),
+    "nl": ("Douma 1960", 206.84, 0.93, 77.0),
+    "ru": ("Oborneva 2006", 206.835, 1.3, 60.1),
+}
+
+
+def _count_words(text: str) -> int:
+    spaced = _WIDE.sub(" ", text) if not text.isascii() else text
+    return sum(1 for _ in _WORD.finditer(spaced)) + sum(1 for _ in _WIDE.finditer(text)) // 2
+
+
+def _shares(chunks: Iterable[tuple[str, str]]) -> dict[str, float]:
+    lengths: Counter[str] = Counter()
+    for text, language in chunks:
+        lengths[language] += len(text)
+    total = sum(lengths.values())
+    return {language: round(length / total, 3) for language, length in lengths.most_common()} if total else {}
+
+
+def _readability(cleaned: CleanedDocument, language: str) -> Readability | None:
+    """None where there is hardly any prose."""
+    prose = _prose(cleaned)
+    wide = len(_WIDE.findall(prose))
+    words = _WORD.findall(_WIDE.sub(" ", prose))
+    count = len(words) + wide // 2
+    sentences = max(1, sum(1 for part in _SENTENCE.split(prose) if _count_words(part) > 1))
+    if count < FEW_WORDS:
+        return None
+    per_sentence = count / sentences
+    if wide > len(words):
+        return Readability(lix=None, flesch=None, formula=None, words_per_sentence=round(per_sentence, 1))
+    lix = per_sentence + 100 * sum(len(word) > LONG_WORD for word in words) / len(words)
+    formula = _FLESCH.get(language)
+    flesch = None
+    if formula:
+        _, constant, by_sentence, by_word = formula
+        flesch = round(constant - by_sentence * per_sentence - by_word * sum(map(_syllables, words)) / len(words), 1)
+    return Readability(
+        lix=round(lix, 1),
+        flesch=flesch,
+        formula=formula[0] if formula else None,
+        words_per_sentence=round(per_sentence, 1),
+    )
+
+
+def _prose(cleaned: CleanedDocument) -> str:
+    """The text without headings, tables and code; of a long one ten windows."""
+    whole = cleaned.text
+    if len(whole) > READABILITY_SAMPLE:
+        width, step = READABILITY_SAMPLE // 10, len(whole) // 10
+        whole = "\n\n".join(whole[at * step : at * step + width] for at in range(10))
+    return "\n".join(line for line in whole.split("\n") if not line.startswith(("|", "#", "```", "    ")))
+
+
+def _syllables(word: str) -> int:
+    """Groups of vowels; in Cyrillic each vowel is a syllable. A silent English e is not told from a spoken one."""
+    cyrillic = len(_CYRILLIC_VOWEL.findall(word))
+    return max(1, cyrillic or len(_VOWELS.findall(word)))
+
+
+def _reading_findings(
+    readability: Readability | None, languages: Mapping[str, float], unanswered_count: int
+) -> Iterable[Finding]:
+    if readability and readability.lix is not None and readability.lix > HARD_LIX:
+        yield Finding(
+            code="text.hard_to_read",
+            severity="info",
+            message=f"The text is very hard to read (LIX {readability.lix:.0f}).",
+            what_to_do="If its answers are to be quoted to customers, add a page that says the same in short sentences.",
+        )
+    if languages.get("und", 0.0) > 0.3:
+        yield Finding(
+            code="text.unknown_language",
+            severity="info",
+            message=f"The language of {languages['und']:.0%} of the text cannot be told.",
+            what_to_do="Nothing, if it consists of numbers, codes or names.",
+        )
+    if unanswered_count:
+        yield Finding(
+            code="conversations.unanswered",
+            severity="info",
+            message=f"{unanswered_count} questions have no answer in the document and were left out.",
+            what_to_do="Answer them in a FAQ and upload that: somebody has asked them.",
+        )

@@ -1,0 +1,28 @@
+"""Blocking calls in a thread, for resources that must not be taken away while the call still uses them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def run_to_end(executor: Executor | None, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `call` in a thread of `executor` (None: the loop's own) and return what it returns.
+
+    A thread cannot be stopped. When the caller is cancelled it therefore gets its `CancelledError` only after the
+    call has ended: what the call used may then be closed, and nothing it still does can undo the clearing up.
+    """
+    running = asyncio.get_running_loop().run_in_executor(executor, functools.partial(call, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        if not running.cancelled():
+            running.exception()  # looked at, so that asyncio does not report it as forgotten
+        raise
