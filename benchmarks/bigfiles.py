@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,8 +157,8 @@ class _Watch:
 
     def _sample_memory(self) -> None:
         while not self._is_over.wait(_SAMPLE_S):
-            pss: Counter[str] = Counter()
-            rss: Counter[str] = Counter()
+            pss: defaultdict[str, float] = defaultdict(float)
+            rss: defaultdict[str, float] = defaultdict(float)
             for process in self.instance.processes():
                 try:
                     name = _name(process)
@@ -214,7 +214,8 @@ def write_pdf(folder: Path) -> tuple[Path, Sequence[str]]:
         pdf.set_font("helvetica", "B", 14)
         pdf.cell(text=f"Section {page}", new_x="LMARGIN", new_y="NEXT")
         pdf.set_font("helvetica", size=10)
-        pdf.multi_cell(0, 5, f"The code word of page {page} is wombat{page}.\n\n{prose.paragraphs(1400)}")
+        code = f"The code word is wombat{page}."  # in the midst: on top of each page it would be a running head
+        pdf.multi_cell(0, 5, "\n\n".join([prose.paragraphs(700), code, prose.paragraphs(700)]))
         if page % 10 == 0:
             pdf.ln(4)
             rows = [("Part", "Place", "Pieces"), *(_part(chance) for _ in range(8))]

@@ -52,12 +52,12 @@ class Shelf:
                 connection,
                 tenant_id=self.tenant.tenant_id,
                 chatbot_id=self.tenant.chatbot_id,
-                document_id=document.document_id,
-                version_id=document.version_id,
-                chunks=[
-                    KeywordChunk(ordinal=ordinal, text=text, language=language)
-                    for ordinal, (text, language) in enumerate(zip(texts, languages, strict=True))
-                ],
+                versions={
+                    document.version_id: [
+                        KeywordChunk(ordinal=ordinal, text=text, language=language)
+                        for ordinal, (text, language) in enumerate(zip(texts, languages, strict=True))
+                    ]
+                },
             )
         self.texts |= dict(zip(document.chunk_ids, texts, strict=True))
 
@@ -321,9 +321,7 @@ async def test_any_text_can_be_indexed_and_asked(shelf: Shelf, question: str, te
             connection,
             tenant_id=shelf.tenant.tenant_id,
             chatbot_id=shelf.tenant.chatbot_id,
-            document_id=uuid7(),
-            version_id=uuid7(),
-            chunks=[KeywordChunk(ordinal=0, text=text, language=language)],
+            versions={uuid7(): [KeywordChunk(ordinal=0, text=text, language=language)]},
         )
         await shelf.index.search(
             connection, scope=scope_of(shelf.tenant), query=question, languages=["en", language], limit=5

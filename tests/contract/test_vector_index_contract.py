@@ -52,6 +52,8 @@ class Shelf:
         rows = sentences if sentences is not None else [np.zeros((0, DIMENSIONS), np.float32)] * len(chunks)
         vectors = [
             ChunkVectors(
+                document_id=document.document_id,
+                version_id=document.version_id,
                 chunk_id=chunk_id,
                 chunk=chunk,
                 sentences=own,
@@ -59,17 +61,15 @@ class Shelf:
             )
             for chunk_id, chunk, own in zip(document.chunk_ids, chunks, rows, strict=True)
         ]
-        await self.store(document, vectors)
+        await self.store(vectors)
         return document
 
-    async def store(self, document: Any, vectors: Sequence[ChunkVectors]) -> None:
+    async def store(self, vectors: Sequence[ChunkVectors]) -> None:
         async with self.database.transaction(self.tenant.tenant_id) as connection:
             await self.index.add(
                 connection,
                 tenant_id=self.tenant.tenant_id,
                 chatbot_id=self.tenant.chatbot_id,
-                document_id=document.document_id,
-                version_id=document.version_id,
                 embedding_version=self.tenant.embedding_version,
                 vectors=vectors,
             )
@@ -147,10 +147,8 @@ async def test_an_empty_chatbot_and_a_limit_of_none_find_nothing(shelf: Shelf, r
 async def test_the_same_chunk_again_replaces_its_vectors(shelf: Shelf, random: np.random.Generator) -> None:
     document = await shelf.put(unit(1, random=random), [unit(4, random=random)])
     new = unit(random=random)
-    await shelf.store(
-        document,
-        [ChunkVectors(chunk_id=document.chunk_ids[0], chunk=new, sentences=new[None], sentence_spans=[(3, 8)])],
-    )
+    before = shelf.vectors[document.chunk_ids[0]]
+    await shelf.store([replace(before, chunk=new, sentences=new[None], sentence_spans=[(3, 8)])])
     [hit] = await shelf.search(new)
     assert (hit.cosine, hit.best_sentence_cosine) == (pytest.approx(1, abs=2e-3), pytest.approx(1, abs=2e-3))
     async with shelf.database.transaction(shelf.tenant.tenant_id) as connection:

@@ -378,7 +378,7 @@ def test_the_quality_report_says_what_to_do(run: Run, returns: dict[str, Any]) -
 
 def test_chunks_are_shown_with_their_places(run: Run, returns: dict[str, Any]) -> None:
     ran = run("documents", "chunks", "returns.md", "--limit", "2")
-    assert "1. page 3, Returns > Terms  text, en, 7 tokens\n" in ran.out
+    assert "1. page 3, Returns > Terms, text, en, 7 tokens\n" in ran.out
     assert ran.out.endswith("2 chunks\n")
     assert len(run("documents", "chunks", "returns.md", "--json").json["chunks"]) == 3
 

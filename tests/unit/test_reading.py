@@ -153,7 +153,7 @@ async def test_each_page_of_a_fax_is_a_page(tmp_path: Path) -> None:
 async def test_a_picture_without_text_or_without_ocr_is_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(NoTextFoundError, match="Nothing written"):
         await read(picture(300, 200), ocr=Told(), mime_type="image/png", folder=tmp_path)
-    with pytest.raises(NoTextFoundError, match="extra `ocr`"):
+    with pytest.raises(NoTextFoundError, match="DRAGOMAN_OCR"):
         await read(picture(300, 200), mime_type="image/png", folder=tmp_path)
     with pytest.raises(NoTextFoundError, match="setting `ocr`"):
         await read(
@@ -261,9 +261,9 @@ async def test_poor_and_failing_pages_are_named(tmp_path: Path) -> None:
 
 
 async def test_without_ocr_a_scan_is_refused_and_a_mixed_document_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(NoTextFoundError, match="extra `ocr`"):
+    with pytest.raises(NoTextFoundError, match="DRAGOMAN_OCR"):
         await read("x", extractor=GivenPages(pages("", "")), folder=tmp_path)
-    with pytest.raises(NoTextFoundError, match="extra `ocr`"):
+    with pytest.raises(NoTextFoundError, match="DRAGOMAN_OCR"):
         await read("x", ocr=Told("x"), extractor=GivenPages(pages("")), folder=tmp_path, options=ReadOptions(ocr=False))
     document = await read("x", extractor=GivenPages(pages(PROSE, "")), folder=tmp_path)
     assert any(warning.startswith("Page 2 without text") for warning in document.warnings)
@@ -451,7 +451,7 @@ def _plain(text: str) -> str:
 
 
 def _rapidocr() -> Any:
-    pytest.importorskip("rapidocr", reason="needs the extra `ocr`")
+    pytest.importorskip("rapidocr", reason="needs the package rapidocr")
     return registry.create("ocr", "rapidocr", {})
 
 

@@ -68,12 +68,6 @@ class Connector(_Answer):
     created_at: datetime
 
 
-class UrlUpload(_Answer):
-    """`group_id` follows the whole list; a job for each address."""
-
-    group_id: UUID
-    jobs: list[dict[str, Any]]
-
 
 class Connectors:
     def __init__(self, transport: Transport) -> None:
@@ -140,14 +134,3 @@ class Connectors:
         """A sync with the first 200 items that it did not find unchanged."""
         answer = await self._transport.request("GET", f"{_PATH}{connector_id}/syncs/{sync_id}/", params={"limit": 200})
         return SyncReport.model_validate(answer)
-
-    async def upload_urls(
-        self, urls: Sequence[str], *, chatbot_id: UUID | str | None = None, visibility: str = "shared"
-    ) -> UrlUpload:
-        """Fetch up to 500 documents in the background; the same address again replaces its document."""
-        body: dict[str, Any] = {"urls": list(urls), "visibility": visibility}
-        if chatbot_id is not None:
-            body["chatbot_id"] = str(chatbot_id)
-        return UrlUpload.model_validate(
-            await self._transport.request("POST", "/api/chatbot/documents/urls/", json=body)
-        )

@@ -18,7 +18,9 @@ from dragoman.entrypoints.commands import (
     doctor,
     documents,
     evaluate,
+    imports,
     ingest,
+    jobs,
     key,
     search,
     server,
@@ -48,11 +50,13 @@ app.command("ask", rich_help_panel=_USE)(ask.ask)
 app.command("chat", rich_help_panel=_USE)(ask.chat)
 app.add_typer(documents.app, name="documents", rich_help_panel=_USE)
 app.add_typer(chatbots.app, name="chatbots", rich_help_panel=_USE)
+app.add_typer(imports.app, name="imports", rich_help_panel=_USE)
 app.add_typer(connectors.app, name="connectors", rich_help_panel=_USE)
 
 app.add_typer(key.app, name="key", rich_help_panel=_ADMINISTER)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=_ADMINISTER)
 app.add_typer(db.app, name="db", rich_help_panel=_ADMINISTER)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=_ADMINISTER)
 app.add_typer(blobs.app, name="blobs", rich_help_panel=_ADMINISTER)
 app.add_typer(evaluate.app, name="eval", rich_help_panel=_ADMINISTER)
 app.command("doctor", rich_help_panel=_ADMINISTER)(doctor.doctor)

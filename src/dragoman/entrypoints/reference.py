@@ -59,18 +59,35 @@ ROLES: Final = {
 }
 """Who each role is for."""
 
+_OF_DOCUMENT: Final = "`document_id`, `version_id`, `chatbot_id`, `visibility`, `owner`, `state`"
+_OF_SYNC: Final = "`connector_id`, `sync_id`"
+
 TOPICS: Final = {
-    "document.registered": ("An upload was accepted; a job will read it.", "`document_id`"),
-    "document.ready": ("A version of the document is searchable from now on.", "`document_id`, `version_id`"),
-    "document.failed": ("The newest version cannot be read; an older one keeps serving.", "`document_id`, `code`"),
-    "document.deleted": ("The document is deleted; no search knows it any more.", "`document_id`"),
+    "document.registered": ("An upload was accepted; a job will read it.", _OF_DOCUMENT),
+    "document.ready": ("The document is searchable from now on.", _OF_DOCUMENT),
+    "document.replaced": ("A new version serves in place of the old one from now on.", _OF_DOCUMENT),
+    "document.pending": ("The newest version is read and waits for approval.", _OF_DOCUMENT),
+    "document.approved": ("Somebody approved the version that waited.", _OF_DOCUMENT),
+    "document.rejected": ("Somebody refused the version that waited.", _OF_DOCUMENT),
+    "document.cancelled": ("The reading of the newest version was stopped.", _OF_DOCUMENT),
+    "document.failed": (
+        "The newest version cannot be read; an older one keeps serving.",
+        f"{_OF_DOCUMENT}, `code`, `error`",
+    ),
+    "document.deleted": ("The document is deleted; no search knows it any more.", _OF_DOCUMENT),
+    "connector.sync_succeeded": ("A sync ended; its report says what happened.", _OF_SYNC),
+    "connector.sync_failed": ("A sync could not be brought to its end.", _OF_SYNC),
+    "connector.sync_cancelled": ("A sync was stopped.", _OF_SYNC),
 }
 """What each topic of the outbox means, and its payload."""
 
 JOBS: Final = {
     "ingestion.ingest_document": "Reads, cuts, embeds and indexes one version of a document, then makes it live.",
     "knowledge.purge_document": "Removes chunks, vectors, postings and files of a deleted document.",
-    "knowledge.purge_blobs": "Removes the stored files of a deleted chatbot.",
+    "knowledge.purge_blobs": "Removes stored files and pictures that nothing refers to any more.",
+    "connectors.sync": "Brings the documents of a connector in step with their origin.",
+    "connectors.remove": "Deletes the documents of a deleted connector.",
+    "connectors.fetch_url": "Fetches one address of a list and uploads what is there.",
 }
 """What each kind of job does."""
 
@@ -103,7 +120,9 @@ document, and (without a status) those that only commands print."""
 EXTRAS: Final = {
     "otlp": "Sends OpenTelemetry traces (`DRAGOMAN_OTLP_ENDPOINT`).",
     "local-llm": "Runs a local model file (GGUF) in the process: the `llm` adapter `llama_cpp`.",
-    "ocr": "Reads text in pictures and scans.",
+    "pii": "Finds names, places and addresses in text: the `pii_detector` adapter `onnx_ner`.",
+    "pii-presidio": "Microsoft Presidio's recognisers of personal data: the `pii_detector` adapter `presidio`.",
+    "s3": "Buckets of any S3-compatible store: the `blob_store` and the `connector` adapters `s3`.",
     "train": "Trains models. The running service never needs it.",
     "bench": "Metrics of `dragoman eval`. `make up` installs it.",
     "dev": "Tools for working on Dragoman itself.",
@@ -166,10 +185,16 @@ def ports() -> str:
     return "\n".join(_port(name) for name in modules)
 
 
+_CHOSEN: Final = {
+    "connector": "A connector names its kind. These settings are given with it; as variables they are not read.",
+    "extractor": "All are used at once; the true type of a document decides which one reads it.",
+    "pii_detector": "Those named in `DRAGOMAN_PII_DETECTORS` are asked one after the other.",
+}
+"""How the adapters of a port are chosen, where that is not by one variable."""
+
+
 def _adapters_of(port: str) -> str:
-    chosen = "" if port == "extractor" else f"Chosen by `DRAGOMAN_{port.upper()}`."
-    if port == "extractor":
-        chosen = "All are used at once; the true type of a document decides which one reads it."
+    chosen = _CHOSEN.get(port, f"Chosen by `DRAGOMAN_{port.upper()}`.")
     parts = [f"## {port}\n\n{chosen}\n"]
     for name in own_adapters(port):
         module = registry.load_module(port, name)

@@ -29,8 +29,8 @@ from dragoman.ingestion.ingest import (
     record_failure,
     record_retried,
 )
-from dragoman.jobs.celery_app import CelerySender, create_celery
 from dragoman.ingestion.reading import IMAGE_TYPES
+from dragoman.jobs.celery_app import CelerySender, create_celery
 from dragoman.jobs.entities import BatchProgress, Job, JobKind, Progress
 from dragoman.jobs.live import LiveFeed
 from dragoman.kit import registry

@@ -77,6 +77,8 @@ async def embed_chunks(
         next_sentence += len(places)
         results.append(
             ChunkVectors(
+                document_id=chunk.document_id,
+                version_id=chunk.version_id,
                 chunk_id=chunk.id,
                 chunk=vectors[position],
                 sentences=np.ascontiguousarray(own),

@@ -9,7 +9,7 @@ DocumentRefusedError 422
 ├── DailyUploadsUsedUpError 429
 ├── DocumentTooLargeError 413
 └── UnsupportedDocumentTypeError 415, MismatchedDocumentTypeError 415
-UploadStorageFullError 507, ReaderUnavailableError 503: the server's fault, not the document's
+UploadStorageFullError 507, NoSpaceToReadError 503, ReaderUnavailableError 503: the server's fault, not the document's
 """
 
 from __future__ import annotations
@@ -108,6 +108,12 @@ class UploadStorageFullError(DragomanError):
     """The server's disk is full, so the upload was not kept. Free space where uploads and originals lie, then send it again."""
 
     code, status, retryable = "ingestion.storage_full", 507, True
+
+
+class NoSpaceToReadError(UnavailableError):
+    """The disk is full, so the document cannot be read now. Free space where uploads lie; it is then tried again."""
+
+    code = "ingestion.no_space_to_read"
 
 
 class MalwareFoundError(DocumentRefusedError):

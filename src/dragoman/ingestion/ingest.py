@@ -10,9 +10,10 @@ What is read and cut is prepared in `prepare.py`, which knows no database.
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.inference.service import CallContext
 from dragoman.ingestion.embed import chunk_input, embed_chunks
-from dragoman.ingestion.prepare import Cut, Prepared, cut_document, prepare_document
+from dragoman.ingestion.errors import NoSpaceToReadError
+from dragoman.ingestion.prepare import Cut, CutProgress, Prepared, cut_document, prepare_document
 from dragoman.ingestion.quality import QualityReport
 from dragoman.jobs import service as jobs
 from dragoman.jobs.entities import BatchProgress, Job, Progress
@@ -55,6 +57,7 @@ _log = structlog.get_logger(__name__)
 
 TOGETHER = 32  # new documents of one chatbot that are read in one transaction
 LARGEST_TOGETHER_BYTES = 64 * 1024  # of a file: larger ones are read alone, and commit each step
+_MOST_SIMILAR = 20  # documents that share a band are compared with a new one
 _EMBED_BATCH = 16  # chunks per transaction: about 10 s of work on two cores is the most that a kill can cost
 
 
@@ -203,7 +206,7 @@ async def _ingest(deps: Deps, work: _Work, progress: Progress) -> None:
             prepared = await _read(deps, work, progress)
         await progress("chunking", 0.1)
         with timer.stage("chunk"):
-            await _cut(deps, work, prepared)
+            await _cut(deps, work, prepared, progress)
     with timer.stage("embed"):
         await _embed(deps, work, progress)
     await progress("indexing", 0.95)
@@ -248,27 +251,48 @@ async def _read(deps: Deps, work: _Work, progress: ReadProgress | None) -> Prepa
 @asynccontextmanager
 async def _local_copy(deps: Deps, blob_key: str) -> AsyncIterator[Path]:
     """The blob as a file that a reading process can open, removed in the end."""
-    handle, name = tempfile.mkstemp(dir=deps.upload_directory, prefix="reading-")
+    with _telling_of_a_full_disk():
+        handle, name = tempfile.mkstemp(dir=deps.upload_directory, prefix="reading-")
     try:
-        async with await anyio.open_file(handle, "wb") as target:
-            async for piece in deps.blob_store.read(blob_key):
-                await target.write(piece)
+        with _telling_of_a_full_disk():
+            async with await anyio.open_file(handle, "wb") as target:
+                async for piece in deps.blob_store.read(blob_key):
+                    await target.write(piece)
         yield Path(name)
     finally:
         await anyio.Path(name).unlink(missing_ok=True)
 
 
-async def _cut(deps: Deps, work: _Work, prepared: Prepared) -> None:
+@contextmanager
+def _telling_of_a_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise NoSpaceToReadError from error
+        raise
+
+
+async def _cut(deps: Deps, work: _Work, prepared: Prepared, progress: Progress) -> None:
     """Cut the document and keep all that was read, in one transaction."""
+
+    async def share(fraction: float) -> None:
+        await progress("chunking", 0.1 + 0.1 * fraction)
+
     async with deps.database.transaction(work.tenant_id) as connection:
         before = await _chunks_before(connection, work)
     images = await _store_images(deps, work, prepared.images)
     obsolete = [image.blob_key for image in images]
     try:
-        cut = await _cut_pages(deps, work, prepared, [image.id for image in images], before)
+        cut = await _cut_pages(deps, work, prepared, [image.id for image in images], before, share)
+        await share(0.9)
         async with deps.database.transaction(work.tenant_id) as connection:
             earlier = await repository.list_images(connection, tenant_id=work.tenant_id, version_id=work.version.id)
-            await _keep(connection, work, cut, images)
+            await repository.delete_images(connection, tenant_id=work.tenant_id, version_ids=[work.version.id])
+            await repository.insert_images(
+                connection, images, tenant_id=work.tenant_id, chatbot_id=work.document.chatbot_id
+            )
+            await _keep(connection, [_Ready(work=work, cut=cut)])
             reused = await _take_over_vectors(deps, connection, work, cut)
             values = {"reused_chunks": reused}
             await repository.update_version(
@@ -280,36 +304,47 @@ async def _cut(deps: Deps, work: _Work, prepared: Prepared) -> None:
             await deps.blob_store.delete(key)
 
 
-async def _keep(connection: AsyncConnection, work: _Work, cut: Cut, images: Sequence[DocumentImage]) -> None:
-    """Write pages, pictures, chunks and the quality report of a version, in place of what an earlier attempt left."""
-    place: dict[str, Any] = {"tenant_id": work.tenant_id, "version_id": work.version.id}
-    chatbot_id = work.document.chatbot_id
-    await repository.replace_pages(connection, cut.prepared.stored_pages(), **place)
-    await repository.delete_images(connection, **place)
-    await repository.insert_images(connection, images, tenant_id=work.tenant_id, chatbot_id=chatbot_id)
-    await repository.replace_chunks(connection, cut.chunks, chatbot_id=chatbot_id, **place)
-    await repository.replace_bands(connection, cut.bands, chatbot_id=chatbot_id, **place)
-    candidates = await repository.find_similar(
-        connection,
-        cut.bands,
-        tenant_id=work.tenant_id,
-        chatbot_id=chatbot_id,
-        document_id=work.document.id,
-        owner=work.document.owner,
-        limit=20,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    work: _Work
+    cut: Cut
+
+    @property
+    def title(self) -> str:
+        return str(self.cut.prepared.described_as["title"])
+
+
+async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> None:
+    """Write pages, chunks and quality reports of versions, in place of what an earlier attempt left."""
+    tenant_id, chatbot_id = ready[0].work.tenant_id, ready[0].work.document.chatbot_id
+    cuts = {item.work.version.id: item.cut for item in ready}
+    pages = {version_id: cut.prepared.stored_pages() for version_id, cut in cuts.items()}
+    await repository.replace_pages(connection, pages, tenant_id=tenant_id)
+    chunks = [chunk for cut in cuts.values() for chunk in cut.chunks]
+    await repository.replace_chunks(
+        connection, chunks, tenant_id=tenant_id, chatbot_id=chatbot_id, version_ids=cuts.keys()
     )
-    report = await anyio.to_thread.run_sync(cut.report, candidates)
-    values = {
-        "state": VersionState.CHUNKED.value,
-        **_values(cut, report),
-        **_approval_after(work, report),
-    }
-    await repository.update_version(connection, values=values, **place)
+    bands = {version_id: cut.bands for version_id, cut in cuts.items()}
+    await repository.replace_bands(connection, bands, tenant_id=tenant_id, chatbot_id=chatbot_id)
+    similar = await repository.find_similar(
+        connection, bands, tenant_id=tenant_id, chatbot_id=chatbot_id, limit=_MOST_SIMILAR
+    )
+    reports = await anyio.to_thread.run_sync(
+        lambda: {version_id: cut.report(similar.get(version_id, ())) for version_id, cut in cuts.items()}
+    )
+    values = {version_id: _values(cut, reports[version_id]) for version_id, cut in cuts.items()}
+    await repository.update_versions(connection, values, tenant_id=tenant_id)
+    for work in (item.work for item in ready):
+        if approval := _approval_after(work, reports[work.version.id]):
+            await repository.update_version(
+                connection, tenant_id=tenant_id, version_id=work.version.id, values=approval
+            )
 
 
 def _values(cut: Cut, report: QualityReport) -> dict[str, Any]:
     numbered = [page.number for page in cut.prepared.pages if page.number is not None]
     return {
+        "state": VersionState.CHUNKED.value,
         "described_as": cut.prepared.described_as,
         "language": cut.prepared.language,
         "languages": sorted({chunk.language for chunk in cut.chunks}),
@@ -362,7 +397,12 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def _cut_pages(
-    deps: Deps, work: _Work, prepared: Prepared, image_ids: Sequence[UUID], before: Sequence[Chunk]
+    deps: Deps,
+    work: _Work,
+    prepared: Prepared,
+    image_ids: Sequence[UUID],
+    before: Sequence[Chunk],
+    progress: CutProgress | None = None,
 ) -> Cut:
     async def count_tokens(texts: Sequence[str]) -> list[int]:
         return await deps.inference.count_tokens(work.embedding_version.name, texts)
@@ -376,6 +416,7 @@ async def _cut_pages(
         max_tokens=_max_chunk_tokens(work),
         count_tokens=count_tokens,
         language_detector=deps.language_detector,
+        progress=progress,
     )
 
 
@@ -438,7 +479,7 @@ async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
     for start in range(0, len(missing), _EMBED_BATCH):
         batch = missing[start : start + _EMBED_BATCH]
         ready = len(chunks) - len(missing) + start
-        await progress("embedding", 0.1 + 0.85 * ready / max(len(chunks), 1))
+        await progress("embedding", 0.2 + 0.75 * ready / max(len(chunks), 1))
         vectors = await embed_chunks(
             deps.inference,
             work.context,
@@ -451,8 +492,6 @@ async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
                 connection,
                 tenant_id=work.tenant_id,
                 chatbot_id=work.document.chatbot_id,
-                document_id=work.document.id,
-                version_id=work.version.id,
                 embedding_version=work.embedding_version.id,
                 vectors=vectors,
             )
@@ -462,27 +501,23 @@ async def _index(deps: Deps, work: _Work) -> None:
     async with deps.database.transaction(work.tenant_id) as connection:
         chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
         title = await _title(connection, work)
-        await _index_words(deps, connection, work, title, chunks)
+        await deps.keyword_index.add(
+            connection,
+            tenant_id=work.tenant_id,
+            chatbot_id=work.document.chatbot_id,
+            versions={work.version.id: _keyword_chunks(title, chunks)},
+        )
 
 
-async def _index_words(
-    deps: Deps, connection: AsyncConnection, work: _Work, title: str, chunks: Sequence[Chunk]
-) -> None:
-    await deps.keyword_index.add(
-        connection,
-        tenant_id=work.tenant_id,
-        chatbot_id=work.document.chatbot_id,
-        document_id=work.document.id,
-        version_id=work.version.id,
-        chunks=[
-            KeywordChunk(
-                ordinal=chunk.ordinal,
-                text=chunk_input(title, chunk.heading_path, chunk.text),
-                language=chunk.language,
-            )
-            for chunk in chunks
-        ],
-    )
+def _keyword_chunks(title: str, chunks: Sequence[Chunk]) -> list[KeywordChunk]:
+    return [
+        KeywordChunk(
+            ordinal=chunk.ordinal,
+            text=chunk_input(title, chunk.heading_path, chunk.text),
+            language=chunk.language,
+        )
+        for chunk in chunks
+    ]
 
 
 async def _finish(deps: Deps, work: _Work) -> None:
@@ -504,16 +539,6 @@ async def _title(connection: AsyncConnection, work: _Work) -> str:
 
 
 # ---- many small new documents
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ready:
-    work: _Work
-    cut: Cut
-
-    @property
-    def title(self) -> str:
-        return str(self.cut.prepared.described_as["title"])
 
 
 async def _ingest_small(
@@ -565,22 +590,23 @@ async def _keep_together(deps: Deps, ready: Sequence[_Ready], progress: BatchPro
             chunks=chunks,
             with_sentences=first.settings.sentence_vectors,
         )
-    by_chunk = {item.chunk_id: item for item in vectors}
     await progress("indexing", 0.95)
     with timer.stage("index"):
         async with deps.database.transaction(first.tenant_id) as connection:
-            for item in ready:
-                await _keep(connection, item.work, item.cut, ())
-                await deps.vector_index.add(
-                    connection,
-                    tenant_id=first.tenant_id,
-                    chatbot_id=first.document.chatbot_id,
-                    document_id=item.work.document.id,
-                    version_id=item.work.version.id,
-                    embedding_version=first.embedding_version.id,
-                    vectors=[by_chunk[chunk.id] for chunk in item.cut.chunks],
-                )
-                await _index_words(deps, connection, item.work, item.title, item.cut.chunks)
+            await _keep(connection, ready)
+            await deps.vector_index.add(
+                connection,
+                tenant_id=first.tenant_id,
+                chatbot_id=first.document.chatbot_id,
+                embedding_version=first.embedding_version.id,
+                vectors=vectors,
+            )
+            await deps.keyword_index.add(
+                connection,
+                tenant_id=first.tenant_id,
+                chatbot_id=first.document.chatbot_id,
+                versions={item.work.version.id: _keyword_chunks(item.title, item.cut.chunks) for item in ready},
+            )
             purges = await _finish_small(deps, connection, [item.work for item in ready])
     await jobs.announce_many(deps.sender, purges)
 

@@ -16,6 +16,7 @@ from dragoman.ingestion.chunk import ChunkDraft
 from dragoman.ports.extractor import ExtractedPage
 
 _MARK: Final = re.compile(r"!\[(?P<description>(?:\\.|[^\]\\\n])*)\]\(image:(?P<index>\d{1,6})\)")
+_GAP: Final = re.compile(r"^\n+|\n{3,}|\n+\Z")
 _ESCAPED: Final = re.compile(r"\\(?=[\[\]\\])")
 
 
@@ -74,7 +75,31 @@ def _without_marks(text: str) -> tuple[str, list[tuple[int, int]]]:
             write("\n\n")
         last = following
     write(text[last:])
-    return "".join(written), marks
+    return _tidied("".join(written), marks)
+
+
+def _tidied(text: str, marks: list[tuple[int, int]]) -> tuple[str, list[tuple[int, int]]]:
+    """Without the blank lines that several marks in a row leave, as cleaning would have it."""
+    kept: list[str] = []
+    removed: list[tuple[int, int]] = []  # where something was taken out, and how much up to there
+    at = total = 0
+    for gap in _GAP.finditer(text):
+        stays = "" if gap.start() == 0 or gap.end() == len(text) else "\n\n"
+        kept += [text[at : gap.start()], stays]
+        total += len(gap[0]) - len(stays)
+        removed.append((gap.end(), total))
+        at = gap.end()
+    kept.append(text[at:])
+    tidy = "".join(kept)
+    if not removed:
+        return tidy, marks
+    ends = [end for end, _ in removed]
+
+    def moved(offset: int) -> int:
+        before = bisect_right(ends, offset)
+        return min(len(tidy), offset - (removed[before - 1][1] if before else 0))
+
+    return tidy, [(index, max(0, moved(offset))) for index, offset in marks]
 
 
 def _is_own_line(text: str, mark: re.Match[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -36,10 +36,13 @@ from dragoman.knowledge.entities import (
     StoredPage,
 )
 from dragoman.ports.extractor import ExtractedDocument, ExtractedImage, ExtractedPage
-from dragoman.ports.language_detector import LanguageDetector
+from dragoman.ports.language_detector import DetectedLanguage, LanguageDetector
 from dragoman.ports.pii_detector import PiiDetector
 from dragoman.tenancy.settings import ChatbotSettings
 
+CutProgress = Callable[[float], Awaitable[None]]
+
+_DETECT_BATCH = 512  # chunks: half a second
 _UNSURE_LANGUAGE = 0.5  # below this confidence a chunk takes the language of its document
 _NAMING: Final = frozenset({"speakers", "title"})  # what provenance says of people
 RECORD_TYPES: Final = frozenset({"text/csv", "application/json", "application/x-ndjson"})  # logs may come as these
@@ -308,6 +311,7 @@ async def cut_document(
     max_tokens: int,
     count_tokens: CountTokens,
     language_detector: LanguageDetector,
+    progress: CutProgress | None = None,
 ) -> Cut:
     """Cut a document into chunks.
 
@@ -315,6 +319,7 @@ async def cut_document(
         image_ids: of its pictures, in their order.
         before: the chunks of the version that is being replaced; where its text still stands, the cuts stay.
         max_tokens: never exceeded.
+        progress: told the share that is done, 0 to 1.
     """
     previous = PreviousChunks.of(
         [chunk.text for chunk in before], [(chunk.start_offset, chunk.end_offset) for chunk in before]
@@ -323,7 +328,7 @@ async def cut_document(
         prepared.pages,
         title=prepared.described_as["title"],
         language=prepared.language,
-        count_tokens=count_tokens,
+        count_tokens=count_tokens if progress is None else _telling(count_tokens, prepared, progress),
         settings=ChunkSettings(
             target_tokens=settings.chunk_tokens,
             max_tokens=max_tokens,
@@ -332,7 +337,36 @@ async def cut_document(
         pair_spans=prepared.pair_spans,
         previous=previous if before else None,
     )
-    return await anyio.to_thread.run_sync(lambda: _finished(prepared, drafts, version, image_ids, language_detector))
+    detected = await _detected(drafts, language_detector, progress)
+    return await anyio.to_thread.run_sync(lambda: _finished(prepared, drafts, version, image_ids, detected))
+
+
+def _telling(count_tokens: CountTokens, prepared: Prepared, progress: CutProgress) -> CountTokens:
+    """`count_tokens` that tells how far the cutting is: most of a text is counted once, some of it again in parts."""
+    length = max(1, sum(len(page.markdown) for page in prepared.pages))
+    counted = 0
+
+    async def count(texts: Sequence[str]) -> list[int]:
+        nonlocal counted
+        counts = await count_tokens(texts)
+        counted += sum(map(len, texts))
+        await progress(0.2 * min(1.0, counted / length))
+        return counts
+
+    return count
+
+
+async def _detected(
+    drafts: Sequence[ChunkDraft], language_detector: LanguageDetector, progress: CutProgress | None
+) -> list[DetectedLanguage]:
+    """The language of each, in pieces: of the 14,000 chunks of a text of 25 MB they take 16 s, most of the cutting."""
+    detected: list[DetectedLanguage] = []
+    for first in range(0, len(drafts), _DETECT_BATCH):
+        if progress is not None:
+            await progress(0.2 + 0.7 * first / len(drafts))
+        texts = [draft.text for draft in drafts[first : first + _DETECT_BATCH]]
+        detected += await anyio.to_thread.run_sync(language_detector.detect_many, texts)
+    return detected
 
 
 def _finished(
@@ -340,9 +374,8 @@ def _finished(
     drafts: Sequence[ChunkDraft],
     version: DocumentVersion,
     image_ids: Sequence[UUID],
-    language_detector: LanguageDetector,
+    detected: Sequence[DetectedLanguage],
 ) -> Cut:
-    detected = language_detector.detect_many([draft.text for draft in drafts])
     shown = pictures_of_chunks(drafts, prepared.placements)
     chunks = [
         _chunk_of(

@@ -501,10 +501,10 @@ class _Assembly:
         warnings = self._done.get("warnings")
         return ExtractedDocument(
             pages=self._pages,
-            title=title if isinstance(title, str) else None,
+            title=_storable(title) if isinstance(title, str) else None,
             metadata=metadata if isinstance(metadata, dict) else {},
             images=self._images,
-            warnings=[str(warning) for warning in warnings] if isinstance(warnings, list) else (),
+            warnings=[_storable(str(warning)) for warning in warnings] if isinstance(warnings, list) else (),
         )
 
 
@@ -528,8 +528,13 @@ def _image(said: Mapping[str, Any], body: bytes) -> ExtractedImage:
         width=int(said["width"]),
         height=int(said["height"]),
         page=None if page is None else int(page),
-        description=str(said["description"]),
+        description=_storable(str(said["description"])),
     )
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL refuses: a PDF gave its title with a zero byte at the end, as C strings have one."""
+    return text.replace("\x00", "").encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _error_of(said: Mapping[str, Any]) -> DragomanError:
@@ -539,12 +544,17 @@ def _error_of(said: Mapping[str, Any]) -> DragomanError:
     chosen = next((known[name] for name in names if name in known), None) if isinstance(names, list) else None
     message, details = said.get("message"), said.get("details")
     return (chosen or ExtractionCrashedError)(
-        message if isinstance(message, str) else None, **_plain_details(details if isinstance(details, dict) else {})
+        _storable(message) if isinstance(message, str) else None,
+        **_plain_details(details if isinstance(details, dict) else {}),
     )
 
 
 def _plain_details(details: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in details.items() if name not in {"message", "retry_after_s"}}
+    return {
+        name: _storable(value) if isinstance(value, str) else value
+        for name, value in details.items()
+        if name not in {"message", "retry_after_s"}
+    }
 
 
 def _known_errors() -> dict[str, type[DragomanError]]:

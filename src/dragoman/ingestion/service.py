@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,21 @@ from dragoman.ingestion.errors import (
     MalwareFoundError,
 )
 from dragoman.ingestion.reading import IMAGE_TYPES
-from dragoman.ingestion.scan import require_safe, scan_structure
-from dragoman.ingestion.validate import UploadLimits, clean_file_name, inspect_upload
+from dragoman.ingestion.scan import Finding, require_safe, scan_structure
+from dragoman.ingestion.validate import (
+    NAMES_BY_TYPE,
+    InspectedUpload,
+    UploadLimits,
+    clean_file_name,
+    inspect_upload,
+)
 from dragoman.jobs import groups
 from dragoman.jobs import service as jobs
 from dragoman.jobs.entities import Job, Priority
+from dragoman.jobs.errors import GroupCancelledError, GroupNotFoundError
 from dragoman.kit.clock import new_id
 from dragoman.kit.database import DatabaseUnavailableError
-from dragoman.kit.errors import DragomanError, NotFoundError
+from dragoman.kit.errors import DragomanError
 from dragoman.knowledge import repository
 from dragoman.knowledge import service as knowledge
 from dragoman.knowledge.entities import Document, NewDocument, Source, Visibility
@@ -111,18 +118,22 @@ async def upload_documents(deps: Deps, caller: Caller, uploads: Sequence[Upload]
     Raises:
         ChatbotNotFoundError, GroupNotFoundError, ForbiddenError: they concern all of the files.
     """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        targets = await _find_targets(connection, caller, uploads)
     slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def check(upload: Upload) -> _Checked | DragomanError:
+    async def check(upload: Upload, target: _Target | DragomanError) -> _Checked | DragomanError:
+        if isinstance(target, DragomanError):
+            return target
         async with slots:
             try:
-                return await _check(deps, caller, upload)
+                return await _check(deps, caller, upload, target)
             except DragomanError as error:
                 return error
 
-    checked = await asyncio.gather(*map(check, uploads))
+    checked = await asyncio.gather(*map(check, uploads, targets))
     for outcome in checked:  # about the request, not about one file
-        if isinstance(outcome, ForbiddenError | NotFoundError):
+        if isinstance(outcome, ForbiddenError):
             raise outcome
     results: list[Uploaded | DragomanError | None] = [
         outcome if isinstance(outcome, DragomanError) else None for outcome in checked
@@ -139,6 +150,50 @@ async def get_document(deps: Deps, caller: Caller, document_id: UUID) -> Documen
         return await knowledge.get_own_document(connection, caller, document_id)
 
 
+# ---- where they shall go
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """The chatbot that gets the file, and the document that gets it as its new version."""
+
+    chatbot: Chatbot
+    settings: ChatbotSettings
+    known: Document | None
+
+
+async def _find_targets(
+    connection: AsyncConnection, caller: Caller, uploads: Sequence[Upload]
+) -> list[_Target | DragomanError]:
+    """The target of each upload; files of one request mostly have the same.
+
+    Raises:
+        ChatbotNotFoundError, DocumentNotFoundError, GroupNotFoundError, ForbiddenError.
+    """
+    found: dict[tuple[UUID | None, UUID | None, UUID | None], _Target | DragomanError] = {}
+    for upload in uploads:
+        wanted = (upload.replaces, upload.chatbot_id, upload.group_id)
+        if wanted not in found:
+            try:
+                found[wanted] = await _find_target(connection, caller, upload)
+            except ImportOfOtherChatbotError as error:
+                found[wanted] = error
+    return [found[upload.replaces, upload.chatbot_id, upload.group_id] for upload in uploads]
+
+
+async def _find_target(connection: AsyncConnection, caller: Caller, upload: Upload) -> _Target:
+    known = None
+    if upload.replaces is not None:
+        known = await knowledge.get_own_document(connection, caller, upload.replaces)
+    chatbot_id = upload.chatbot_id if known is None else known.chatbot_id
+    chatbot = await tenancy.get_chatbot(connection, caller, chatbot_id)
+    if upload.group_id is not None:
+        group = await groups.get_group(connection, tenant_id=caller.tenant_id, group_id=upload.group_id)
+        if group.chatbot_id != chatbot.id:
+            raise ImportOfOtherChatbotError
+    return _Target(chatbot=chatbot, settings=tenancy.settings_of(chatbot), known=known)
+
+
 # ---- one file
 
 
@@ -151,36 +206,21 @@ class _Checked:
     known: Document | None
 
 
-async def _check(deps: Deps, caller: Caller, upload: Upload) -> _Checked:
+async def _check(deps: Deps, caller: Caller, upload: Upload, target: _Target) -> _Checked:
     """All that can be said against a file before it is kept."""
-    content_hash = upload.content_hash or await anyio.to_thread.run_sync(_sha256, upload.path)
-    upload = replace(upload, file_name=clean_file_name(upload.file_name), content_hash=content_hash)
-    async with deps.database.transaction(caller.tenant_id) as connection:
-        known = None
-        if upload.replaces is not None:
-            known = await knowledge.get_own_document(connection, caller, upload.replaces)
-            upload = replace(
-                upload, visibility=known.visibility, chatbot_id=known.chatbot_id, external_id=known.external_id
-            )
-        chatbot = await tenancy.get_chatbot(connection, caller, upload.chatbot_id)
-        if upload.group_id is not None:
-            group = await groups.get_group(connection, tenant_id=caller.tenant_id, group_id=upload.group_id)
-            if group.chatbot_id != chatbot.id:
-                raise ImportOfOtherChatbotError
-    settings = tenancy.settings_of(chatbot)
+    chatbot, settings, known = target.chatbot, target.settings, target.known
+    upload = replace(upload, file_name=clean_file_name(upload.file_name))
+    if known is not None:
+        upload = replace(
+            upload, visibility=known.visibility, chatbot_id=known.chatbot_id, external_id=known.external_id
+        )
     if upload.visibility is Visibility.SHARED and settings.moderation == "open":
         require(caller, Permission.MANAGE_DOCUMENTS)
-    inspected = await anyio.to_thread.run_sync(
-        lambda: inspect_upload(
-            upload.path,
-            file_name=upload.file_name,
-            declared_mime_type=upload.declared_mime_type,
-            limits=UploadLimits(max_size_mib=settings.max_size_mib, accepted=deps.readable_types | IMAGE_TYPES),
-        )
-    )
+    limits = UploadLimits(max_size_mib=settings.max_size_mib, accepted=_accepted(deps))
+    seen = await anyio.to_thread.run_sync(_look_at, upload, limits)
+    inspected, findings = seen.inspected, seen.findings
     if inspected.may_be_encrypted:  # only opening it tells whether it asks for a password; better now than in the job
         await deps.sandbox.probe(upload.path, mime_type=inspected.mime_type, file_name=upload.file_name)
-    findings = await anyio.to_thread.run_sync(scan_structure, upload.path, inspected.mime_type)
     require_safe(findings, settings.active_content)
     if deps.malware_scanner is not None:
         found = await deps.malware_scanner.scan(upload.path)
@@ -196,7 +236,7 @@ async def _check(deps: Deps, caller: Caller, upload: Upload) -> _Checked:
         file_name=upload.file_name,
         mime_type=inspected.mime_type,
         size_bytes=inspected.size_bytes,
-        content_hash=content_hash,
+        content_hash=seen.content_hash,
         blob_key=f"{caller.tenant_id}/{chatbot.id}/{new_id()}",
         owner=known.owner if known else caller.asker,
         visibility=upload.visibility,
@@ -215,6 +255,29 @@ async def _check(deps: Deps, caller: Caller, upload: Upload) -> _Checked:
     return _Checked(upload=upload, chatbot=chatbot, settings=settings, new=new, known=known)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    content_hash: str
+    inspected: InspectedUpload
+    findings: Sequence[Finding]
+
+
+def _look_at(upload: Upload, limits: UploadLimits) -> _Seen:
+    """What its bytes tell. Blocking. Raises the errors of `validate.inspect_upload`, DamagedDocumentError."""
+    inspected = inspect_upload(
+        upload.path, file_name=upload.file_name, declared_mime_type=upload.declared_mime_type, limits=limits
+    )
+    return _Seen(
+        content_hash=upload.content_hash or _sha256(upload.path),
+        inspected=inspected,
+        findings=scan_structure(upload.path, inspected.mime_type),
+    )
+
+
+def _accepted(deps: Deps) -> frozenset[str]:
+    return frozenset(NAMES_BY_TYPE) & (deps.readable_types | IMAGE_TYPES)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -231,16 +294,16 @@ async def _register(
     first_of: dict[tuple[str, str | None], int] = {}
     twins: dict[int, int] = {}
     async with deps.database.transaction(caller.tenant_id) as connection:
-        for place, item in checked.items():
-            same = await _same_content(connection, caller, item)
-            key = (item.new.content_hash, item.new.external_id)
-            if same is not None:
-                yield place, Uploaded(document=same, is_duplicate=True)
-            elif key in first_of:
-                twins[place] = first_of[key]
-            else:
-                first_of[key] = place
-                fresh[place] = item
+        here_already = await _find_same(connection, caller, checked)
+    for place, item in checked.items():
+        key = (item.new.content_hash, item.new.external_id)
+        if place in here_already:
+            yield place, Uploaded(document=here_already[place], is_duplicate=True)
+        elif key in first_of:
+            twins[place] = first_of[key]
+        else:
+            first_of[key] = place
+            fresh[place] = item
     if not fresh:
         return
     is_committing = False
@@ -263,20 +326,21 @@ async def _register(
     await jobs.announce_many(deps.sender, announced)
 
 
-async def _same_content(connection: AsyncConnection, caller: Caller, item: _Checked) -> Document | None:
-    if item.known is not None:  # a replacement is a duplicate only of the version that it would replace
-        newest = item.known.newest
-        unchanged = newest.content_hash == item.new.content_hash and newest.id == item.known.live_version_id
-        return item.known if unchanged else None
-    return await repository.find_same_content(
-        connection,
-        tenant_id=caller.tenant_id,
-        chatbot_id=item.chatbot.id,
-        content_hash=item.new.content_hash,
-        owner=caller.asker,
-        visibility=item.new.visibility,
-        external_id=item.new.external_id,
-    )
+async def _find_same(
+    connection: AsyncConnection, caller: Caller, checked: Mapping[int, _Checked]
+) -> dict[int, Document]:
+    """Documents that have the content already, by the places of the files."""
+    same: dict[int, Document] = {}
+    unnamed: dict[int, NewDocument] = {}
+    for place, item in checked.items():
+        if item.known is None:
+            unnamed[place] = item.new
+            continue
+        newest = item.known.newest  # a replacement is a duplicate only of the version that it would replace
+        if newest.content_hash == item.new.content_hash and newest.id == item.known.live_version_id:
+            same[place] = item.known
+    found = await repository.find_same_contents(connection, list(unnamed.values()), tenant_id=caller.tenant_id)
+    return same | {place: document for place, document in zip(unnamed, found, strict=True) if document is not None}
 
 
 async def _store_all(deps: Deps, fresh: dict[int, _Checked]) -> dict[int, Uploaded | DragomanError]:
@@ -319,54 +383,62 @@ async def _delete_blobs(deps: Deps, items: Collection[_Checked]) -> None:
 
 
 async def _store(deps: Deps, item: _Checked) -> None:
-    await deps.blob_store.put(item.new.blob_key, _file_content(item.upload.path))
+    await deps.blob_store.put(item.new.blob_key, _file_content(item.upload.path, item.new.size_bytes))
 
 
-async def _file_content(path: Path) -> AsyncIterator[bytes]:
+async def _file_content(path: Path, size: int) -> AsyncIterator[bytes]:
+    if size <= _READ_BYTES:
+        yield await anyio.to_thread.run_sync(path.read_bytes)
+        return
     async with await anyio.open_file(path, "rb") as file:
         while piece := await file.read(_READ_BYTES):
             yield piece
 
 
 async def _register_fresh(
-    connection: AsyncConnection, caller: Caller, fresh: dict[int, _Checked]
+    connection: AsyncConnection, caller: Caller, fresh: Mapping[int, _Checked]
 ) -> tuple[dict[int, Uploaded | DragomanError], list[Job]]:
     results: dict[int, Uploaded | DragomanError] = {}
-    announced: list[Job] = []
+    wanted = dict(fresh)
     left = await _uploads_left(connection, caller, fresh) if fresh else None
-    for place, item in fresh.items():
-        if item.upload.source is not Source.CONNECTOR and left is not None:
-            if left == 0:
-                results[place] = DailyUploadsUsedUpError(retry_after_s=3600)
-                continue
-            left -= 1
-        try:  # it refuses before it writes anything, so the transaction of the others goes on
-            document, job = await knowledge.register_document(
-                connection,
-                item.new,
-                tenant_id=caller.tenant_id,
-                priority=item.upload.priority,
-                replaces=item.known,
-                group_id=item.upload.group_id,
-            )
-        except DragomanError as error:
-            results[place] = error
-            continue
-        await audit.record(
-            connection,
-            caller,
-            "document.uploaded",
-            subject_type="document",
-            subject_id=document.id,
-            version=document.newest.number,
-            source=item.new.source.value,
-        )
-        results[place] = Uploaded(document=document, is_duplicate=False)
-        announced.append(job)
+    if left is not None:
+        counted = [place for place, item in fresh.items() if item.upload.source is not Source.CONNECTOR]
+        for place in counted[left:]:
+            results[place] = DailyUploadsUsedUpError(retry_after_s=3600)
+            del wanted[place]
+    announced: list[Job] = []
+    for group_id in dict.fromkeys(item.upload.group_id for item in wanted.values()):
+        places = [place for place, item in wanted.items() if item.upload.group_id == group_id]
+        outcomes = await _register_group(connection, caller, [wanted[place] for place in places], group_id)
+        for place, outcome in zip(places, outcomes, strict=True):
+            if isinstance(outcome, DragomanError):
+                results[place] = outcome
+            else:
+                results[place] = Uploaded(document=outcome[0], is_duplicate=False)
+                announced.append(outcome[1])
+    subjects = [
+        (result.document.id, {"version": result.document.newest.number, "source": wanted[place].new.source.value})
+        for place, result in results.items()
+        if isinstance(result, Uploaded)
+    ]
+    await audit.record_many(connection, caller, "document.uploaded", subject_type="document", subjects=subjects)
     return results, announced
 
 
-async def _uploads_left(connection: AsyncConnection, caller: Caller, fresh: dict[int, _Checked]) -> int | None:
+async def _register_group(
+    connection: AsyncConnection, caller: Caller, items: Sequence[_Checked], group_id: UUID | None
+) -> Sequence[tuple[Document, Job] | DragomanError]:
+    """The files of one bulk import, or those of none."""
+    wanted = [
+        knowledge.Registration(new=item.new, priority=item.upload.priority, replaces=item.known) for item in items
+    ]
+    try:
+        return await knowledge.register_documents(connection, wanted, tenant_id=caller.tenant_id, group_id=group_id)
+    except (GroupCancelledError, GroupNotFoundError) as error:  # nothing was written, so the transaction goes on
+        return [error] * len(items)
+
+
+async def _uploads_left(connection: AsyncConnection, caller: Caller, fresh: Mapping[int, _Checked]) -> int | None:
     settings = next(iter(fresh.values())).settings
     limit = settings.documents_per_day_managers if knowledge.may_manage(caller) else settings.documents_per_day
     return await knowledge.uploads_left(connection, caller, limit=limit)

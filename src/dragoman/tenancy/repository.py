@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
+from dragoman.kit.database import insert_rows
 from dragoman.tenancy.entities import ApiKey, AuditEvent, Chatbot, Role, Tenant, User
 from dragoman.tenancy.tables import api_keys, audit_events, chatbots, tenants, users
 
@@ -225,19 +227,21 @@ async def list_max_sizes(connection: AsyncConnection, *, tenant_id: UUID) -> lis
 # ---- audit events
 
 
-async def insert_audit_event(connection: AsyncConnection, event: AuditEvent, *, tenant_id: UUID) -> None:
-    await connection.execute(
-        insert(audit_events).values(
-            tenant_id=tenant_id,
-            id=event.id,
-            actor=event.actor,
-            action=event.action,
-            subject_type=event.subject_type,
-            subject_id=event.subject_id,
-            details=event.details,
-            created_at=event.created_at,
-        )
-    )
+async def insert_audit_events(connection: AsyncConnection, events: Sequence[AuditEvent], *, tenant_id: UUID) -> None:
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "id": event.id,
+            "actor": event.actor,
+            "action": event.action,
+            "subject_type": event.subject_type,
+            "subject_id": event.subject_id,
+            "details": event.details,
+            "created_at": event.created_at,
+        }
+        for event in events
+    ]
+    await insert_rows(connection, audit_events, rows)
 
 
 async def list_audit_events(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, ParamSpec, TypeVar
@@ -27,6 +29,7 @@ T = TypeVar("T")
 
 _PIECE_BYTES = 1024 * 1024
 _UNFINISHED = ".unfinished"
+_WRITERS = 16  # blobs that are synced at once share the journal's commits: 0.3 ms each instead of 5 ms one by one
 _ABANDONED_AFTER_S = 24 * 3600.0  # since the last byte: no upload that still lives waits as long
 
 
@@ -44,6 +47,8 @@ class Adapter:
     def __init__(self, settings: Settings) -> None:
         self._root = settings.root.absolute()
         self._is_swept = False
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="blob-writer")
+        self._names = _NameSync(self._writers)
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         target = self._locate(key)
@@ -51,12 +56,14 @@ class Adapter:
         unfinished = self._root / _UNFINISHED / uuid.uuid4().hex
         try:
             with ExitStack() as held:
-                file = await _in_thread("written", _open_unfinished, held, self._root, unfinished, target.parent)
-                size = 0
+                first = await anext(chunks, b"")
+                file = await self._write(_begin, held, self._root, unfinished, target.parent, first)
+                size = len(first)
                 async for chunk in chunks:
-                    await _in_thread("written", _write, file, chunk)
+                    await self._write(_write, file, chunk)
                     size += len(chunk)
-                await _in_thread("written", _finish, file, unfinished, target)
+                await self._write(_finish, file, unfinished, target)
+                await self._names.sync(target.parent)
         except BaseException:
             # Not awaited: it must also run when cancelled. A name that cannot be removed is swept later.
             with suppress(OSError):
@@ -93,7 +100,10 @@ class Adapter:
         return await _in_thread("written", _sweep, self._root / _UNFINISHED, older_than_s)
 
     async def close(self) -> None:
-        """Nothing is held between calls."""
+        self._writers.shutdown(wait=False)
+
+    async def _write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await _in_thread_of(self._writers, "written", call, *args, **kwargs)
 
     async def _sweep_once(self) -> None:
         """What a killed process left behind takes space that nobody sees; its next start gives it back."""
@@ -113,21 +123,53 @@ class Adapter:
         return self._root / PurePosixPath(key)
 
 
+class _NameSync:
+    """Makes names in folders durable. One sync serves all who moved a file into the folder before it began."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._one_at_a_time = asyncio.Lock()
+        self._waiting: dict[Path, asyncio.Task[None]] = {}
+
+    async def sync(self, folder: Path) -> None:
+        """Raises BlobStoreUnavailableError."""
+        task = self._waiting.get(folder)
+        if task is None:
+            task = self._waiting[folder] = asyncio.create_task(self._sync(folder))
+            task.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # also where nobody waits any more
+        await asyncio.shield(task)
+
+    async def _sync(self, folder: Path) -> None:
+        async with self._one_at_a_time:
+            del self._waiting[folder]  # who comes from now on may come too late for this one
+            await _in_thread_of(self._executor, "written", _sync_folder, folder)
+
+
 async def _in_thread(what: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await _in_thread_of(None, what, call, *args, **kwargs)
+
+
+async def _in_thread_of(
+    executor: Executor | None, what: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     """Raises BlobStoreUnavailableError for every error of the system, saying what cannot be done; BlobStoreFullError."""
     try:
-        return await run_to_end(None, call, *args, **kwargs)
+        return await run_to_end(executor, call, *args, **kwargs)
     except OSError as error:
         raise _unavailable(what, error) from error
 
 
-def _open_unfinished(held: ExitStack, root: Path, unfinished: Path, folder: Path) -> BinaryIO:
+def _begin(held: ExitStack, root: Path, unfinished: Path, folder: Path, first: bytes) -> BinaryIO:
     """Opened into `held`, so that the file is closed also when nobody waits for it any more."""
     _make_folders(root, folder)
     _make_folders(root, unfinished.parent)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     # Unbuffered: a buffer would first meet the full disk when the file is closed, outside of any error handling.
-    return held.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+    file = held.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+    _write(file, first)
+    return file
 
 
 def _make_folders(root: Path, folder: Path) -> None:
@@ -148,7 +190,6 @@ def _finish(file: BinaryIO, unfinished: Path, target: Path) -> None:
     os.fsync(file.fileno())
     file.close()
     unfinished.replace(target)
-    _sync_folder(target.parent)
 
 
 def _open(held: ExitStack, target: Path) -> BinaryIO:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -62,19 +62,16 @@ class Adapter:
         *,
         tenant_id: UUID,
         chatbot_id: UUID,
-        document_id: UUID,  # noqa: ARG002 - of the port; the version says enough here
-        version_id: UUID,
-        chunks: Sequence[KeywordChunk],
+        versions: Mapping[UUID, Sequence[KeywordChunk]],
     ) -> None:
-        postings, total_length = await asyncio.to_thread(_postings, chunks)
-        await self.remove_version(connection, tenant_id=tenant_id, version_id=version_id)
-        place = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "version_id": version_id}
-        if postings:
-            await connection.exec_driver_sql(_INSERT, {**place, **_insert_parameters(postings)})
-        await connection.exec_driver_sql(_SET_LENGTH, {**place, "length": total_length})
+        rows, lengths = await asyncio.to_thread(_rows, versions)
+        await connection.exec_driver_sql(_DELETE, {"tenant_id": tenant_id, "version_ids": list(versions)})
+        if rows["terms"]:
+            await connection.exec_driver_sql(_INSERT, {"tenant_id": tenant_id, "chatbot_id": chatbot_id, **rows})
+        await connection.exec_driver_sql(_SET_LENGTHS, {"tenant_id": tenant_id, **lengths})
 
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
-        await connection.exec_driver_sql(_DELETE, {"tenant_id": tenant_id, "version_id": version_id})
+        await connection.exec_driver_sql(_DELETE, {"tenant_id": tenant_id, "version_ids": [version_id]})
 
     async def search(
         self,
@@ -281,17 +278,26 @@ def _postings(chunks: Sequence[KeywordChunk]) -> tuple[dict[str, list[int]], int
     return postings, total_length
 
 
-def _insert_parameters(postings: dict[str, list[int]]) -> dict[str, list[str]]:
-    """Array literals as text, one a term: `unnest` knows no ragged arrays. Sorted as the index is."""
-    terms = sorted(postings)
-    return {"terms": terms, "postings": ["{" + ",".join(map(str, postings[term])) + "}" for term in terms]}
+def _rows(versions: Mapping[UUID, Sequence[KeywordChunk]]) -> tuple[dict[str, list[str]], dict[str, list[Any]]]:
+    """The columns of the postings, sorted as the index is, and those of the lengths of the versions."""
+    rows: list[tuple[str, str, str]] = []
+    lengths: list[int] = []
+    for version_id, chunks in versions.items():
+        postings, total_length = _postings(chunks)
+        lengths.append(total_length)
+        # Array literals as text: `unnest` knows no ragged arrays.
+        rows += [(term, str(version_id), "{" + ",".join(map(str, of)) + "}") for term, of in postings.items()]
+    rows.sort()
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(("terms", "version_ids", "postings"))}
+    return columns, {"version_ids": list(versions), "lengths": lengths}
 
 
-_DELETE = "delete from keyword_postings where tenant_id = %(tenant_id)s and version_id = %(version_id)s"
+_DELETE = "delete from keyword_postings where tenant_id = %(tenant_id)s and version_id = any(%(version_ids)s::uuid[])"
 _INSERT = """
     insert into keyword_postings (tenant_id, chatbot_id, version_id, term, postings)
-    select %(tenant_id)s, %(chatbot_id)s, %(version_id)s, term, postings::bigint[]
-    from unnest(%(terms)s::text[], %(postings)s::text[]) as row (term, postings)"""
-_SET_LENGTH = """
-    update document_versions set keyword_length = %(length)s
-    where tenant_id = %(tenant_id)s and id = %(version_id)s"""
+    select %(tenant_id)s, %(chatbot_id)s, version_id, term, postings::bigint[]
+    from unnest(%(terms)s::text[], %(version_ids)s::uuid[], %(postings)s::text[]) as row (term, version_id, postings)"""
+_SET_LENGTHS = """
+    update document_versions v set keyword_length = row.length
+    from unnest(%(version_ids)s::uuid[], %(lengths)s::bigint[]) as row (version_id, length)
+    where v.tenant_id = %(tenant_id)s and v.id = row.version_id"""

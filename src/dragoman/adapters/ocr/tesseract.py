@@ -169,7 +169,7 @@ class Adapter:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+            env={**os.environ, "OMP_THREAD_LIMIT": "1"},  # architecture: what the process has, for its child
         )
         try:
             async with asyncio.timeout(self._settings.timeout_s):

@@ -59,22 +59,14 @@ class Adapter:
         *,
         tenant_id: UUID,
         chatbot_id: UUID,
-        document_id: UUID,
-        version_id: UUID,
         embedding_version: int,
         vectors: Sequence[ChunkVectors],
     ) -> None:
-        place = {
-            "tenant_id": tenant_id,
-            "chatbot_id": chatbot_id,
-            "document_id": document_id,
-            "version_id": version_id,
-            "embedding_version": embedding_version,
-        }
+        place = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "embedding_version": embedding_version}
         chunk_ids = [item.chunk_id for item in vectors]
         for statement in (_DELETE_CHUNKS, _DELETE_SENTENCES):
             await connection.exec_driver_sql(statement, {**place, "chunk_ids": chunk_ids})
-        await _insert(connection, _INSERT_CHUNKS, place, [(v.chunk_id, 0, 0, v.chunk) for v in vectors])
+        await _insert(connection, _INSERT_CHUNKS, place, [(item, 0, 0, item.chunk) for item in vectors])
         await _insert(connection, _INSERT_SENTENCES, place, _sentence_rows(vectors))
 
     async def list_embedded(
@@ -349,15 +341,17 @@ _DELETE_SENTENCES = f"delete from sentence_embeddings {_OF_THESE_CHUNKS}"
 _PLACE_COLUMNS = "tenant_id, chatbot_id, document_id, version_id, embedding_version"
 _PLACE = "%(tenant_id)s, %(chatbot_id)s, %(document_id)s, %(version_id)s, %(embedding_version)s"
 _ROWS = (
-    "unnest(%(chunk_ids)s::uuid[], %(starts)s::int[], %(ends)s::int[], %(vectors)b::halfvec[]) "
-    "as row (chunk_id, start_offset, end_offset, embedding)"
+    "unnest(%(document_ids)s::uuid[], %(version_ids)s::uuid[], %(chunk_ids)s::uuid[], %(starts)s::int[], "
+    "%(ends)s::int[], %(vectors)b::halfvec[]) "
+    "as row (document_id, version_id, chunk_id, start_offset, end_offset, embedding)"
 )
+_OF_ROW = "%(tenant_id)s, %(chatbot_id)s, document_id, version_id, %(embedding_version)s, chunk_id"
 _INSERT_CHUNKS = f"""
     insert into chunk_embeddings ({_PLACE_COLUMNS}, chunk_id, embedding)
-    select {_PLACE}, chunk_id, embedding from {_ROWS}"""
+    select {_OF_ROW}, embedding from {_ROWS}"""
 _INSERT_SENTENCES = f"""
     insert into sentence_embeddings ({_PLACE_COLUMNS}, chunk_id, start_offset, end_offset, embedding)
-    select {_PLACE}, chunk_id, start_offset, end_offset, embedding from {_ROWS}"""
+    select {_OF_ROW}, start_offset, end_offset, embedding from {_ROWS}"""
 
 _PAIRS = "unnest(%(old_ids)s::uuid[], %(new_ids)s::uuid[]) as pair (old_id, new_id)"
 _OLD = (
@@ -377,12 +371,12 @@ _COPY_SENTENCES = f"""
     select {_PLACE}, pair.new_id, old.start_offset, old.end_offset, old.embedding
     from {_PAIRS} join sentence_embeddings old {_OLD}"""
 
-_Row = tuple[UUID, int, int, Vectors]
+_Row = tuple[ChunkVectors, int, int, Vectors]
 
 
 def _sentence_rows(vectors: Sequence[ChunkVectors]) -> list[_Row]:
     return [
-        (item.chunk_id, start, end, vector)
+        (item, start, end, vector)
         for item in vectors
         for (start, end), vector in zip(item.sentence_spans, item.sentences, strict=True)
     ]
@@ -397,9 +391,11 @@ async def _insert(connection: AsyncConnection, statement: str, place: dict[str, 
     async with driver.cursor() as cursor:
         register_halfvec_info(cursor, await TypeInfo.fetch(driver, "halfvec"))
         for start in range(0, len(rows), _INSERT_ROWS):
-            chunk_ids, starts, ends, vectors = zip(*rows[start : start + _INSERT_ROWS], strict=True)
+            chunks, starts, ends, vectors = zip(*rows[start : start + _INSERT_ROWS], strict=True)
             batch = {
-                "chunk_ids": list(chunk_ids),
+                "document_ids": [chunk.document_id for chunk in chunks],
+                "version_ids": [chunk.version_id for chunk in chunks],
+                "chunk_ids": [chunk.chunk_id for chunk in chunks],
                 "starts": list(starts),
                 "ends": list(ends),
                 "vectors": [HalfVector(vector) for vector in vectors],

@@ -279,10 +279,7 @@ def list_chunks(
         print_json({"chunks": [chunk.model_dump(mode="json") for chunk in chunks]})
         return ExitCode.OK
     for chunk in chunks:
-        page = [] if chunk.page is None else [f"page {chunk.page}"]
-        place = ", ".join([*page, " > ".join(chunk.headings)] if chunk.headings else page)
-        facts = f"{chunk.kind}, {chunk.language}, {chunk.tokens} tokens, {len(chunk.images)} images"
-        print_line(f"{chunk.index}. {place}  {facts}".replace(", 0 images", ""), style="bold")
+        print_line(f"{chunk.index}. {', '.join(_place_and_facts(chunk))}", style="bold")
         print_line(chunk.text)
         print_line()
     print_line(f"{len(chunks)} chunks", style="dim")
@@ -608,6 +605,18 @@ def _chunks(total: int, reused: int) -> str:
 
 def _reasoned(word: str, reason: str | None) -> str:
     return word if not reason else f"{word}: {reason}"
+
+
+def _place_and_facts(chunk: Chunk) -> Iterator[str]:
+    if chunk.page is not None:
+        yield f"page {chunk.page}"
+    if chunk.headings:
+        yield " > ".join(chunk.headings)
+    yield chunk.kind
+    yield chunk.language
+    yield f"{chunk.tokens} tokens"
+    if chunk.images:
+        yield f"{len(chunk.images)} images"
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

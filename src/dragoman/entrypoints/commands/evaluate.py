@@ -17,7 +17,6 @@ from dragoman.entrypoints.commands.connection import Server
 from dragoman.entrypoints.commands.options import Home, Json, Key, Url
 from dragoman.entrypoints.commands.search import SearchMode
 from dragoman.entrypoints.commands.terminal import ExitCode, err, print_json, print_pairs, print_table
-from dragoman.kit import registry
 
 if TYPE_CHECKING:
     from dragoman.client import Dragoman
@@ -159,6 +158,7 @@ def pii(
     FILE has one JSON object a line: `full_text` and `spans` of `start_position`, `end_position` and `entity_type`.
     """
     from dragoman.evaluation.pii import evaluate_pii, read_marked_texts  # noqa: PLC0415
+    from dragoman.kit import registry  # noqa: PLC0415
 
     marked = read_marked_texts(file)
     adapters = [registry.create("pii_detector", name) for name in detectors or ("patterns",)]
