@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -263,6 +265,7 @@ async def test_a_removed_connector_takes_the_text_of_its_documents_along(
     folder = files / str(company.tenant_id)
     folder.mkdir()
     (folder / f"{word}.md").write_text(about(word))
+    os.utime(folder / f"{word}.md", (time.time() - 100,) * 2)  # one that was just written may not be whole yet
     body = {"name": "Files", "kind": "folder", "settings": {"path": str(folder)}}
     connector = (await company.api().post("/api/chatbot/connectors/", json=body)).json()
     await company.service.run_jobs()

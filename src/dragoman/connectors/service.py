@@ -515,8 +515,12 @@ async def _end_sync(
         await jobs.emit(
             connection,
             tenant_id=job.tenant_id,
-            topic=f"connector.sync_{state.value}",
-            payload={"connector_id": job.payload["connector_id"], "sync_id": job.payload["sync_id"]},
+            topic="connector.sync_ended",
+            payload={
+                "connector_id": job.payload["connector_id"],
+                "sync_id": job.payload["sync_id"],
+                "state": state.value,
+            },
         )
 
 

@@ -498,6 +498,6 @@ async def _end(
         await jobs.emit(
             connection,
             tenant_id=connector.tenant_id,
-            topic=f"connector.sync_{state.value}",
-            payload={"connector_id": str(connector.id), "sync_id": str(sync.id)},
+            topic="connector.sync_ended",
+            payload={"connector_id": str(connector.id), "sync_id": str(sync.id), "state": state.value},
         )

@@ -60,7 +60,7 @@ ROLES: Final = {
 """Who each role is for."""
 
 _OF_DOCUMENT: Final = "`document_id`, `version_id`, `chatbot_id`, `visibility`, `owner`, `state`"
-_OF_SYNC: Final = "`connector_id`, `sync_id`"
+_OF_SYNC: Final = "`connector_id`, `sync_id`, `state`"
 
 TOPICS: Final = {
     "document.registered": ("An upload was accepted; a job will read it.", _OF_DOCUMENT),
@@ -75,9 +75,7 @@ TOPICS: Final = {
         f"{_OF_DOCUMENT}, `code`, `error`",
     ),
     "document.deleted": ("The document is deleted; no search knows it any more.", _OF_DOCUMENT),
-    "connector.sync_succeeded": ("A sync ended; its report says what happened.", _OF_SYNC),
-    "connector.sync_failed": ("A sync could not be brought to its end.", _OF_SYNC),
-    "connector.sync_cancelled": ("A sync was stopped.", _OF_SYNC),
+    "connector.sync_ended": ("A sync succeeded, failed or was cancelled; its report says what happened.", _OF_SYNC),
 }
 """What each topic of the outbox means, and its payload."""
 

@@ -47,9 +47,7 @@ async def run_scheduler(settings: Settings) -> None:
             rounds.create_task(_repeat(stop, _PUBLISH_INTERVAL_S, lambda: _publish_all(database, cache)))
             rounds.create_task(_repeat(stop, _GROUPS_INTERVAL_S, lambda: groups.finish_groups(database)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: jobs.sweep(database)))
-            rounds.create_task(
-                _repeat(stop, _SYNC_INTERVAL_S, lambda: connectors.enqueue_due(database, sender))
-            )
+            rounds.create_task(_repeat(stop, _SYNC_INTERVAL_S, lambda: connectors.enqueue_due(database, sender)))
             rounds.create_task(watch_folders(database, sender, folders, stop))
     finally:
         await cache.close()

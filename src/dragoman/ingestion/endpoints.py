@@ -24,7 +24,6 @@ from dragoman.tenancy.access import asker_of
 from dragoman.tenancy.http import CallerWhoContributes
 
 router = APIRouter(route_class=UploadRoute)
-_many = APIRouter(route_class=ManyFilesRoute)
 
 _HARD_LIMIT_BYTES = 512 * 1024 * 1024  # no chatbot may accept more; its own, lower limit is checked with the content
 _MOST_FILES = 200
@@ -85,7 +84,6 @@ async def upload_document(
     return UploadedOut.of_upload(uploaded)
 
 
-@_many.post("/api/chatbot/documents/batch/", status_code=status.HTTP_202_ACCEPTED, tags=["documents"])
 async def upload_many_documents(
     caller: CallerWhoContributes,
     deps: DepsDep,
@@ -201,7 +199,14 @@ async def upload_training_data(
     return UploadedOut.of_upload(uploaded)
 
 
-router.include_router(_many)
+router.add_api_route(
+    "/api/chatbot/documents/batch/",
+    upload_many_documents,
+    methods=["POST"],
+    status_code=status.HTTP_202_ACCEPTED,
+    tags=["documents"],
+    route_class_override=ManyFilesRoute,
+)
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ async def finish_reading(
         await repository.set_document_state(
             connection, tenant_id=tenant_id, document_id=document_id, state=DocumentState.PENDING
         )
-    await _tell(connection, tenant_id, "document.pending", document)
+    await jobs.emit(connection, tenant_id=tenant_id, topic="document.pending", payload=event_payload(document))
     return []
 
 
@@ -63,7 +63,11 @@ async def go_live(deps: Deps, connection: AsyncConnection, *, tenant_id: UUID, v
     document = await repository.find_document(connection, tenant_id=tenant_id, document_id=version.document_id)
     assert document is not None  # it was made live in this transaction
     await tenancy_repository.raise_knowledge_revision(connection, tenant_id=tenant_id, chatbot_id=document.chatbot_id)
-    await _tell(connection, tenant_id, "document.replaced" if version.number > 1 else "document.ready", document)
+    payload = event_payload(document)
+    if version.number > 1:
+        await jobs.emit(connection, tenant_id=tenant_id, topic="document.replaced", payload=payload)
+    else:
+        await jobs.emit(connection, tenant_id=tenant_id, topic="document.ready", payload=payload)
     return purges
 
 
@@ -99,10 +103,6 @@ async def purge_later(connection: AsyncConnection, *, tenant_id: UUID, blob_keys
     payload = {"blob_keys": list(blob_keys)}
     job = await jobs.enqueue(connection, tenant_id=tenant_id, kind=PURGE_BLOBS, payload=payload, priority=Priority.BULK)
     return [job]
-
-
-async def _tell(connection: AsyncConnection, tenant_id: UUID, topic: str, document: Document) -> None:
-    await jobs.emit(connection, tenant_id=tenant_id, topic=topic, payload=event_payload(document))
 
 
 def event_payload(document: Document, **more: str) -> dict[str, str]:
