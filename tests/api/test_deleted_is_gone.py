@@ -410,7 +410,8 @@ async def test_a_purge_killed_half_way_ends_clean_when_it_is_run_again(
     assert blobs_of(company) or place.endswith("announce_many")
     async with company.service.deps.database.system_transaction() as connection:
         await connection.execute(
-            text("update jobs set run_after = now() where tenant_id = :t and state = 'queued'"), {"t": company.tenant_id}
+            text("update jobs set run_after = now() where tenant_id = :t and state = 'queued'"),
+            {"t": company.tenant_id},
         )
     await company.service.run_jobs()
     await require_nothing_held(company, word)

@@ -116,7 +116,7 @@ def test_every_code_that_no_class_carries_has_an_entry() -> None:
     anchors = set(_ANCHOR.findall(reference_page("errors")))
     codes = set()
     for path, tree in modules():
-        if path.is_relative_to(SOURCE / "client"):
+        if path.is_relative_to(SOURCE / "client") or path.name in {"quality.py", "scan.py"}:  # codes of findings
             continue
         codes |= {code for call in calls(tree) if (code := constant_argument(call, "code"))}
         codes |= {
