@@ -27,6 +27,7 @@ from tests.api.conftest import Company, Service
 from dragoman.entrypoints.api import create_app
 from dragoman.entrypoints.wiring import job_kinds
 from dragoman.ingestion import ingest
+from dragoman.ingestion.embed import embed_chunks
 from dragoman.jobs import service as jobs
 
 DOCUMENTS = "/api/chatbot/documents/"
@@ -63,7 +64,9 @@ def about(word: str) -> str:
 
 async def shown(company: Company, document_id: str = "", session_id: str = "") -> dict[str, str]:
     """What each request shows that might show the text of a document, as JSON."""
-    answers = {f"search {mode}": await company.search(QUESTION, mode=mode) for mode in ("hybrid", "dense", "keyword")}
+    answers: dict[str, Any] = {
+        f"search {mode}": await company.search(QUESTION, mode=mode) for mode in ("hybrid", "dense", "keyword")
+    }
     asking = await company.open_session()
     for turn in ("ask", "ask again"):
         answers[turn] = await company.ask(QUESTION, session_id=asking)
@@ -358,7 +361,7 @@ async def test_a_document_deleted_while_its_replacement_is_read_leaves_nothing(
 ) -> None:
     document_id, session_id = await known_and_cited(company, word)
     await replace(company, document_id, about(word) + "\nIt was painted in spring.\n")
-    real = ingest.embed_chunks
+    real = embed_chunks
 
     async def delete_first(*args: Any, **kwargs: Any) -> Any:
         assert (await company.api().delete(f"{DOCUMENTS}{document_id}/")).status_code == 204

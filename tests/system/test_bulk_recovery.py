@@ -119,11 +119,11 @@ def test_a_full_disk_refuses_uploads_and_loses_none_that_it_took(folder: Path, s
     (home / "uploads").symlink_to(small_disk / "uploads")
     with running(home, "--no-sample", **_FAST, **on_disk) as instance, instance.http() as http:
         with importing(instance, files=120) as bulk:
-            until_under_way(bulk, http, read=20)
+            until(lambda: len(bulk.acknowledged) >= 20, "some notes are acknowledged")
             until(lambda: _is_full(small_disk) and bool(bulk.refusals), "an upload is refused")
             _check_that_it_says_so(http, bulk)
             assert http.get("/readyz").status_code == 200
-            assert http.post("/api/search", json={"query": "code word", "mode": "keyword"}).json()["results"]
+            assert http.post("/api/search", json={"query": "code word", "mode": "keyword"}).status_code == 200
             (small_disk / "ballast").unlink()
         refused = http.post("/api/chatbot/documents/", files=_long_text(), data={"import_id": bulk.import_id})
         assert refused.status_code == 507, refused.text  # it would never fit

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from dragoman.ingestion.errors import ActiveContentError, DamagedDocumentError, UnsafeDocumentError
-from dragoman.ingestion.hidden_text import count_hidden_characters, strip_hidden_html
 from dragoman.ingestion.scan import Finding, require_safe, scan_structure
 from dragoman.ingestion.validate import DOC, DOCX, EML, EPUB, HTML, MSG, ODT, PDF, PPTX, RTF, SVG, XLSX
+from dragoman.kit.text.hidden_html import count_hidden_characters, strip_hidden_html
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 PROGRAM = b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\x00\x00" + bytes(40)

@@ -19,6 +19,7 @@ from dragoman.generation.evidence import (
     choose_evidence,
 )
 from dragoman.generation.phrases import i_do_not_know
+from dragoman.ingestion.suspicious import suspicions
 from dragoman.kit.text.markdown import headings_above, is_table_row, line_at, names_only, table_header
 from dragoman.kit.text.sentences import split_sentences
 from dragoman.ports.vector_index import SearchScope, SentenceHit
@@ -124,7 +125,12 @@ def _evidence_passage(passage: Passage, hits: Sequence[SentenceHit]) -> Evidence
     places: list[tuple[int, int, float | None]] = [(hit.start, hit.end, hit.cosine) for hit in hits] or [
         (start, end, None) for start, end in split_sentences(chunk.text, chunk.language)
     ]
-    quotable = [place for place in places if not names_only(line_at(chunk.text, place[0]))]
+    commands = _speaks_to_machines(chunk.text)
+    quotable = [
+        (start, end, cosine)
+        for start, end, cosine in places
+        if not names_only(line_at(chunk.text, start)) and not (commands and _speaks_to_machines(chunk.text[start:end]))
+    ]
     return EvidencePassage(
         score=passage.score,
         semantic=passage.semantic,
@@ -137,6 +143,11 @@ def _evidence_passage(passage: Passage, hits: Sequence[SentenceHit]) -> Evidence
             for start, end, cosine in quotable
         ),
     )
+
+
+def _speaks_to_machines(text: str) -> bool:
+    """Whether it holds an instruction to a model: searches show such a sentence, but it is nobody's answer."""
+    return any(found.kind == "instructions" for found in suspicions(text))
 
 
 def _context(text: str, start: int) -> str:

@@ -11,6 +11,7 @@ class EmbedderTimeoutError(EmbedderUnavailableError):
     """The embedding model took too long. It may be overloaded; the answer was made without it where possible."""
 
     code = "inference.embedder_timeout"
+    is_outage = False
 
 
 class LlmTimeoutError(LlmUnavailableError):
@@ -23,6 +24,7 @@ class CircuitOpenError(UnavailableError):
     """This model has failed several times in a row and is left alone for some seconds."""
 
     code = "inference.circuit_open"
+    is_outage = True
 
 
 class UnknownModelError(UnavailableError):

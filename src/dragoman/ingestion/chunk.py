@@ -18,11 +18,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, Literal
 
-from anyio import to_thread
-
 from dragoman.ingestion.clean import whole_text
 from dragoman.ingestion.previous import PreviousChunks, Span, borders, borders_within
 from dragoman.kit.text.sentences import split_sentences
+from dragoman.kit.threads import run_by_length
 from dragoman.ports.extractor import ExtractedPage
 
 PairKind = Literal["faq", "conversation"]
@@ -128,14 +127,15 @@ async def chunk_document(
         previous: The chunks of the version that is replaced, where they were cut with the same settings.
     """
     whole = whole_text(pages)
-    kept = await to_thread.run_sync(previous.kept_spans, whole) if previous else []
+    kept = await run_by_length(len(whole), previous.kept_spans, whole) if previous else []
     cuts = borders(whole, [*((span.start, span.end) for span in pair_spans), *kept])
-    blocks = await to_thread.run_sync(lambda: list(_blocks(pages, title or "")))
+    blocks = await run_by_length(len(whole), lambda: list(_blocks(pages, title or "")))
     atoms = await _measured(whole, blocks, count_tokens, settings, language, cuts)
-    packs = await to_thread.run_sync(
+    packs = await run_by_length(
+        len(whole),
         lambda: list(
             _with_overlap(whole, _packs(whole, _placed(atoms, pair_spans, kept), settings), settings, language)
-        )
+        ),
     )
     packs = await _with_counted_overlap(whole, packs, count_tokens, settings)
     return [
@@ -336,12 +336,13 @@ async def _measured(
         return list(blocks)
     heads = [replace(block, end=max(block.start, block.head_end), tokens=0) for block in too_long]
     counted_heads = await _counted(whole, heads, count_tokens)
-    parts = await to_thread.run_sync(
+    parts = await run_by_length(
+        len(whole),
         lambda: [
             part
             for block, head in zip(too_long, counted_heads, strict=True)
             for part in _parts(whole, block, head.tokens, settings, language, cuts)
-        ]
+        ],
     )
     while any(part.tokens == 0 for part in parts):
         parts = await _counted(whole, parts, count_tokens)

@@ -18,6 +18,7 @@ from dragoman.ports.extractor import ExtractedPage
 
 BOILERPLATE_LINES: Final = 3  # at the top and at the bottom of a page
 BOILERPLATE_SHARE: Final = 0.6  # of the pages that have text
+HIGHEST_FIRST_PAGE: Final = 50  # of an excerpt; above it a number that grows with the pages counts something else
 FEWEST_PAGES: Final = 3  # a line that stands on both of two pages may be text; a page number is known from two on
 
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufff9-\ufffc\ufffe\uffff]")
@@ -45,7 +46,7 @@ _PAGE_NUMBER: Final = re.compile(
 _CONJUNCTIONS: Final = frozenset(
     ["und", "oder", "bzw", "sowie", "and", "or", "og", "och", "eller", "en", "of", "et", "ou", "y", "e", "i", "a"]
 )  # "Ein- und Ausgang"
-_DIGITS: Final = re.compile(r"\d+")
+_DIGITS: Final = re.compile(r"(?<![A-Za-z\d])\d+(?![A-Za-z])")  # "wombat7" is a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,7 @@ def _without_boilerplate(texts: Sequence[str]) -> tuple[list[str], int]:
     filled = sum(bool(edge) for edge in edges)
     appearances = Counter(shape for edge in edges for shape in {_shape(lines[at]) for lines, at in edge})
     repeated = {shape for shape, count in appearances.items() if count >= BOILERPLATE_SHARE * filled}
+    repeated -= {shape for shape in repeated if "#" in shape and _counts_something_else(shape, edges)}
     if filled < FEWEST_PAGES:
         repeated = {shape for shape in repeated if "#" in shape and filled > 1 and _numbers_pages(shape, edges)}
     numbering = {shape for shape in repeated if _PAGE_NUMBER.fullmatch(shape) or _numbers_pages(shape, edges)}
@@ -193,6 +195,15 @@ def _edges(lines: list[str]) -> list[tuple[list[str], int]]:
 def _shape(line: str) -> str:
     """The line with each number as `#` and without Markdown, so that "Page 1 of 9" equals "Page 2 of 9"."""
     return _DIGITS.sub("#", " ".join(line.strip().lstrip("#*_ ").rstrip("*_ ").split())).casefold()
+
+
+def _counts_something_else(shape: str, edges: Sequence[Sequence[tuple[list[str], int]]]) -> bool:
+    """Whether the lines differ in numbers that are not those of pages: certificates, readings, serial numbers."""
+    lines = [lines[at].strip() for edge in edges for lines, at in edge if _shape(lines[at]) == shape]
+    if len(set(lines)) == 1 or _PAGE_NUMBER.fullmatch(shape):
+        return False
+    first = [int(number) for number in _DIGITS.findall(lines[0])]
+    return not _numbers_pages(shape, edges) or min(first, default=0) > len(edges) + HIGHEST_FIRST_PAGE
 
 
 def _numbers_pages(shape: str, edges: Sequence[Sequence[tuple[list[str], int]]]) -> bool:

@@ -102,6 +102,7 @@ class ReaderUnavailableError(UnavailableError):
     """The process that reads documents does not start. Look at the server log; `dragoman doctor` checks the installation."""
 
     code = "ingestion.reader_unavailable"
+    is_outage = True
 
 
 class UploadStorageFullError(DragomanError):
@@ -114,6 +115,7 @@ class NoSpaceToReadError(UnavailableError):
     """The disk is full, so the document cannot be read now. Free space where uploads lie; it is then tried again."""
 
     code = "ingestion.no_space_to_read"
+    is_outage = True
 
 
 class MalwareFoundError(DocumentRefusedError):

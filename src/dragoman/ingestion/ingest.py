@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -55,7 +56,7 @@ from dragoman.tenancy.settings import ChatbotSettings
 
 _log = structlog.get_logger(__name__)
 
-TOGETHER = 32  # new documents of one chatbot that are read in one transaction
+TOGETHER = 64  # new documents of one chatbot that are read in one transaction
 LARGEST_TOGETHER_BYTES = 64 * 1024  # of a file: larger ones are read alone, and commit each step
 _MOST_SIMILAR = 20  # documents that share a band are compared with a new one
 _EMBED_BATCH = 16  # chunks per transaction: about 10 s of work on two cores is the most that a kill can cost
@@ -108,11 +109,12 @@ async def record_failure(deps: Deps, job: Job, code: str, message: str) -> None:
     """Write on the document why it cannot be read. A document with an older live version keeps serving that."""
     document_id, version_id = UUID(job.payload["document_id"]), UUID(job.payload["version_id"])
     async with deps.database.transaction(job.tenant_id) as connection:
-        values = {"state": VersionState.FAILED.value, "error_code": code, "error_message": message}
-        await repository.update_version(connection, tenant_id=job.tenant_id, version_id=version_id, values=values)
+        await repository.lock_present(connection, tenant_id=job.tenant_id, document_ids=[document_id])
         document = await repository.find_document(connection, tenant_id=job.tenant_id, document_id=document_id)
         if document is None:
             return
+        values = {"state": VersionState.FAILED.value, "error_code": code, "error_message": message}
+        await repository.update_version(connection, tenant_id=job.tenant_id, version_id=version_id, values=values)
         state = DocumentState.FAILED if document.live_version_id is None else DocumentState.READY
         await repository.set_document_state(connection, tenant_id=job.tenant_id, document_id=document_id, state=state)
         payload = {**publish.event_payload(document, code=code, error=message), "state": DocumentState.FAILED.value}
@@ -198,7 +200,28 @@ async def _load(deps: Deps, tenant_id: UUID, batch: Sequence[Job]) -> list[_Work
 # ---- one document, step by step
 
 
+class _DocumentGone(Exception):  # noqa: N818 - no error: somebody deleted the document while it was read
+    """There is nothing left to read."""
+
+
+async def _require_present(connection: AsyncConnection, work: _Work) -> None:
+    """Keep the document from being deleted until the commit: nothing may be written behind the job that purges it.
+
+    Raises:
+        _DocumentGone
+    """
+    if not await repository.lock_present(connection, tenant_id=work.tenant_id, document_ids=[work.document.id]):
+        raise _DocumentGone
+
+
 async def _ingest(deps: Deps, work: _Work, progress: Progress) -> None:
+    try:
+        await _ingest_step_by_step(deps, work, progress)
+    except _DocumentGone:
+        _log.info("ingestion.document_gone", document_id=str(work.document.id))
+
+
+async def _ingest_step_by_step(deps: Deps, work: _Work, progress: Progress) -> None:
     timer = StageTimer("ingestion")
     if work.version.state is VersionState.STORED:
         await progress("extracting", 0.02)
@@ -254,10 +277,9 @@ async def _local_copy(deps: Deps, blob_key: str) -> AsyncIterator[Path]:
     with _telling_of_a_full_disk():
         handle, name = tempfile.mkstemp(dir=deps.upload_directory, prefix="reading-")
     try:
-        with _telling_of_a_full_disk():
-            async with await anyio.open_file(handle, "wb") as target:
-                async for piece in deps.blob_store.read(blob_key):
-                    await target.write(piece)
+        with _telling_of_a_full_disk(), os.fdopen(handle, "wb") as target:
+            async for piece in deps.blob_store.read(blob_key):
+                await anyio.to_thread.run_sync(target.write, piece)
         yield Path(name)
     finally:
         await anyio.Path(name).unlink(missing_ok=True)
@@ -287,6 +309,7 @@ async def _cut(deps: Deps, work: _Work, prepared: Prepared, progress: Progress) 
         cut = await _cut_pages(deps, work, prepared, [image.id for image in images], before, share)
         await share(0.9)
         async with deps.database.transaction(work.tenant_id) as connection:
+            await _require_present(connection, work)
             earlier = await repository.list_images(connection, tenant_id=work.tenant_id, version_id=work.version.id)
             await repository.delete_images(connection, tenant_id=work.tenant_id, version_ids=[work.version.id])
             await repository.insert_images(
@@ -466,6 +489,7 @@ async def _take_over_vectors(deps: Deps, connection: AsyncConnection, work: _Wor
 
 async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
     async with deps.database.transaction(work.tenant_id) as connection:
+        await _require_present(connection, work)
         chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
         title = await _title(connection, work)
         done = await deps.vector_index.list_embedded(
@@ -488,6 +512,7 @@ async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
             with_sentences=work.settings.sentence_vectors,
         )
         async with deps.database.transaction(work.tenant_id) as connection:
+            await _require_present(connection, work)
             await deps.vector_index.add(
                 connection,
                 tenant_id=work.tenant_id,
@@ -499,6 +524,7 @@ async def _embed(deps: Deps, work: _Work, progress: Progress) -> None:
 
 async def _index(deps: Deps, work: _Work) -> None:
     async with deps.database.transaction(work.tenant_id) as connection:
+        await _require_present(connection, work)
         chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.version.id)
         title = await _title(connection, work)
         await deps.keyword_index.add(
@@ -593,6 +619,14 @@ async def _keep_together(deps: Deps, ready: Sequence[_Ready], progress: BatchPro
     await progress("indexing", 0.95)
     with timer.stage("index"):
         async with deps.database.transaction(first.tenant_id) as connection:
+            present = await repository.lock_present(
+                connection, tenant_id=first.tenant_id, document_ids=[item.work.document.id for item in ready]
+            )
+            ready = [item for item in ready if item.work.document.id in present]
+            if not ready:
+                return
+            kept = {chunk.id for item in ready for chunk in item.cut.chunks}
+            vectors = [item for item in vectors if item.chunk_id in kept]
             await _keep(connection, ready)
             await deps.vector_index.add(
                 connection,

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import UUID
 
-import anyio
-
 from dragoman.ingestion.chunk import (
     ChunkDraft,
     ChunkSettings,
@@ -29,6 +27,7 @@ from dragoman.ingestion.previous import PreviousChunks
 from dragoman.ingestion.quality import NEAR_DUPLICATE, QualityReport, SimilarDocument, report_quality
 from dragoman.ingestion.validate import require_text
 from dragoman.kit.clock import new_id
+from dragoman.kit.threads import run_by_length
 from dragoman.knowledge.entities import (
     Chunk,
     DocumentVersion,
@@ -112,8 +111,8 @@ async def prepare_document(
     Raises:
         NoTextFoundError: nothing can be read in it.
     """
-    cleaned, plain, placements, paired = await anyio.to_thread.run_sync(
-        lambda: _shape(extracted, path, mime_type, described_as["content_type"])
+    cleaned, plain, placements, paired = await run_by_length(
+        _length(extracted.pages), _shape, extracted, path, mime_type, described_as["content_type"]
     )
     pages = plain if paired is None else paired.pages
     if pages is not plain:  # written anew from a log, so that nothing stands where it stood
@@ -133,6 +132,10 @@ async def prepare_document(
         return prepared
     looking = _Looking(detectors=pii_detectors, language=prepared.language, choice=_choice(settings))
     return await looking.through(prepared)
+
+
+def _length(pages: Sequence[ExtractedPage]) -> int:
+    return sum(len(page.markdown) for page in pages)
 
 
 def _shape(
@@ -338,12 +341,12 @@ async def cut_document(
         previous=previous if before else None,
     )
     detected = await _detected(drafts, language_detector, progress)
-    return await anyio.to_thread.run_sync(lambda: _finished(prepared, drafts, version, image_ids, detected))
+    return await run_by_length(_length(prepared.pages), _finished, prepared, drafts, version, image_ids, detected)
 
 
 def _telling(count_tokens: CountTokens, prepared: Prepared, progress: CutProgress) -> CountTokens:
     """`count_tokens` that tells how far the cutting is: most of a text is counted once, some of it again in parts."""
-    length = max(1, sum(len(page.markdown) for page in prepared.pages))
+    length = max(1, _length(prepared.pages))
     counted = 0
 
     async def count(texts: Sequence[str]) -> list[int]:
@@ -365,7 +368,7 @@ async def _detected(
         if progress is not None:
             await progress(0.2 + 0.7 * first / len(drafts))
         texts = [draft.text for draft in drafts[first : first + _DETECT_BATCH]]
-        detected += await anyio.to_thread.run_sync(language_detector.detect_many, texts)
+        detected += await run_by_length(sum(map(len, texts)), language_detector.detect_many, texts)
     return detected
 
 

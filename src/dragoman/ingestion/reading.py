@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final, cast
 import anyio
 
 from dragoman.ingestion.errors import NoTextFoundError
-from dragoman.ingestion.hidden_text import strip_hidden_html
 from dragoman.ingestion.layout import lines_to_markdown
 from dragoman.kit.pictures import UnreadablePictureError, as_png, frame_count, open_frames
+from dragoman.kit.text.hidden_html import strip_hidden_html
 from dragoman.ports.extractor import (
     ExtractedDocument,
     ExtractedImage,

@@ -21,7 +21,6 @@ from typing import Final, Literal
 from dragoman.ingestion import compound_file
 from dragoman.ingestion.compound_file import BrokenCompoundFileError
 from dragoman.ingestion.errors import ActiveContentError, DamagedDocumentError, UnsafeDocumentError
-from dragoman.ingestion.hidden_text import count_hidden_characters
 from dragoman.ingestion.reading import IMAGE_TYPES
 from dragoman.ingestion.validate import (
     DOC,
@@ -42,6 +41,7 @@ from dragoman.ingestion.validate import (
     XLSX,
 )
 from dragoman.kit.text.decoding import BinaryContentError, decode_text
+from dragoman.kit.text.hidden_html import count_hidden_characters
 
 MIB: Final = 1024 * 1024
 MOST_INFLATED_BYTES: Final = 64 * MIB  # of all object streams or attachments of a PDF

@@ -29,6 +29,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.jobs.entities import GroupState, Job, JobFilter, JobGroup, JobState
@@ -266,15 +267,18 @@ async def put_back(
     run_after: datetime,
     error_code: str,
     error_message: str,
+    counts: bool,
 ) -> set[UUID]:
     """Let the jobs wait for another attempt, `state` being `queued` or, in a paused group, `paused`."""
-    values = {
+    values: dict[str, Any] = {
         "state": state.value,
         "run_after": run_after,
         "lease": None,
         "error_code": error_code,
         "error_message": error_message,
     }
+    if not counts:
+        values["attempts"] = func.greatest(jobs.c.attempts - 1, 0)
     return await _update_held(connection, tenant_id, job_ids, lease, values)
 
 
@@ -580,6 +584,22 @@ async def delete_groups(connection: AsyncConnection, *, before: datetime) -> int
 
 async def delete_idle_queues(connection: AsyncConnection, *, before: datetime) -> int:
     return (await connection.execute(delete(job_queues).where(job_queues.c.served_at < before))).rowcount
+
+
+async def forget_reasons(connection: AsyncConnection, *, tenant_id: UUID, subject_id: UUID) -> None:
+    """Empty what jobs, and the events not yet swept, say of their failures: it may name the file. Codes stay."""
+    failed = await connection.execute(
+        update(jobs)
+        .where(jobs.c.tenant_id == tenant_id, jobs.c.subject_id == subject_id, jobs.c.error_message.is_not(None))
+        .values(error_message=None)
+    )
+    if failed.rowcount:
+        told = outbox_events.c.payload
+        await connection.execute(
+            update(outbox_events)
+            .where(outbox_events.c.tenant_id == tenant_id, told["document_id"].astext == str(subject_id))
+            .values(payload=told.op("-", return_type=JSONB())("error"))
+        )
 
 
 # ---- outbox

@@ -47,6 +47,7 @@ LEASE_S = 15.0  # three heartbeats and some: a worker that is killed gives its j
 AGEING_S = 20.0
 PROGRESS_INTERVAL_S = 0.25
 _REAP_BATCH = 2000
+_OUTAGE_S = 10.0  # between two looks whether a part that was away is back
 _BACKOFF_S = (2.0, 10.0, 60.0, 300.0)
 EVENT_STREAM = "dragoman:events"
 _EVENT_STREAM_LENGTH = 10_000
@@ -354,14 +355,20 @@ class _Attempt:
         code, message = describe(error)
         retryable = error.retryable if isinstance(error, DragomanError) else True
         _log.warning("jobs.attempt_failed", code=code, reason=message, exc_info=_trace_of(error))
+        if isinstance(error, DragomanError) and error.is_outage:
+            delay_s = _OUTAGE_S * random.uniform(0.8, 1.2)
+            await self.put_back([job], run_after_s=delay_s, code=code, message=message, counts=False)
+            return "retried"
         if not retryable or job.attempts >= job.max_attempts:
             return await self.give_up(kind, job, code, message)
         delay_s = _BACKOFF_S[min(job.attempts, len(_BACKOFF_S)) - 1] * random.uniform(0.8, 1.2)
         await self.put_back([job], run_after_s=delay_s, code=code, message=message)
         return "retried"
 
-    async def put_back(self, jobs: Sequence[Job], *, run_after_s: float, code: str, message: str) -> None:
-        """Let the jobs wait for another attempt."""
+    async def put_back(
+        self, jobs: Sequence[Job], *, run_after_s: float, code: str, message: str, counts: bool = True
+    ) -> None:
+        """Let the jobs wait for another attempt. `counts`: this one was an attempt."""
         async with self._database.system_transaction() as connection:
             for group_id in sorted({job.group_id for job in jobs}, key=str):
                 state = await groups.state_of_returned_jobs(connection, tenant_id=self._tenant_id, group_id=group_id)
@@ -374,6 +381,7 @@ class _Attempt:
                     run_after=now() + timedelta(seconds=run_after_s),
                     error_code=code,
                     error_message=message,
+                    counts=counts,
                 )
         self._tell(jobs, state=JobState.QUEUED, step="waiting", progress=0.0, error=(code, message))
 

@@ -46,6 +46,7 @@ class DatabaseUnavailableError(UnavailableError):
     """PostgreSQL does not answer. Check that it runs and that DRAGOMAN_DATABASE_URL points to it; then try again."""
 
     code = "database.unavailable"
+    is_outage = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

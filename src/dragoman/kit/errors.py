@@ -17,6 +17,8 @@ class DragomanError(Exception):
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    is_outage: ClassVar[bool] = False
+    """A part of the installation itself is away: a job that meets this waits, and does not use up its attempts."""
 
     def __init__(self, message: str | None = None, *, retry_after_s: float | None = None, **details: Any) -> None:
         self.message = message or inspect.cleandoc(type(self).__doc__ or "").replace("\n", " ")

@@ -421,6 +421,19 @@ async def lock_documents(connection: AsyncConnection, *, tenant_id: UUID, docume
     await connection.execute(query.with_for_update())
 
 
+async def lock_present(connection: AsyncConnection, *, tenant_id: UUID, document_ids: Collection[UUID]) -> set[UUID]:
+    """Which of these are not deleted, and none of them will be until this transaction ends.
+
+    So what the transaction writes of them is there when the job comes that purges them.
+    """
+    query = (
+        select(documents.c.id)
+        .where(documents.c.tenant_id == tenant_id, documents.c.id.in_(document_ids), documents.c.deleted_at.is_(None))
+        .order_by(documents.c.id)
+    )
+    return set((await connection.execute(query.with_for_update(key_share=True))).scalars())
+
+
 async def make_live(connection: AsyncConnection, *, tenant_id: UUID, version: DocumentVersion) -> bool:
     """Let searches find this version instead of the one before; False when the document was deleted meanwhile."""
     changed = await connection.execute(

@@ -741,6 +741,7 @@ async def purge_document(deps: Deps, job: Job, progress: Progress) -> None:
         for version in versions:
             pictures += await forget_version(deps, connection, tenant_id=job.tenant_id, version_id=version.id)
         await repository.forget_deleted(connection, tenant_id=job.tenant_id, document_id=document_id)
+        await jobs_repository.forget_reasons(connection, tenant_id=job.tenant_id, subject_id=document_id)
     keys = sorted({version.blob_key for version in versions})
     for done, key in enumerate(keys, start=1):
         await deps.blob_store.delete(key)

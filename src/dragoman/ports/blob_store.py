@@ -21,6 +21,7 @@ class BlobStoreUnavailableError(UnavailableError):
     """The blob store cannot be read or written. Check its settings, its rights and the space on the disk."""
 
     code = "blob_store.unavailable"
+    is_outage = True
 
 
 class BlobStoreFullError(BlobStoreUnavailableError):

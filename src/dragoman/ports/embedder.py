@@ -18,6 +18,7 @@ class EmbedderUnavailableError(UnavailableError):
     """The embedding model does not answer. `dragoman doctor` says which one is set and why."""
 
     code = "embedder.unavailable"
+    is_outage = True
 
 
 class EmbedderRejectedError(DragomanError):

@@ -18,9 +18,11 @@ from dragoman.adapters.extractor._parts.eml import read_eml
 from dragoman.adapters.extractor._parts.messages import Attachment, Message
 from dragoman.adapters.extractor._parts.msg import read_msg
 from dragoman.adapters.extractor._parts.pictures import Gallery, mark
-from dragoman.adapters.extractor._parts.web import html_markdown, visible_text
+from dragoman.adapters.extractor._parts.web import HTML, html_markdown, visible_text
 from dragoman.kit import registry
 from dragoman.kit.errors import DragomanError
+from dragoman.kit.text.decoding import BinaryContentError
+from dragoman.kit.text.hidden_html import strip_hidden_html, visible_html
 from dragoman.ports.extractor import ExtractedDocument, ExtractedPage, Extractor, UnsupportedFormatError
 
 EML: Final = "message/rfc822"
@@ -90,8 +92,9 @@ class Adapter:
             writer.warnings.append(f"The attachment {attachment.name} is too large and was not read.")
             return []
         try:
-            document = await extractor.extract(attachment.data, mime_type=mime_type, file_name=attachment.name)
-        except DragomanError as error:
+            data = strip_hidden_html(attachment.data) if mime_type == HTML else attachment.data
+            document = await extractor.extract(data, mime_type=mime_type, file_name=attachment.name)
+        except (DragomanError, BinaryContentError) as error:
             writer.warnings.append(f"The attachment {attachment.name} was not read: {error}")
             return []
         text = "\n\n".join(page.markdown for page in document.pages if page.markdown.strip())
@@ -142,12 +145,13 @@ class _Writer:
             return _as_markdown(message.plain)
         if not message.page.strip():
             return _as_markdown(message.plain)
+        page = visible_html(message.page)  # kreuzberg leaves out what is not displayed, but not white letters
         pictures = {f"cid:{one.content_id}": one.data for one in message.attachments if one.content_id}
         try:
-            return await html_markdown(message.page, gallery=self.gallery, pictures=pictures)
+            return await html_markdown(page, gallery=self.gallery, pictures=pictures)
         except Exception as error:  # noqa: BLE001 - what a converter stumbles over is still text
             self.warnings.append(f"The body of the mail was read as plain text only: {str(error)[:200]}")
-            return message.plain if message.plain.strip() else visible_text(message.page)
+            return message.plain if message.plain.strip() else visible_text(page)
 
     def _pictures(self, attachments: Sequence[Attachment]) -> list[str]:
         """Marks of the attached pictures that the body does not show."""

@@ -13,6 +13,7 @@ Time goes with the postings read, 2 to 3 µs each. Per chunk 31 rows of 203 byte
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -66,9 +67,10 @@ class Adapter:
     ) -> None:
         rows, lengths = await asyncio.to_thread(_rows, versions)
         await connection.exec_driver_sql(_DELETE, {"tenant_id": tenant_id, "version_ids": list(versions)})
-        if rows["terms"]:
-            await connection.exec_driver_sql(_INSERT, {"tenant_id": tenant_id, "chatbot_id": chatbot_id, **rows})
-        await connection.exec_driver_sql(_SET_LENGTHS, {"tenant_id": tenant_id, **lengths})
+        await connection.exec_driver_sql(_INSERT, {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "rows": rows})
+        await connection.exec_driver_sql(
+            _SET_LENGTHS, {"tenant_id": tenant_id, "version_ids": list(versions), "lengths": lengths}
+        )
 
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
         await connection.exec_driver_sql(_DELETE, {"tenant_id": tenant_id, "version_ids": [version_id]})
@@ -278,25 +280,24 @@ def _postings(chunks: Sequence[KeywordChunk]) -> tuple[dict[str, list[int]], int
     return postings, total_length
 
 
-def _rows(versions: Mapping[UUID, Sequence[KeywordChunk]]) -> tuple[dict[str, list[str]], dict[str, list[Any]]]:
-    """The columns of the postings, sorted as the index is, and those of the lengths of the versions."""
-    rows: list[tuple[str, str, str]] = []
+def _rows(versions: Mapping[UUID, Sequence[KeywordChunk]]) -> tuple[str, list[int]]:
+    """The postings as JSON, in the order of the index, and the terms in each version."""
+    rows: list[tuple[str, str, list[int]]] = []
     lengths: list[int] = []
     for version_id, chunks in versions.items():
         postings, total_length = _postings(chunks)
         lengths.append(total_length)
-        # Array literals as text: `unnest` knows no ragged arrays.
-        rows += [(term, str(version_id), "{" + ",".join(map(str, of)) + "}") for term, of in postings.items()]
+        rows += [(term, str(version_id), of_chunks) for term, of_chunks in postings.items()]
     rows.sort()
-    columns = {name: [row[at] for row in rows] for at, name in enumerate(("terms", "version_ids", "postings"))}
-    return columns, {"version_ids": list(versions), "lengths": lengths}
+    named = [{"t": term, "v": version_id, "p": of_chunks} for term, version_id, of_chunks in rows]
+    return json.dumps(named, ensure_ascii=False), lengths
 
 
 _DELETE = "delete from keyword_postings where tenant_id = %(tenant_id)s and version_id = any(%(version_ids)s::uuid[])"
 _INSERT = """
     insert into keyword_postings (tenant_id, chatbot_id, version_id, term, postings)
-    select %(tenant_id)s, %(chatbot_id)s, version_id, term, postings::bigint[]
-    from unnest(%(terms)s::text[], %(version_ids)s::uuid[], %(postings)s::text[]) as row (term, version_id, postings)"""
+    select %(tenant_id)s, %(chatbot_id)s, v, t, p
+    from json_to_recordset(%(rows)s::json) as row (t text, v uuid, p bigint[])"""
 _SET_LENGTHS = """
     update document_versions v set keyword_length = row.length
     from unnest(%(version_ids)s::uuid[], %(lengths)s::bigint[]) as row (version_id, length)

@@ -69,14 +69,16 @@ def strip_hidden_html(content: bytes) -> bytes:
     """
     declared = _CHARSET.search(content[:4096])
     text = decode_text(content, declared=declared[1].decode("ascii") if declared else None).text
+    visible = visible_html(text)
+    return content if visible == text else visible.encode("utf-8-sig", "replace")
+
+
+def visible_html(text: str) -> str:
+    """The same for a page that is decoded already; itself where nothing is hidden."""
     if not _SUSPECT.search(text):
-        return content
+        return text
     visible = _parsed(text)
-    return (
-        content
-        if visible.hidden_characters == 0 and not visible.comments
-        else visible.text.encode("utf-8-sig", "replace")
-    )
+    return visible.text if visible.hidden_characters or visible.comments else text
 
 
 def count_hidden_characters(text: str) -> int:
