@@ -6,6 +6,7 @@ the extractors alone; here everything else that may lose a phrase or a file take
 
 from __future__ import annotations
 
+import re
 import time
 import unicodedata
 from collections import Counter
@@ -26,6 +27,7 @@ from tests.system.test_document_corpus import CORPUS, FOUND_SHARE, LONGEST_S, co
 
 from dragoman.ports.extractor import ExtractedDocument, ExtractedPage
 
+_CONTROLS: Final = re.compile("[\x01-\x08\x0b-\x1f\x7f\x81-\x9f]")
 PAGE: Final = 100  # chunks asked for at once
 SHORTEST_ADVICE: Final = 30  # characters: less cannot say what is wrong and what to do
 UNHELPFUL: Final = frozenset({"ingestion.crashed", "internal", "jobs.unexpected", "database.unavailable"})
@@ -41,7 +43,7 @@ class Fate:
         ended: `ready`, `failed` (in the job) or `refused` (at the upload).
         code, message: of the error; empty where it is ready.
         seconds: wall clock from the upload to the end of its job.
-        text: of its chunks, each below its headings where they change.
+        text: of its chunks, each below its headings where they change, and of its pages.
         cpu_s: what this process and its readers computed for it; on a busy machine much less than `seconds` tells.
         is_well: the service answered that it is ready afterwards.
     """
@@ -63,7 +65,10 @@ class Fate:
 
     @property
     def phrases(self) -> list[str]:
-        return [phrase.replace("\x00", "") for phrase in self.entry.get("anchors", [])]
+        """Without control characters, which cleaning takes out; a page that is a picture has none."""
+        if "image_only" in self.entry["tags"]:
+            return []
+        return [_CONTROLS.sub(" ", phrase.replace("\x00", "")) for phrase in self.entry.get("anchors", [])]
 
     @property
     def ocr_phrases(self) -> list[str]:
@@ -113,7 +118,8 @@ async def _outcome(company: Company, entry: dict[str, Any], document_id: str) ->
     shown = (await company.api().get(f"/api/chatbot/documents/{document_id}/status/")).json()
     if shown["state"] != "ready":
         return Fate(entry=entry, ended=shown["state"], code=shown["error_code"] or "", message=shown["error"] or "")
-    fate = Fate(entry=entry, ended="ready", text=await _text_of(company, document_id))
+    text = [*await _text_of(company, document_id), *await _pages_of(company, document_id)]
+    fate = Fate(entry=entry, ended="ready", text=text)
     fate.compare()
     return fate
 
@@ -135,6 +141,16 @@ async def _text_of(company: Company, document_id: str) -> list[str]:
             headings = chunk["headings"]
             pieces.append("\n".join([*new, chunk["text"]]))
     return pieces
+
+
+async def _pages_of(company: Company, document_id: str) -> list[str]:
+    """The pages as they can be opened from a citation: a phrase may stand where one chunk ends and the next begins."""
+    pages: list[str] = []
+    while True:
+        answer = await company.api().get(f"/api/chatbot/documents/{document_id}/pages/{len(pages) + 1}/")
+        if answer.status_code == 404:
+            return pages
+        pages.append(answer.json()["text"])
 
 
 def table_of(fates: list[Fate]) -> str:

@@ -17,6 +17,7 @@ from dragoman.connectors import service as connectors
 from dragoman.connectors.sync import run_sync
 from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
+from dragoman.entrypoints.leftovers import sweep_leftovers
 from dragoman.entrypoints.reader import create_sandbox
 from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.settings import Settings, adapter_settings
@@ -200,6 +201,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     }
     upload_directory = settings.home / "uploads"
     upload_directory.mkdir(parents=True, exist_ok=True)
+    sweep_leftovers(upload_directory)
     live = LiveFeed(cache)
     keyring = create_keyring(settings)
     blob_store = create_blob_store(settings, keyring)
