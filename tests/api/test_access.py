@@ -285,9 +285,7 @@ async def test_lists_searches_and_answers_show_nothing_of_another_tenant(other_c
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_each_role_may_do_what_the_table_says(
-    service: Any, company: Any, files_to_sync: Path, role: str
-) -> None:
+async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, files_to_sync: Path, role: str) -> None:
     document = await company.know()
     status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
     connector_id, sync_id = await _connector(company, files_to_sync)

@@ -101,7 +101,8 @@ async def test_a_reprocessed_document_takes_its_vectors_over_unless_all_are_want
 
 async def test_an_edited_paragraph_costs_at_most_three_chunks_of_two_hundred(company: Any, service: Any) -> None:
     paragraphs = [
-        f"Article {number}. " + " ".join(f"Clause {number * 7 + part} governs the delivery of item {part}." for part in range(30))
+        f"Article {number}. "
+        + " ".join(f"Clause {number * 7 + part} governs the delivery of item {part}." for part in range(30))
         for number in range(230)
     ]
     document = await company.know("\n\n".join(paragraphs), "contract.txt")
@@ -112,7 +113,9 @@ async def test_an_edited_paragraph_costs_at_most_three_chunks_of_two_hundred(com
     after = await _get(company, f"{DOCUMENTS}{document['id']}/")
     assert after["version"] == 2
     assert after["total_chunks"] - after["reused_chunks"] <= 3
-    assert "struck out by agreement" in await _contents(company, "which article was struck out by agreement of both parties")
+    assert "struck out by agreement" in await _contents(
+        company, "which article was struck out by agreement of both parties"
+    )
 
 
 async def test_a_new_title_makes_a_new_version_and_labels_change_at_once(company: Any, service: Any) -> None:
@@ -257,7 +260,9 @@ async def test_a_citation_can_be_read_in_the_place_where_it_stands(company: Any)
     page = await _get(company, f"{DOCUMENTS}{document['id']}/pages/1/")
     place = source["document_start"] - page["start"]
     assert page["text"][place : place + len(source["excerpt"])] == source["excerpt"]
-    assert (await company.api().get(f"{DOCUMENTS}{document['id']}/pages/7/")).json()["code"] == "knowledge.page_not_found"
+    assert (await company.api().get(f"{DOCUMENTS}{document['id']}/pages/7/")).json()[
+        "code"
+    ] == "knowledge.page_not_found"
     chunks = await _get(company, f"{DOCUMENTS}{document['id']}/chunks/")
     assert chunks["total"] == document["total_chunks"]
     for chunk in chunks["chunks"]:
@@ -287,7 +292,14 @@ async def test_pictures_inside_a_document_are_shown_with_their_passage_and_go_wi
     assert (await company.api().get(path)).status_code == 404
     await service.run_jobs()
     async with service.deps.database.transaction(company.tenant_id) as connection:
-        for table in ("document_images", "document_pages", "chunks", "chunk_embeddings", "keyword_postings", "document_bands"):
+        for table in (
+            "document_images",
+            "document_pages",
+            "chunks",
+            "chunk_embeddings",
+            "keyword_postings",
+            "document_bands",
+        ):
             left = await connection.execute(text(f"select count(*) from {table}"))  # the tenant's own rows only
             assert left.scalar_one() == 0, table
     assert list(_blobs(service, company)) == []
@@ -299,8 +311,12 @@ def _blobs(service: Any, company: Any) -> list[Path]:
 
 
 async def test_documents_are_filtered_and_sorted(company: Any) -> None:
-    await company.know("# Prices\n\nThe lamp costs forty euros in the shop.", "prices.md", category="sales", tags="lamp,eu")
-    await company.know("# Repair\n\nThe workshop repairs lamps within a week of arrival.", "repair.md", category="service")
+    await company.know(
+        "# Prices\n\nThe lamp costs forty euros in the shop.", "prices.md", category="sales", tags="lamp,eu"
+    )
+    await company.know(
+        "# Repair\n\nThe workshop repairs lamps within a week of arrival.", "repair.md", category="service"
+    )
 
     async def titles(**params: Any) -> list[str]:
         return [item["file_name"] for item in (await _get(company, DOCUMENTS, **params))["documents"]]
@@ -376,8 +392,16 @@ async def test_the_daily_uploads_of_a_contributor_are_counted(company: Any, serv
 
 async def test_training_data_is_uploaded_and_counted_as_the_seed_says(company: Any, service: Any) -> None:
     table = "question,answer\nHow do I reset my password?,Click on the link below the sign-in form.\nWhere is my invoice?,Under Billing in your account.\n"
-    form = {"chatbot_id": str(company.chatbot_id), "user_id": "u-7", "content_type": "faq", "title": "FAQ Data", "category": "Support"}
-    uploaded = await company.api().post("/api/upload-training-data", files={"file": ("faq.csv", table.encode())}, data=form)
+    form = {
+        "chatbot_id": str(company.chatbot_id),
+        "user_id": "u-7",
+        "content_type": "faq",
+        "title": "FAQ Data",
+        "category": "Support",
+    }
+    uploaded = await company.api().post(
+        "/api/upload-training-data", files={"file": ("faq.csv", table.encode())}, data=form
+    )
     assert uploaded.status_code == 202, uploaded.text
     await service.run_jobs()
     found = await _get(company, f"/api/training-data/{company.chatbot_id}")
@@ -393,7 +417,8 @@ async def test_training_data_is_uploaded_and_counted_as_the_seed_says(company: A
 async def test_personal_data_is_masked_before_it_is_stored(company: Any, service: Any) -> None:
     await _set(company, pii="mask")
     document = await company.know(
-        "# Contact\n\nWrite to jane.roe@example.org or pay by 4111 1111 1111 1111 at the counter.", "jane.roe@example.org.md"
+        "# Contact\n\nWrite to jane.roe@example.org or pay by 4111 1111 1111 1111 at the counter.",
+        "jane.roe@example.org.md",
     )
     everything = await _contents(company, "contact") + json.dumps(document)
     everything += json.dumps(await _get(company, f"{DOCUMENTS}{document['id']}/pages/1/"))
@@ -409,3 +434,31 @@ async def test_a_private_document_shows_nothing_to_others(company: Any, path: st
     document = await company.know(visibility="private", who="member")
     answer = await company.api("owner").get(f"{DOCUMENTS}{document['id']}/{path}")
     assert answer.status_code == 404
+
+
+async def test_near_duplicates_are_reported_and_private_ones_to_their_owner_only(company: Any, service: Any) -> None:
+    text_of = " ".join(
+        f"Paragraph {number} tells how lamp {number} is cleaned with cloth {number}." for number in range(60)
+    )
+    await company.know(text_of + " Edition one.", "Secret plans.txt", visibility="private")
+    shared = await company.know(text_of + " Edition two.", "Public plans.txt")
+    report = await _get(company, f"{DOCUMENTS}{shared['id']}/quality/", who="member")
+    assert report["report"]["similar"] == []
+    third = await company.know(text_of + " Edition three.", "More plans.txt")
+    report = await _get(company, f"{DOCUMENTS}{third['id']}/quality/", who="member")
+    assert [other["title"] for other in report["report"]["similar"]] == ["Public plans"]
+    own = await company.know(text_of + " Edition four.", "My copy.txt", visibility="private")
+    report = await _get(company, f"{DOCUMENTS}{own['id']}/quality/")
+    assert {other["title"] for other in report["report"]["similar"]} == {"Secret plans", "Public plans", "More plans"}
+
+
+async def test_new_chunk_sizes_take_effect_when_a_document_is_read_again(company: Any, service: Any) -> None:
+    text_of = "\n\n".join(
+        f"Article {number}. " + "The goods are delivered to the door of the buyer. " * 6 for number in range(30)
+    )
+    document = await company.know(text_of, "contract.txt")
+    await _set(company, chunk_tokens=64)
+    assert (await company.api().post(f"{DOCUMENTS}{document['id']}/reprocess/", json={})).status_code == 202
+    await service.run_jobs()
+    after = await _get(company, f"{DOCUMENTS}{document['id']}/")
+    assert after["total_chunks"] > document["total_chunks"]

@@ -76,7 +76,8 @@ class Fate:
 
     def compare(self) -> None:
         whole = "\n".join(self.text)
-        pages = [ExtractedPage(number=None, markdown=piece) for piece in [whole, *self.text]]
+        # A blank line keeps the table at the end of one piece apart from that at the start of the next.
+        pages = [ExtractedPage(number=None, markdown=f"{piece}\n\n") for piece in [whole, *self.text]]
         text, plain = comparable(everything_in(ExtractedDocument(pages=pages))), _plain(whole)
         self.missing = [phrase for phrase in self.phrases if comparable(phrase) not in text]
         self.missing_ocr = [phrase for phrase in self.ocr_phrases if _plain(phrase) not in plain]

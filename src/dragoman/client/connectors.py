@@ -68,7 +68,6 @@ class Connector(_Answer):
     created_at: datetime
 
 
-
 class Connectors:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

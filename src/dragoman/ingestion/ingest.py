@@ -355,7 +355,7 @@ async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> None:
     reports = await anyio.to_thread.run_sync(
         lambda: {version_id: cut.report(similar.get(version_id, ())) for version_id, cut in cuts.items()}
     )
-    values = {version_id: _values(cut, reports[version_id]) for version_id, cut in cuts.items()}
+    values = {item.work.version.id: _values(item, reports[item.work.version.id]) for item in ready}
     await repository.update_versions(connection, values, tenant_id=tenant_id)
     for work in (item.work for item in ready):
         if approval := _approval_after(work, reports[work.version.id]):
@@ -364,7 +364,8 @@ async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> None:
             )
 
 
-def _values(cut: Cut, report: QualityReport) -> dict[str, Any]:
+def _values(item: _Ready, report: QualityReport) -> dict[str, Any]:
+    cut = item.cut
     numbered = [page.number for page in cut.prepared.pages if page.number is not None]
     return {
         "state": VersionState.CHUNKED.value,
@@ -374,7 +375,7 @@ def _values(cut: Cut, report: QualityReport) -> dict[str, Any]:
         "page_count": max(numbered, default=None),
         "chunk_count": len(cut.chunks),
         "token_count": sum(chunk.token_count for chunk in cut.chunks),
-        "quality": report.to_json(),
+        "quality": {**report.to_json(), "cut_with": _cut_with(item.work)},
         "quality_score": report.score,
         "pii": cut.prepared.pii,
         "signature": None if cut.signature is None else cut.signature.data,
@@ -450,10 +451,27 @@ def _max_chunk_tokens(work: _Work) -> int:
 
 
 async def _chunks_before(connection: AsyncConnection, work: _Work) -> list[Chunk]:
-    """The chunks of the live version: where they begin, the new ones begin too, so that few need new vectors."""
-    if work.document.live_version_id is None or work.document.live_version_id == work.version.id:
+    """The chunks of the live version: where they begin, the new ones begin too, so that few need new vectors.
+
+    None where the text is read again, or the live version was cut to other sizes: then it is cut anew.
+    """
+    live_id = work.document.live_version_id
+    if live_id is None or live_id == work.version.id or work.version.made_from is not None:
         return []
-    return await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=work.document.live_version_id)
+    live = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=live_id)
+    if live is None or live.quality.get("cut_with") != _cut_with(work):
+        return []
+    return await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=live_id)
+
+
+def _cut_with(work: _Work) -> dict[str, int]:
+    """The sizes in tokens and the tokenizer that decide where a text is cut."""
+    return {
+        "tokens": work.settings.chunk_tokens,
+        "overlap_tokens": work.settings.chunk_overlap_tokens,
+        "most_tokens": _max_chunk_tokens(work),
+        "embedding_version": work.embedding_version.id,
+    }
 
 
 async def _take_over_vectors(deps: Deps, connection: AsyncConnection, work: _Work, cut: Cut) -> int:

@@ -894,7 +894,7 @@ async def find_similar(
 ) -> dict[UUID, list[SimilarVersion]]:
     """For each version, given with its bands: what else is live and shares a band, the most shared bands first.
 
-    Shared documents, and those of the same owner. Of versions that share a band, `limit` are looked at for each.
+    Shared documents, and for a private one those of the same owner. Of versions that share a band, `limit` are looked at for each.
     """
     pairs = [(version_id, band) for version_id, of_version in bands.items() for band in set(of_version)]
     rows = await connection.execute(
@@ -937,7 +937,8 @@ join documents other_document on other_document.tenant_id = :tenant_id and other
 join document_versions version on version.tenant_id = :tenant_id and version.id = ranked.version_id
 join documents document on document.tenant_id = :tenant_id and document.id = version.document_id
 where ranked.rank <= :limit and other_document.id <> document.id and other.signature is not null
-    and (other_document.visibility = 'shared' or other_document.owner = document.owner)
+    and (other_document.visibility = 'shared'
+        or (document.visibility = 'private' and other_document.owner = document.owner))
 order by ranked.version_id, ranked.rank
 """)
 
