@@ -18,7 +18,7 @@ import httpx
 from benchmarks.instance import Instance, running
 
 FILES = 2000
-ROUNDS = 3
+ROUNDS = 2
 _FILES_PER_REQUEST = 100
 _CONNECTIONS = 2
 _LIMIT_S = 900.0
@@ -59,7 +59,7 @@ def ingest_with_dragoman(instance: Instance, folder: Path, **settings: object) -
         while (counts := _counts(http, chatbot_id))["ready"] < counts["total"]:
             if time.perf_counter() - started > _LIMIT_S or counts["failed"]:
                 sys.exit(f"The bulk import did not end: {counts}")
-            time.sleep(0.1)
+            time.sleep(0.25)
         elapsed_s = time.perf_counter() - started
         chunks = _count_chunks(http, chatbot_id)
     print(f"  uploaded after {uploaded_s:.1f} s, {counts['total']} documents, {chunks} chunks", flush=True)
@@ -117,6 +117,8 @@ def ingest(data: Path, show: object) -> None:
                     elapsed_s, _ = ingest_with_dragoman(instance, folder, **settings)
                     seconds.setdefault(kind, []).append(elapsed_s)
                 for peer in _PEERS if python else ():
+                    if peer == "haystack" and peer in seconds:
+                        continue  # it takes minutes
                     elapsed_s, chunks = ingest_with_peer(python, peer, folder)
                     seconds.setdefault(peer, []).append(elapsed_s)
                     print(f"  {peer}: {elapsed_s:.1f} s, {chunks} chunks", flush=True)

@@ -191,7 +191,12 @@ def test_ctrl_c_leaves_the_import_running_and_says_how_to_steer_it(run: Run, fak
     fake_server.polls_until_ready = 1000
     _write_many(20)
     script = "import sys; from dragoman.entrypoints.cli import main; sys.exit(main(['ingest', 'docs']))"
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )
     deadline = time.monotonic() + 30
     while not any(each.startswith("GET /api/chatbot/imports/") for each in fake_server.requests):
         assert time.monotonic() < deadline
