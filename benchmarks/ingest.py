@@ -94,7 +94,12 @@ def _count_chunks(http: httpx.Client, chatbot_id: str) -> int:
 def ingest_with_peer(python: str, name: str, folder: Path) -> tuple[float, int]:
     """Seconds that the other library takes, from its loaded modules to its stored chunks, and their number."""
     command = [python, str(Path(__file__).parent / "ingest_peers.py"), name, str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(_SOURCE), "ANONYMIZED_TELEMETRY": "False", "HAYSTACK_TELEMETRY_ENABLED": "False"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(_SOURCE),
+        "ANONYMIZED_TELEMETRY": "False",
+        "HAYSTACK_TELEMETRY_ENABLED": "False",
+    }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=_LIMIT_S)
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
@@ -113,7 +118,10 @@ def ingest(data: Path, show: object) -> None:
         seconds: dict[str, list[float]] = {}
         with running(Path(name) / "home", "--no-sample", DRAGOMAN_EMBEDDER="hashing") as instance:
             for _ in range(ROUNDS):
-                for kind, settings in (("dragoman", {"sentence_vectors": False}), ("dragoman with sentence vectors", {})):
+                for kind, settings in (
+                    ("dragoman", {"sentence_vectors": False}),
+                    ("dragoman with sentence vectors", {}),
+                ):
                     elapsed_s, _ = ingest_with_dragoman(instance, folder, **settings)
                     seconds.setdefault(kind, []).append(elapsed_s)
                 for peer in _PEERS if python else ():

@@ -129,9 +129,7 @@ def _create_tables() -> None:
         sa.Column("subject_id", sa.Uuid()),
         sa.Column("details", postgresql.JSONB(), server_default=_EMPTY_JSON, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name="fk_audit_events_tenant_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_audit_events_tenant_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_audit_events"),
     )
     op.create_index("ix_audit_events_subject", "audit_events", ["tenant_id", "subject_id", "id"])

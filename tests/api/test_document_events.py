@@ -169,6 +169,7 @@ async def test_a_stream_that_goes_on_after_its_last_event_misses_nothing(
     await work()
     async with watching(company, last=last) as stream:
         await stream.until(_is("ready", second["id"]))
+    await asyncio.sleep(1)  # what is still under way is told to those who watch then
     async with watching(company) as stream:
         await asyncio.sleep(0.5)
         assert stream.of(second["id"]) == [], "to a new watcher what is over is no news"

@@ -190,13 +190,12 @@ def test_an_import_that_does_not_move_is_waited_for_only_so_long(run: Run, fake_
 def test_ctrl_c_leaves_the_import_running_and_says_how_to_steer_it(run: Run, fake_server: FakeDragoman) -> None:
     fake_server.polls_until_ready = 1000
     _write_many(20)
-    script = "import sys; from dragoman.entrypoints.cli import main; sys.exit(main(['ingest', 'docs']))"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    script = (
+        "import signal, sys; from dragoman.entrypoints.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a background job of a shell ignores it
+        "sys.exit(main(['ingest', 'docs']))"
     )
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while not any(each.startswith("GET /api/chatbot/imports/") for each in fake_server.requests):
         assert time.monotonic() < deadline
