@@ -135,4 +135,7 @@ def ingest(data: Path, show: object) -> None:
             median = statistics.median(values)
             show(f"{kind}, seconds (median of {ROUNDS})", f"{median:.1f}; ratio to dragoman {median / ours:.2f}")
         if not python:
-            show("others", "not run: set DRAGOMAN_BENCH_PEERS_PYTHON to a Python that has them (benchmarks/README.md)")
+            show(
+                "others",
+                "not run: set DRAGOMAN_BENCH_PEERS_PYTHON to a Python that has them (benchmarks/ingest_peers.py)",
+            )

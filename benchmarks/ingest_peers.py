@@ -1,6 +1,9 @@
 """Ingests a folder with another library, at its documented defaults, and prints seconds and chunks as JSON.
 
-Run by a Python that has the library, with `src` on its path for the embedder `hashing`, the same as Dragoman's.
+Run by a Python that has the library, with `src` on its path for the embedder `hashing`, the same as Dragoman's:
+
+    pip install langchain-chroma langchain-community langchain-text-splitters llama-index-core \
+        llama-index-vector-stores-chroma llama-index-readers-file haystack-ai chroma-haystack
 """
 
 import asyncio

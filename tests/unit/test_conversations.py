@@ -16,6 +16,8 @@ from dragoman.ingestion.conversations import read_pairs
 from dragoman.ingestion.pairs import PairedDocument, QaPair, pairs_to_pages
 from dragoman.ports.extractor import ExtractedPage
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 
 async def count_words(texts: Sequence[str]) -> list[int]:
     return [len(text.split()) + 2 for text in texts]
@@ -527,3 +529,35 @@ def test_no_text_breaks_the_reader(text: str, content_type: str, mime: str) -> N
     if found is not None:
         whole = whole_text(found.pages)
         assert all(0 <= span.start < span.end <= len(whole) for span in found.pair_spans)
+
+
+# --- nothing is lost -------------------------------------------------------------------------------------------------
+
+
+def test_other_columns_of_a_table_of_pairs_follow_the_answer() -> None:
+    raw = b"question,answer,region,note\nWhere is it?,In Turin.,Piedmont,Ring twice\nHow big?,Ten rooms.,,\n"
+    found = read_pairs([], mime_type="text/csv", content_type="faq", raw=raw)
+    assert found is not None
+    assert "In Turin.\n\nregion: Piedmont\n\nnote: Ring twice" in found.pages[0].markdown
+    assert found.pages[0].markdown.endswith("## How big?\n\nTen rooms.")
+
+
+def test_other_fields_of_a_record_follow_the_answer() -> None:
+    raw = b'[{"question": "Where is it?", "answer": "In Turin.", "region": "Piedmont", "id": 7}]'
+    found = read_pairs([], mime_type="application/json", content_type="faq", raw=raw)
+    assert found is not None
+    assert "In Turin.\n\nregion: Piedmont" in found.pages[0].markdown
+    assert "id: 7" not in found.pages[0].markdown
+
+
+def test_a_workbook_with_more_than_pairs_stays_a_workbook() -> None:
+    table = "| Question | Answer |\n| --- | --- |\n| Where? | In Turin. |\n| When? | {} |"
+    for pages in ([table.format("")], [table.format("At noon."), "Call the porter before you come."]):
+        extracted = [ExtractedPage(number=None, markdown=page) for page in pages]
+        assert read_pairs(extracted, mime_type=XLSX, content_type="document", raw=None) is None
+    wider = "| Question | Answer | Region |\n| --- | --- | --- |\n| Where? | In Turin. | Piedmont |"
+    extracted = [ExtractedPage(number=None, markdown=wider)]
+    assert read_pairs(extracted, mime_type=XLSX, content_type="document", raw=None) is None
+    assert read_pairs(extracted, mime_type=XLSX, content_type="faq", raw=None) is not None
+    whole = [ExtractedPage(number=None, markdown="## Sheet\n\n" + table.format("At noon."))]
+    assert read_pairs(whole, mime_type=XLSX, content_type="document", raw=None) is not None

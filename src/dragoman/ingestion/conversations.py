@@ -145,7 +145,8 @@ def _from_rows(rows: Sequence[Sequence[str]], stated: str | None) -> Found | Non
     records = [(number, row) for number, row in enumerate(rows[1:], start=2) if any(cell.strip() for cell in row)]
     asked, answered = _find(names, QUESTION_NAMES), _find(names, ANSWER_NAMES)
     if asked is not None and answered is not None:
-        return _from_pair_rows(names, records, asked, answered)
+        read = _from_pair_rows(rows[0], records, asked, answered)
+        return None if stated is None and read is not None and read.unanswered else read
     said, speaker = _find(names, TEXT_NAMES), _find(names, SPEAKER_NAMES)
     if said is None or speaker is None:
         return None
@@ -175,10 +176,13 @@ def _from_rows(rows: Sequence[Sequence[str]], stated: str | None) -> Found | Non
 
 
 def _from_pair_rows(
-    names: Sequence[str], records: Iterable[tuple[int, Sequence[str]]], asked: int, answered: int
+    header: Sequence[str], records: Iterable[tuple[int, Sequence[str]]], asked: int, answered: int
 ) -> Found | None:
+    """Columns of other names are not lost: they follow the answer, each with its name."""
     found = Found()
+    names = [_name(cell) for cell in header]
     columns = {key: _find(names, accepted) for key, accepted in _PROVENANCE.items()}
+    used = {asked, answered, *columns.values()}
     for number, row in records:
         question = clean_message(row[asked]) if asked < len(row) else ""
         answer = clean_message(row[answered]) if answered < len(row) else ""
@@ -186,8 +190,20 @@ def _from_pair_rows(
         for key, at in columns.items():
             if at is not None and at < len(row) and row[at].strip():
                 provenance[key] = row[at].strip()
-        add_pair(found, question, answer, "faq", provenance)
+        others = [
+            f"{header[at].strip()}: {text}" if at < len(header) and header[at].strip() else text
+            for at, cell in enumerate(row)
+            if at not in used and (text := clean_message(cell))
+        ]
+        add_pair(found, question, "\n\n".join([answer, *others]) if answer else "", "faq", provenance)
     return found if found.pairs else None
+
+
+def _is_other(key: str, value: Any) -> bool:
+    """Whether a field of a record is neither part of the pair nor of its provenance, and says something."""
+    used = (QUESTION_NAMES, ANSWER_NAMES, ID_NAMES, *_PROVENANCE.values())
+    has_words = isinstance(value, (str, int, float)) and not isinstance(value, bool) and str(value).strip() != ""
+    return has_words and not any(_name(key) in accepted for accepted in used)
 
 
 def _parsed(text: str) -> Any:
@@ -211,7 +227,13 @@ def _from_json(value: Any, stated: str | None) -> Found | None:
                 if isinstance(shown := _value(record, accepted), (str, int)):
                     provenance[key] = [str(shown)] if key == "messages" else str(shown)
             question, answer = _value(record, QUESTION_NAMES, of=str), _value(record, ANSWER_NAMES)
-            add_pair(found, clean_message(question or ""), clean_message(_spoken(answer)), "faq", provenance)
+            said = clean_message(_spoken(answer))
+            others = [f"{key}: {clean_message(str(other))}" for key, other in record.items() if _is_other(key, other)]
+            add_pair(
+                found, clean_message(question or ""), "\n\n".join([said, *others]) if said else "", "faq", provenance
+            )
+        if stated is None and found.unanswered:
+            return None
         return found if found.pairs else None
     messages = [
         message for number, record in enumerate(_conversations(value), start=1) for message in _log(record, number)
@@ -357,6 +379,7 @@ def _from_tables(pages: Sequence[ExtractedPage], stated: str | None) -> Found | 
     """Tables with a column for the question and one for the answer, as spreadsheets hold them."""
     found = Found()
     characters = covered = 0
+    rest = False  # text that is in no such table, or columns that are of no pair
     for page in pages:
         characters += len(page.markdown)
         table: list[list[str]] = []
@@ -369,9 +392,12 @@ def _from_tables(pages: Sequence[ExtractedPage], stated: str | None) -> Found | 
                 found.pairs += read.pairs
                 found.unanswered += read.unanswered
                 covered += sum(len(cell) + 3 for row in table for cell in row)
+            more = bool(table) and (not read or any(_is_other(name, name) for name in table[0]))
+            rest = rest or more or bool(line.strip() and not line.startswith("#"))
             table = []
-    share = 0.5 if stated == "faq" else SURE_SHARE
-    return found if found.pairs and covered >= share * characters else None
+    if stated is None and (found.unanswered or rest):  # an ordinary workbook keeps its tables
+        return None
+    return found if found.pairs and covered >= 0.5 * characters else None
 
 
 def _pairs_of_table(table: Sequence[Sequence[str]], page: int | None) -> Found | None:
@@ -379,7 +405,7 @@ def _pairs_of_table(table: Sequence[Sequence[str]], page: int | None) -> Found |
     asked, answered = _find(names, QUESTION_NAMES), _find(names, ANSWER_NAMES)
     if asked is None or answered is None:
         return None
-    read = _from_pair_rows(names, enumerate(table[2:], start=2), asked, answered)
+    read = _from_pair_rows(table[0], enumerate(table[2:], start=2), asked, answered)
     if read:
         read.pairs = [replace(pair, page=page) for pair in read.pairs]
     return read

@@ -144,8 +144,8 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 # ---- many rows in one statement
 
-# Rows travel as one JSON parameter: of 1,000 chunks 0.03 s with the constraints checked, by `executemany` 0.12 s. COPY
-# is no alternative, PostgreSQL refuses it under row-level security.
+# Rows travel as one JSON parameter: 1,000 chunks take 0.036 s so, 0.056 s by `executemany`. COPY is no alternative:
+# PostgreSQL refuses it under row-level security.
 
 
 async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
