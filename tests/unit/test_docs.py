@@ -40,7 +40,13 @@ _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTAL
 _LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
 _ANCHOR = re.compile(r'<a id="([^"]+)">')
 _VARIABLE = re.compile(r"\bDRAGOMAN_[A-Z0-9_]*[A-Z0-9]\b(?![_…])")
-_OTHER_VARIABLES = {"DRAGOMAN_URL", "DRAGOMAN_API_KEY", "DRAGOMAN_TEST_DATABASE_URL", "DRAGOMAN_TEST_CACHE_URL"}
+_OTHER_VARIABLES = {
+    "DRAGOMAN_URL",
+    "DRAGOMAN_API_KEY",
+    "DRAGOMAN_BENCH_PEERS_PYTHON",
+    "DRAGOMAN_TEST_DATABASE_URL",
+    "DRAGOMAN_TEST_CACHE_URL",
+}
 
 
 def name_of(page: Path) -> str:
