@@ -56,7 +56,9 @@ from dragoman.tenancy.settings import ChatbotSettings
 
 _log = structlog.get_logger(__name__)
 
-TOGETHER = 16  # new documents of one chatbot in one transaction; few, so that one batch is read while another is embedded
+TOGETHER = (
+    16  # new documents of one chatbot in one transaction; few, so that one batch is read while another is embedded
+)
 LARGEST_TOGETHER_BYTES = 64 * 1024  # of a file: larger ones are read alone, and commit each step
 _MOST_SIMILAR = 20  # documents that share a band are compared with a new one
 _EMBED_BATCH = 16  # chunks per transaction: about 10 s of work on two cores is the most that a kill can cost
