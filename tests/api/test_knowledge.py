@@ -173,11 +173,15 @@ async def test_a_rejected_document_tells_its_uploader_why_and_is_never_found(com
 async def test_a_moderated_replacement_serves_the_old_version_until_it_is_approved(company: Any, service: Any) -> None:
     document = await company.know(OLD, "returns.md")
     await _set(company, moderation="review")
-    await _put(company, document["id"], NEW)
+    await _put(company, document["id"], NEW, "draft.md")
     await service.run_jobs()
     found = await _contents(company, "returns")
     assert "forty two" in found
     assert "ninety nine" not in found
+    versions = (await _get(company, f"{DOCUMENTS}{document['id']}/versions/", who="member"))["versions"]
+    assert [(version["version"], version["file_name"]) for version in versions] == [(1, "returns.md")]
+    assert (await _get(company, f"{DOCUMENTS}{document['id']}/quality/", who="member"))["version"] == 1
+    assert (await _get(company, f"{DOCUMENTS}{document['id']}/quality/"))["version"] == 2
     await company.api().post(f"{DOCUMENTS}{document['id']}/approve/")
     found = await _contents(company, "returns")
     assert "ninety nine" in found

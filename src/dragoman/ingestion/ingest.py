@@ -56,9 +56,7 @@ from dragoman.tenancy.settings import ChatbotSettings
 
 _log = structlog.get_logger(__name__)
 
-TOGETHER = (
-    16  # new documents of one chatbot in one transaction; few, so that one batch is read while another is embedded
-)
+TOGETHER = 16  # new documents in one transaction; few, so that one batch is read while another is embedded
 LARGEST_TOGETHER_BYTES = 64 * 1024  # of a file: larger ones are read alone, and commit each step
 _MOST_SIMILAR = 20  # documents that share a band are compared with a new one
 _EMBED_BATCH = 16  # chunks per transaction: about 10 s of work on two cores is the most that a kill can cost
@@ -304,7 +302,8 @@ async def _cut(deps: Deps, work: _Work, prepared: Prepared, progress: Progress) 
         await progress("chunking", 0.1 + 0.1 * fraction)
 
     async with deps.database.transaction(work.tenant_id) as connection:
-        before = await _chunks_before(connection, work)
+        live = await _live_version(connection, work)
+    before = live.chunks if live is not None and live.is_cut_alike(work) else ()
     images = await _store_images(deps, work, prepared.images)
     obsolete = [image.blob_key for image in images]
     try:
@@ -318,7 +317,7 @@ async def _cut(deps: Deps, work: _Work, prepared: Prepared, progress: Progress) 
                 connection, images, tenant_id=work.tenant_id, chatbot_id=work.document.chatbot_id
             )
             await _keep(connection, [_Ready(work=work, cut=cut)])
-            reused = await _take_over_vectors(deps, connection, work, cut)
+            reused = await _take_over_vectors(deps, connection, work, cut, live)
             values = {"reused_chunks": reused}
             await repository.update_version(
                 connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values
@@ -452,18 +451,27 @@ def _max_chunk_tokens(work: _Work) -> int:
     return max(64, min(window, work.settings.chunk_tokens * 4 // 3))
 
 
-async def _chunks_before(connection: AsyncConnection, work: _Work) -> list[Chunk]:
-    """The chunks of the live version: where they begin, the new ones begin too, so that few need new vectors.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Live:
+    """The version that searches find until the one in work replaces it."""
 
-    None where the text is read again, or the live version was cut to other sizes: then it is cut anew.
-    """
+    version: DocumentVersion
+    chunks: Sequence[Chunk]
+
+    def is_cut_alike(self, work: _Work) -> bool:
+        """Whether the new chunks begin where these begin. A text that is read again, or to other sizes, is cut anew."""
+        return work.version.made_from is None and self.version.quality.get("cut_with") == _cut_with(work)
+
+
+async def _live_version(connection: AsyncConnection, work: _Work) -> _Live | None:
     live_id = work.document.live_version_id
-    if live_id is None or live_id == work.version.id or work.version.made_from is not None:
-        return []
-    live = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=live_id)
-    if live is None or live.quality.get("cut_with") != _cut_with(work):
-        return []
-    return await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=live_id)
+    live = None
+    if live_id is not None and live_id != work.version.id:
+        live = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=live_id)
+    if live is None:
+        return None
+    chunks = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=live.id)
+    return _Live(version=live, chunks=chunks)
 
 
 def _cut_with(work: _Work) -> dict[str, int]:
@@ -476,16 +484,13 @@ def _cut_with(work: _Work) -> dict[str, int]:
     }
 
 
-async def _take_over_vectors(deps: Deps, connection: AsyncConnection, work: _Work, cut: Cut) -> int:
+async def _take_over_vectors(deps: Deps, connection: AsyncConnection, work: _Work, cut: Cut, live: _Live | None) -> int:
     """Give chunks that came out as in the live version the vectors they had; how many."""
-    live_id = work.document.live_version_id
-    if not work.version.reuse_vectors or live_id is None:
+    if live is None or not work.version.reuse_vectors:
         return 0
-    live = await repository.find_version(connection, tenant_id=work.tenant_id, version_id=live_id)
-    if live is None or live.described_as.get("title") != cut.prepared.described_as["title"]:
+    if live.version.described_as.get("title") != cut.prepared.described_as["title"]:
         return 0  # the title is part of what is embedded
-    before = await repository.list_chunks(connection, tenant_id=work.tenant_id, version_id=live_id)
-    same = {(chunk.content_hash, chunk.language): chunk.id for chunk in before}
+    same = {(chunk.content_hash, chunk.language): chunk.id for chunk in live.chunks}
     pairs = [
         (same[chunk.content_hash, chunk.language], chunk.id)
         for chunk in cut.chunks

@@ -252,15 +252,14 @@ async def reject_document(
 
 @router.get("/api/chatbot/documents/{document_id}/quality/", tags=["documents"])
 async def get_quality_report(document_id: UUID, caller: CallerWhoReadsDocuments, deps: DepsDep) -> QualityReportOut:
-    """Show the quality report of the newest version, and what to do about what it found."""
-    async with deps.database.transaction(caller.tenant_id) as connection:
-        newest = (await service.get_document(connection, caller, document_id)).newest
+    """Show the quality report, of the newest version for managers and the owner, and what to do about it."""
+    version = await service.get_version_to_judge(deps, caller, document_id)
     return QualityReportOut(
         document_id=document_id,
-        version=newest.number,
-        score=newest.quality_score,
-        report=newest.quality,
-        pii=newest.pii,
+        version=version.number,
+        score=version.quality_score,
+        report=version.quality,
+        pii=version.pii,
     )
 
 

@@ -256,6 +256,11 @@ async def get_own_document(connection: AsyncConnection, caller: Caller, document
     return document
 
 
+def _may_see_drafts(caller: Caller, document: Document) -> bool:
+    """Versions that wait, were refused or failed are shown to managers and to the owner."""
+    return may_manage(caller) or document.owner == caller.asker
+
+
 async def get_document_with_job(deps: Deps, caller: Caller, document_id: UUID) -> tuple[Document, Job | None]:
     """A document and the job that reads, or has read, its newest version. Raises DocumentNotFoundError."""
     async with deps.database.transaction(caller.tenant_id) as connection:
@@ -288,11 +293,30 @@ async def count_documents(deps: Deps, caller: Caller, chatbot_id: UUID) -> dict[
 
 
 async def list_versions(deps: Deps, caller: Caller, document_id: UUID) -> tuple[Document, list[DocumentVersion]]:
-    """A document and all its versions, newest first. Raises DocumentNotFoundError."""
+    """A document and its versions, newest first: all for managers and the owner, else those that were searchable.
+
+    Raises:
+        DocumentNotFoundError
+    """
     async with deps.database.transaction(caller.tenant_id) as connection:
         document = await get_document(connection, caller, document_id)
         versions = await repository.list_versions(connection, tenant_id=caller.tenant_id, document_id=document_id)
+    if not _may_see_drafts(caller, document):  # what waits, was refused or failed says more than they may know
+        versions = [version for version in versions if version.state is VersionState.READY]
     return document, versions[::-1]
+
+
+async def get_version_to_judge(deps: Deps, caller: Caller, document_id: UUID) -> DocumentVersion:
+    """Whose quality report is shown: the newest for managers and the owner, else the one that is searchable.
+
+    Raises:
+        DocumentNotFoundError
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_document(connection, caller, document_id)
+        if _may_see_drafts(caller, document):
+            return document.newest
+        return await _version_to_open(connection, document, None)
 
 
 async def list_chunks(deps: Deps, caller: Caller, document_id: UUID, *, page: PageRequest) -> Page[Chunk]:
