@@ -418,6 +418,34 @@ async def test_training_data_is_uploaded_and_counted_as_the_seed_says(company: A
     assert "Click on the link" in hit["content"]
 
 
+CHAT = """Anna: How do I reset the pump?
+Support: Hold the green button for ten seconds.
+Anna: And how do I drain it?
+Support: Open the valve at the bottom and wait for two minutes.
+"""
+LOG = "conversation_id\trole\tmessage\n1\tuser\tHow do I reset the pump?\n1\tagent\tHold the green button for ten seconds.\n"
+
+
+@pytest.mark.parametrize(("name", "content", "pairs"), [("chat.txt", CHAT, 2), ("log.tsv", LOG, 1)])
+async def test_a_conversation_becomes_pairs_of_question_and_answer(
+    company: Any, name: str, content: str, pairs: int
+) -> None:
+    document = await company.know(content, name, content_type="conversation")
+    chunks = (await _get(company, f"{DOCUMENTS}{document['id']}/chunks/"))["chunks"]
+    assert [chunk["kind"] for chunk in chunks] == ["conversation"] * pairs
+    assert chunks[0]["provenance"]
+    assert "Hold the green button" in (await company.search("reset the pump"))["results"][0]["content"]
+
+
+async def test_a_finding_does_not_quote_what_was_masked(company: Any, service: Any) -> None:
+    await _set(company, pii="mask")
+    poison = "Write to [us](javascript:mail('jane.roe@example.org'))."
+    document = await company.know(f"# Notes\n\nThe pump is green.\n\n{poison}", "notes.md")
+    quality = await _get(company, f"{DOCUMENTS}{document['id']}/quality/")
+    assert "suspicious.script_link" in json.dumps(quality)
+    assert "jane.roe" not in json.dumps([quality, document])
+
+
 async def test_personal_data_is_masked_before_it_is_stored(company: Any, service: Any) -> None:
     await _set(company, pii="mask")
     document = await company.know(

@@ -418,6 +418,7 @@ _TURN: Final = re.compile(
     rf"\s*(?:{_STAMP}\s*[-–—]?\s*)?[*_]{{0,2}}(?P<speaker>[^\s:：|#*_<>\[\]\d][^:：|*_<>\n\[\]]{{0,39}}?)[*_]{{0,2}}"
     r"\s*(?:[(\[](?P<after>[^()\[\]\n]{1,40})[)\]])?\s*[:：][*_]{0,2}(?=\s|[^\x00-\x7f/])\s*(?P<text>.*)$"
 )
+_HEAD: Final = 20_000  # characters, in which a text that nobody calls a conversation must begin as one
 _STAMPED_LINE: Final = re.compile(rf"\s*{_STAMP}\s*[-–—]?\s*\S")
 
 
@@ -430,9 +431,12 @@ def _from_transcript(
     if mime_type == "text/plain" and raw is not None:
         # The extractor of plain text takes short lines for headings, and a turn may be one.
         try:
-            pages = clean_pages([ExtractedPage(number=None, markdown=decode_text(raw).text)]).pages
+            text = decode_text(raw).text
         except BinaryContentError:
             return None  # the extractor has said so already
+        if stated is None and sum(map(bool, map(_TURN.match, text[:_HEAD].split("\n")))) < 2:
+            return None  # cleaning 25 MB takes seconds
+        pages = clean_pages([ExtractedPage(number=None, markdown=text)]).pages
     lines = [(page.number, line) for page in pages for line in page.markdown.split("\n") if line.strip()]
     turns = [_TURN.match(line) for _, line in lines]
     counts = Counter(_speaker(turn["speaker"]) for turn in turns if turn)

@@ -20,7 +20,7 @@ from dragoman.ingestion.chunk import (
 from dragoman.ingestion.clean import CleanedDocument, clean_pages
 from dragoman.ingestion.conversations import read_pairs
 from dragoman.ingestion.near_duplicates import MinHashSignature, bands, signature, similarity
-from dragoman.ingestion.pairs import PairedDocument
+from dragoman.ingestion.pairs import JSON_TYPES, TABULAR_TYPES, PairedDocument
 from dragoman.ingestion.pictures import Placement, pictures_of_chunks, take_pictures
 from dragoman.ingestion.pii import PiiChoice, Placeholders, examine, mask_file_name, mask_line
 from dragoman.ingestion.previous import PreviousChunks
@@ -44,7 +44,7 @@ CutProgress = Callable[[float], Awaitable[None]]
 _DETECT_BATCH = 512  # chunks: half a second
 _UNSURE_LANGUAGE = 0.5  # below this confidence a chunk takes the language of its document
 _NAMING: Final = frozenset({"speakers", "title"})  # what provenance says of people
-RECORD_TYPES: Final = frozenset({"text/csv", "application/json", "application/x-ndjson"})  # logs may come as these
+_LOG_TYPES: Final = TABULAR_TYPES | JSON_TYPES | {"text/plain"}  # exports of conversations come as these
 _PAGE_GAP = 2  # characters between pages in the whole text: a blank line
 
 
@@ -60,6 +60,7 @@ class Prepared:
         unanswered_count: questions in a log that nobody answered.
         described_as: title, file name and labels; the title may come from inside.
         pii: the report on personal data; empty where none was looked for.
+        is_masked: personal data was taken out of the pages; `extracted` still holds it.
     """
 
     extracted: ExtractedDocument
@@ -71,6 +72,7 @@ class Prepared:
     described_as: dict[str, Any]
     language: str
     pii: dict[str, Any]
+    is_masked: bool = False
 
     @property
     def images(self) -> Sequence[ExtractedImage]:
@@ -146,7 +148,7 @@ def _shape(
     require_text(ExtractedDocument(pages=cleaned.pages))
     plain, placements = take_pictures(cleaned.pages)
     cleaned = replace(cleaned, pages=plain)
-    raw = path.read_bytes() if mime_type in RECORD_TYPES else None
+    raw = path.read_bytes() if mime_type in _LOG_TYPES else None
     return cleaned, plain, placements, read_pairs(plain, mime_type=mime_type, content_type=content_type, raw=raw)
 
 
@@ -208,6 +210,7 @@ class _Looking:
                 ),
             },
             pii=report,
+            is_masked=True,
         )
 
     async def _line(self, text: str, placeholders: Placeholders) -> str:
@@ -293,6 +296,7 @@ class Cut:
             active_content=self.active_content,
             similar=[alike for other in candidates if (alike := self._compared(other)) is not None],
             unanswered_count=self.prepared.unanswered_count,
+            may_quote=not self.prepared.is_masked,
         )
 
     def _compared(self, other: SimilarVersion) -> SimilarDocument | None:

@@ -121,6 +121,7 @@ def report_quality(
     active_content: Sequence[Mapping[str, Any]] = (),
     similar: Sequence[SimilarDocument] = (),
     unanswered_count: int = 0,
+    may_quote: bool = True,
 ) -> QualityReport:
     """Measures a document. Blocking; 25 MB of text take some seconds.
 
@@ -132,6 +133,7 @@ def report_quality(
         active_content: Findings of the upload's scan, each with `code`, `severity`, `message`, `what_to_do`.
         similar: Documents that share much of the text.
         unanswered_count: Of the questions in a log that nobody answered.
+        may_quote: Findings may show words of `pages`; not where personal data is masked.
     """
     garbled = [at for at, page in enumerate(cleaned.pages) if _is_garbled(page.markdown)]
     empty = [at for at, page in enumerate(cleaned.pages) if not page.markdown.strip()]
@@ -152,7 +154,7 @@ def report_quality(
         *_page_findings(pages, cleaned, empty, garbled, words),
         *_encoding_findings(cleaned),
         *_repetition_findings(cleaned, repeated, repeated_share, similar),
-        *_suspicion_findings(pages, seen),
+        *_suspicion_findings(pages, seen, may_quote),
         *_reading_findings(readability, languages, unanswered_count),
         *(_finding_of(entry) for entry in active_content),
     ]
@@ -381,6 +383,9 @@ _ADVICE: Final[Mapping[SuspicionKind, tuple[Severity, str, str]]] = {
 }
 
 
+_NOT_QUOTED: Final = "not quoted, as personal data is masked here"
+
+
 def _suspicious(pages: Sequence[ExtractedPage]) -> dict[SuspicionKind, list[tuple[int, Suspicion]]]:
     seen: dict[SuspicionKind, list[tuple[int, Suspicion]]] = {}
     for at, page in enumerate(pages):
@@ -390,12 +395,12 @@ def _suspicious(pages: Sequence[ExtractedPage]) -> dict[SuspicionKind, list[tupl
 
 
 def _suspicion_findings(
-    pages: Sequence[ExtractedPage], seen: Mapping[SuspicionKind, Sequence[tuple[int, Suspicion]]]
+    pages: Sequence[ExtractedPage], seen: Mapping[SuspicionKind, Sequence[tuple[int, Suspicion]]], may_quote: bool
 ) -> Iterable[Finding]:
     for kind, places in seen.items():
         severity, message, advice = _ADVICE[kind]
         excerpts = list(dict.fromkeys(suspicion.excerpt for _, suspicion in places))[:EXCERPTS_LISTED]
-        shown = ", ".join(f"“{excerpt}”" for excerpt in excerpts)
+        shown = ", ".join(f"“{excerpt}”" for excerpt in excerpts) if may_quote else _NOT_QUOTED
         yield Finding(
             code=f"suspicious.{kind}",
             severity=severity,
