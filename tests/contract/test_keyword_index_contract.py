@@ -17,7 +17,7 @@ from dragoman.kit import registry
 from dragoman.kit.database import Database
 from dragoman.kit.text.terms import analyse
 from dragoman.ports.keyword_index import KeywordChunk, KeywordFound, KeywordHit, KeywordIndex
-from dragoman.ports.vector_index import SearchScope
+from dragoman.ports.search_scope import SearchScope
 
 
 @pytest.fixture(scope="module", params=registry.list_adapters("keyword_index"))

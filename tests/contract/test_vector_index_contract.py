@@ -13,7 +13,8 @@ from uuid_utils.compat import uuid7
 
 from dragoman.kit import registry
 from dragoman.kit.database import Database
-from dragoman.ports.vector_index import ChunkVectors, DenseHit, SearchScope, VectorIndex
+from dragoman.ports.search_scope import SearchScope
+from dragoman.ports.vector_index import ChunkVectors, DenseHit, VectorIndex
 
 DIMENSIONS = 32
 

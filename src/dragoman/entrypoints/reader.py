@@ -114,7 +114,7 @@ def main(
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
     """Takes the pipes away from standard input and output, so that no library can write between the frames."""
-    source, sink = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
+    source, sink = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
@@ -128,19 +128,27 @@ async def _serve(source: BinaryIO, sink: BinaryIO, limits: Mapping[str, Any], pa
     _send(sink, {"is": "ready", **_memory()})
     while (request := await read_frame(requests)) is not None:
         _send(sink, {"is": "started"})
-        _bound_processor_time(float(limits["total_s"]))
-        if not await _answer(request.header, sink, parts):
-            return
+        at = 0
+        for file in request.header["files"]:
+            _bound_processor_time(float(limits["total_s"]))
+            length = file.get("bytes", 0)
+            if not await _answer(request.header, file, request.body[at : at + length], sink, parts):
+                return
+            at += length
 
 
-async def _answer(request: Mapping[str, Any], sink: BinaryIO, parts: _Parts) -> bool:
-    """Does what is asked and says how it ended. False: this process had better not go on."""
+async def _answer(
+    request: Mapping[str, Any], file: Mapping[str, Any], content: bytes, sink: BinaryIO, parts: _Parts
+) -> bool:
+    """Does with one file what is asked and says how it ended. False: this process had better not go on."""
     try:
+        if "path" in file:
+            content = await asyncio.to_thread(Path(file["path"]).read_bytes)
         if request["do"] == "probe":
-            await _probe(request, parts)
+            await _probe(file, content, parts)
             _send(sink, {"is": "done", **_memory()})
         else:
-            _send_document(sink, await _read(request, sink, parts))
+            _send_document(sink, await _read(file, content, request["options"], sink, parts))
     except DragomanError as error:
         _send_error(sink, error)
     except MemoryError:
@@ -161,18 +169,18 @@ async def _answer(request: Mapping[str, Any], sink: BinaryIO, parts: _Parts) -> 
     return True
 
 
-async def _read(request: Mapping[str, Any], sink: BinaryIO, parts: _Parts) -> ExtractedDocument:
+async def _read(
+    file: Mapping[str, Any], content: bytes, options: Mapping[str, Any], sink: BinaryIO, parts: _Parts
+) -> ExtractedDocument:
     from dragoman.ingestion.reading import read_document  # noqa: PLC0415 - after the confinement
-
-    options = request["options"]
 
     async def progress(step: str, share: float) -> None:
         _send(sink, {"is": "progress", "step": step, "share": share})
 
     return await (parts.read or read_document)(
-        Path(request["path"]),
-        mime_type=request["mime_type"],
-        file_name=request["file_name"],
+        content,
+        mime_type=file["mime_type"],
+        file_name=file["file_name"],
         extractors=parts.extractors,
         ocr=parts.ocr,
         options=ReadOptions(**{**options, "ocr_languages": tuple(options["ocr_languages"])}),
@@ -180,11 +188,10 @@ async def _read(request: Mapping[str, Any], sink: BinaryIO, parts: _Parts) -> Ex
     )
 
 
-async def _probe(request: Mapping[str, Any], parts: _Parts) -> None:
+async def _probe(file: Mapping[str, Any], content: bytes, parts: _Parts) -> None:
     """Opens the document. Only a password matters here: what else is wrong, its reading will say."""
-    mime_type, file_name = request["mime_type"], request["file_name"]
+    mime_type, file_name = file["mime_type"], file["file_name"]
     extractor = parts.extractors[mime_type]
-    content = await asyncio.to_thread(Path(request["path"]).read_bytes)
     try:
         if isinstance(extractor, PageRenderer):
             await extractor.render_page(content, mime_type=mime_type, number=1, longest_side=PROBE_PIXELS)
@@ -259,10 +266,11 @@ class _LateOcr:
 # --- what is sent ----------------------------------------------------------------------------------------------------
 
 
-def _send(sink: BinaryIO, header: Mapping[str, Any], body: bytes = b"") -> None:
-    left = memoryview(encode_frame(Frame(header=header, body=body)))
-    while left:
-        left = left[sink.write(left) or 0 :]
+def _send(sink: BinaryIO, header: Mapping[str, Any], body: bytes = b"", *, more_follows: bool = False) -> None:
+    """A frame; one that more follow at once may wait for them."""
+    sink.write(encode_frame(Frame(header=header, body=body)))
+    if not more_follows:
+        sink.flush()
 
 
 def _send_document(sink: BinaryIO, document: ExtractedDocument) -> None:
@@ -288,8 +296,8 @@ def _send_document(sink: BinaryIO, document: ExtractedDocument) -> None:
 def _send_in_pieces(sink: BinaryIO, about: Mapping[str, Any], body: bytes) -> None:
     last = max(0, (len(body) - 1) // PIECE_BYTES * PIECE_BYTES)
     for start in range(0, last, PIECE_BYTES):
-        _send(sink, {"is": "piece"}, body[start : start + PIECE_BYTES])
-    _send(sink, about, body[last:])
+        _send(sink, {"is": "piece"}, body[start : start + PIECE_BYTES], more_follows=True)
+    _send(sink, about, body[last:], more_follows=True)
 
 
 def _send_error(sink: BinaryIO, error: DragomanError) -> None:

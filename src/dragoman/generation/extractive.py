@@ -22,7 +22,8 @@ from dragoman.generation.phrases import i_do_not_know
 from dragoman.ingestion.suspicious import suspicions
 from dragoman.kit.text.markdown import headings_above, is_table_row, line_at, names_only, table_header
 from dragoman.kit.text.sentences import split_sentences
-from dragoman.ports.vector_index import SearchScope, SentenceHit
+from dragoman.ports.search_scope import SearchScope
+from dragoman.ports.vector_index import SentenceHit
 from dragoman.retrieval.entities import Passage
 
 MODEL = "extractive"

@@ -22,7 +22,7 @@ from dragoman.generation.phrases import i_do_not_know
 from dragoman.kit.errors import DragomanError
 from dragoman.knowledge import repository as knowledge
 from dragoman.ports.llm import Completion, TextDelta, TextRequest
-from dragoman.ports.vector_index import SearchScope
+from dragoman.ports.search_scope import SearchScope
 
 _log = structlog.get_logger(__name__)
 EXTRACTIVE = "extractive"

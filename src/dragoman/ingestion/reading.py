@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import anyio
@@ -21,6 +20,7 @@ from dragoman.ingestion.errors import NoTextFoundError
 from dragoman.ingestion.layout import lines_to_markdown
 from dragoman.kit.pictures import UnreadablePictureError, as_png, frame_count, open_frames
 from dragoman.kit.text.hidden_html import strip_hidden_html
+from dragoman.kit.threads import run_by_length
 from dragoman.ports.extractor import (
     ExtractedDocument,
     ExtractedImage,
@@ -69,7 +69,7 @@ _HOW_TO_SWITCH_ON: Final = (
 
 
 async def read_document(
-    path: Path,
+    content: bytes,
     *,
     mime_type: str,
     file_name: str,
@@ -81,7 +81,7 @@ async def read_document(
     """Extracts the text of a file and recognises what is only a picture of text.
 
     Args:
-        path: The file as uploaded.
+        content: The file as uploaded.
         mime_type: Its true type.
         file_name: For messages.
         extractors: By type; not asked for the types in `IMAGE_TYPES`.
@@ -93,9 +93,8 @@ async def read_document(
         NoTextFoundError: a picture or a scan, and it cannot be recognised here or nothing is written in it.
         ExtractionError, EncryptedDocumentError, UnsupportedFormatError: of the extractor.
     """
-    content = await anyio.Path(path).read_bytes()
     if mime_type == "text/html":
-        content = await anyio.to_thread.run_sync(strip_hidden_html, content)
+        content = await run_by_length(len(content), strip_hidden_html, content)
     reader = None if ocr is None or not options.ocr else _Reader(ocr, options.ocr_languages, progress)
     await progress("extracting", 0.0)
     if mime_type in IMAGE_TYPES:

@@ -4,15 +4,17 @@ The child is `entrypoints/reader.py`; what is said between the two are frames (`
 input and output. In order of appearance:
 
     child   {"is": "ready"}                                     once, after the start
-    parent  {"do": "read" | "probe", "path", "mime_type", "file_name", "options"}
-    child   {"is": "started"}
+    parent  {"do": "read" | "probe", "files", "options"} + body
+    child   {"is": "started"}                                   then, for each of the files:
     child   {"is": "progress", "step", "share"}                 any number of times
     child   {"is": "piece"} + body                              a part of a text or picture longer than a frame
     child   {"is": "page" | "image", …} + body                  the last part, with all that is known about it
     child   {"is": "done", "title", "metadata", "warnings"}     or {"is": "error", "classes", "message", "details"}
 
-A child reads one document at a time and is used again. It is killed when it says nothing for too long, takes too much
-memory or time in all, or when the caller is cancelled.
+A file is `{"mime_type", "file_name", "path"}`; a small one has its length in `bytes` instead of a path, and its content
+is a part of the body. A child reads one document at a time and is used again. It is killed when it says nothing for too
+long, takes too much memory or time over a document, or when the caller is cancelled. Where that happens among several
+files, those without an answer are read again one by one, so that a hostile file fails alone.
 """
 
 from __future__ import annotations
@@ -43,7 +45,14 @@ from dragoman.kit.errors import DragomanError
 from dragoman.kit.frames import Frame, FrameError, encode_frame, read_frame
 from dragoman.ports import extractor as extractor_port
 from dragoman.ports import ocr as ocr_port
-from dragoman.ports.extractor import ExtractedDocument, ExtractedImage, ExtractedPage, ReadOptions, ReadProgress
+from dragoman.ports.extractor import (
+    ExtractedDocument,
+    ExtractedImage,
+    ExtractedPage,
+    ReadOptions,
+    ReadProgress,
+    SmallFile,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -52,12 +61,12 @@ DOCUMENTS_PER_PROCESS: Final = 1000  # a new one costs 0.5 to 1 s; one that has 
 NEARLY_ALL: Final = 0.7  # of the memory limit: who breaks down above it has most likely run out of memory
 GROWN_SHARE: Final = 0.4  # of the memory limit: what a child may hold between two documents; with OCR 300 to 600 MiB
 START_TIMEOUT_S: Final = 60.0  # 0.5 s on an idle machine
+SHARE_FILES: Final = 16  # of many small files, what one process takes at once: it is let go between two shares
+SHARE_BYTES: Final = 8 * MIB  # of their contents: a frame takes 16 MiB
 WATCH_INTERVAL_S: Final = 0.1
 PIPE_BUFFER_BYTES: Final = 1 * MIB
 KEPT_OUTPUT_BYTES: Final = 8192  # the end of what a child wrote to its standard error, for the log
 SHUTTING_DOWN: Final = "Dragoman is shutting down. Try again in a moment."
-
-Receive = Callable[[Frame], Awaitable[None]]
 
 _OUT_OF_MEMORY: Final = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"out of memory", b"Out of memory")
 
@@ -129,10 +138,39 @@ class Sandbox:
             ExtractionTimeoutError, ExtractionMemoryError, ExtractionCrashedError: the process was stopped, or broke down.
             ReaderUnavailableError: no process can be started.
         """
-        assembly = _Assembly(max_bytes=self._limits.result_mib * MIB, progress=progress)
-        request = _request("read", path, mime_type, file_name) | {"options": asdict(options)}
-        await self._converse(request, assembly.receive)
-        return assembly.finish()
+        assembly = self._assembly(progress)
+        await self._converse(Frame(header=_request("read", [_on_disk(path, mime_type, file_name)], options)), [assembly])
+        return _document_of(assembly.outcome())
+
+    async def read_many(
+        self, files: Sequence[SmallFile], *, options: ReadOptions
+    ) -> list[ExtractedDocument | DragomanError]:
+        """Extract small files, shares of them side by side. The outcome of each: its text, or an error as of `read`."""
+        outcomes = await asyncio.gather(*(self._read_share(share, options) for share in _shares(files)))
+        return [outcome for share in outcomes for outcome in share]
+
+    async def _read_share(
+        self, files: Sequence[SmallFile], options: ReadOptions
+    ) -> list[ExtractedDocument | DragomanError]:
+        assemblies = [self._assembly() for _ in files]
+        header = _request("read", [_inline(file) for file in files], options)
+        broken: DragomanError | None = None
+        try:
+            await self._converse(Frame(header=header, body=b"".join(file.content for file in files)), assemblies)
+        except DragomanError as error:
+            broken = error
+        outcomes: list[ExtractedDocument | DragomanError] = []
+        for file, assembly in zip(files, assemblies, strict=True):
+            if broken is None or assembly.is_answered:
+                outcomes.append(assembly.outcome())
+            elif len(files) == 1 or isinstance(broken, ReaderUnavailableError):
+                outcomes.append(broken)
+            else:  # one of them broke the process, which one nobody can say
+                outcomes += await self._read_share([file], options)
+        return outcomes
+
+    def _assembly(self, progress: ReadProgress | None = None) -> _Assembly:
+        return _Assembly(max_bytes=self._limits.result_mib * MIB, progress=progress)
 
     async def probe(self, path: Path, *, mime_type: str, file_name: str) -> None:
         """Find out whether a document opens without a password.
@@ -141,7 +179,9 @@ class Sandbox:
             EncryptedDocumentError: it does not.
             ExtractionTimeoutError, ExtractionMemoryError, ExtractionCrashedError, ReaderUnavailableError.
         """
-        await self._converse(_request("probe", path, mime_type, file_name), _ignore)
+        assembly = self._assembly()
+        await self._converse(Frame(header=_request("probe", [_on_disk(path, mime_type, file_name)])), [assembly])
+        _document_of(assembly.outcome())
 
     async def close(self) -> None:
         """Stop all processes, also those at work."""
@@ -149,13 +189,14 @@ class Sandbox:
         for reader in list(self._alive):
             await self._dismiss(reader)
 
-    async def _converse(self, request: Mapping[str, Any], receive: Receive) -> None:
+    async def _converse(self, request: Frame, assemblies: Sequence[_Assembly]) -> None:
+        """Has a process read the files of the request, and puts what it says of each into its assembly."""
         async with self._slots:
             while True:
                 reader = await self._take()
                 try:
                     with self._watched(reader):
-                        reported = await reader.converse(request, receive, self._limits)
+                        await reader.converse(request, assemblies, self._limits)
                 except BaseException as error:
                     await self._dismiss(reader)
                     if not isinstance(error, _GoneError):
@@ -163,9 +204,8 @@ class Sandbox:
                     if reader.documents and not error.started:
                         continue  # it ended while it waited for work; that says nothing about this document
                     raise reader.explain() from None
+                reader.documents += len(assemblies)
                 self._give_back(reader)
-                if reported is not None:
-                    raise reported
                 return
 
     async def _take(self) -> _Reader:
@@ -187,7 +227,6 @@ class Sandbox:
         return reader
 
     def _give_back(self, reader: _Reader) -> None:
-        reader.documents += 1
         self._note_peak(reader)
         grown = reader.memory_mib > self._limits.memory_mib * GROWN_SHARE
         if self._closed or grown or reader.documents >= DOCUMENTS_PER_PROCESS or not reader.is_running:
@@ -242,12 +281,35 @@ class Sandbox:
         self.peak_memory_mib = max(self.peak_memory_mib, reader.peak_memory_mib)
 
 
-def _request(what: str, path: Path, mime_type: str, file_name: str) -> dict[str, Any]:
-    return {"do": what, "path": str(path.resolve()), "mime_type": mime_type, "file_name": file_name}
+def _request(what: str, files: Sequence[Mapping[str, Any]], options: ReadOptions | None = None) -> dict[str, Any]:
+    return {"do": what, "files": files, "options": asdict(options or ReadOptions())}
 
 
-async def _ignore(frame: Frame) -> None:
-    """A probe takes nothing out of the document."""
+def _on_disk(path: Path, mime_type: str, file_name: str) -> dict[str, Any]:
+    return {"path": str(path.resolve()), "mime_type": mime_type, "file_name": file_name}
+
+
+def _inline(file: SmallFile) -> dict[str, Any]:
+    return {"bytes": len(file.content), "mime_type": file.mime_type, "file_name": file.file_name}
+
+
+def _shares(files: Sequence[SmallFile]) -> Iterator[list[SmallFile]]:
+    share: list[SmallFile] = []
+    size = 0
+    for file in files:
+        if share and (len(share) == SHARE_FILES or size + len(file.content) > SHARE_BYTES):
+            yield share
+            share, size = [], 0
+        share.append(file)
+        size += len(file.content)
+    if share:
+        yield share
+
+
+def _document_of(outcome: ExtractedDocument | DragomanError) -> ExtractedDocument:
+    if isinstance(outcome, DragomanError):
+        raise outcome
+    return outcome
 
 
 # --- one process -----------------------------------------------------------------------------------------------------
@@ -317,16 +379,19 @@ class _Reader:
             raise ReaderUnavailableError from error
         self._note_memory(frame.header)
 
-    async def converse(
-        self, request: Mapping[str, Any], receive: Receive, limits: SandboxLimits
-    ) -> DragomanError | None:
-        """One document: hands on what the process says until it is done. Returns the error that it reports.
+    async def converse(self, request: Frame, assemblies: Sequence[_Assembly], limits: SandboxLimits) -> None:
+        """Sends the request and hands on what the process says of each document, one after the other.
 
         Raises:
             _GoneError: the process ended before.
             ExtractionTimeoutError, ExtractionCrashedError: it is silent, or talks nonsense; the caller must end it.
         """
         self._ask(request)
+        for assembly in assemblies:
+            await self._listen(assembly, limits)
+
+    async def _listen(self, assembly: _Assembly, limits: SandboxLimits) -> None:
+        """Until the process is done with one document, or has said what is wrong with it."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + limits.total_s
         while True:
@@ -339,23 +404,20 @@ class _Reader:
             except FrameError as error:
                 raise ExtractionCrashedError(reason=error.message) from error
             match frame.header.get("is"):
-                case "done":
+                case "done" | "error":
                     self._note_memory(frame.header)
-                    await receive(frame)
-                    return None
-                case "error":
-                    self._note_memory(frame.header)
-                    return _error_of(frame.header)
+                    assembly.end(frame.header)
+                    return
                 case "started":
                     self._started = True
                 case _:
-                    await receive(frame)
+                    await assembly.receive(frame)
 
-    def _ask(self, request: Mapping[str, Any]) -> None:
+    def _ask(self, request: Frame) -> None:
         self._started = False
         assert self._process.stdin is not None
         with contextlib.suppress(ConnectionError):  # it is gone: the next read says so, and why
-            self._process.stdin.write(encode_frame(Frame(header=request)))
+            self._process.stdin.write(encode_frame(request))
 
     async def _next(self) -> Frame:
         assert self._process.stdout is not None
@@ -459,7 +521,7 @@ class _Assembly:
         self._pieces: list[bytes] = []
         self._pages: list[ExtractedPage] = []
         self._images: list[ExtractedImage] = []
-        self._done: Mapping[str, Any] = {}
+        self._last_word: Mapping[str, Any] | None = None
 
     async def receive(self, frame: Frame) -> None:
         """Raises ExtractionMemoryError, ExtractionCrashedError."""
@@ -486,8 +548,6 @@ class _Assembly:
                 self._pages.append(_page(said, self._whole(frame)))
             case "image":
                 self._images.append(_image(said, self._whole(frame)))
-            case "done":
-                self._done = said
             case other:
                 raise ValueError(other)
 
@@ -496,9 +556,20 @@ class _Assembly:
         self._pieces.clear()
         return whole
 
-    def finish(self) -> ExtractedDocument:
-        title, metadata = self._done.get("title"), self._done.get("metadata")
-        warnings = self._done.get("warnings")
+    def end(self, said: Mapping[str, Any]) -> None:
+        """The last word on the document: `done` or `error`."""
+        self._last_word = said
+
+    @property
+    def is_answered(self) -> bool:
+        return self._last_word is not None
+
+    def outcome(self) -> ExtractedDocument | DragomanError:
+        """The document, or the error as raised in the process."""
+        said = self._last_word or {}
+        if said.get("is") == "error":
+            return _error_of(said)
+        title, metadata, warnings = said.get("title"), said.get("metadata"), said.get("warnings")
         return ExtractedDocument(
             pages=self._pages,
             title=_storable(title) if isinstance(title, str) else None,

@@ -91,6 +91,15 @@ class ReadOptions:
     ocr_images: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallFile:
+    """A file that is held in memory. `mime_type`: its true type; `file_name`: for messages."""
+
+    content: bytes
+    mime_type: str
+    file_name: str
+
+
 ReadProgress = Callable[[str, float], Awaitable[None]]
 """Told a step (`extracting`, `recognising`) and its share, 0 to 1."""
 
@@ -140,6 +149,12 @@ class DocumentReader(Protocol):
         progress: ReadProgress | None = None,
     ) -> ExtractedDocument:
         """The whole of a file, pictures of text included."""
+        ...
+
+    async def read_many(
+        self, files: Sequence[SmallFile], *, options: ReadOptions
+    ) -> list[ExtractedDocument | DragomanError]:
+        """Small files at once, each as `read` does it: what is wrong with one is its own outcome."""
         ...
 
     async def probe(self, path: Path, *, mime_type: str, file_name: str) -> None:

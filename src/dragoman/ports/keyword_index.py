@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.ports.vector_index import SearchScope
+from dragoman.ports.search_scope import SearchScope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.ports.embedder import Vectors
+from dragoman.ports.search_scope import SearchScope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,25 +40,6 @@ class SentenceHit:
     start: int
     end: int
     cosine: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchScope:
-    """Where a search may look. Ids come from the access check, never from a request body.
-
-    Attributes:
-        owner: private documents of this asker are found too; None finds shared documents only.
-        document_ids: only these documents; None for all.
-        languages, content_types, categories: only chunks or documents with one of these values; None for all.
-    """
-
-    tenant_id: UUID
-    chatbot_id: UUID
-    owner: str | None = None
-    document_ids: Sequence[UUID] | None = None
-    languages: Sequence[str] | None = None
-    content_types: Sequence[str] | None = None
-    categories: Sequence[str] | None = None
 
 
 class VectorIndex(Protocol):

@@ -11,7 +11,7 @@ from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.keyword_index import KeywordTerm
-from dragoman.ports.vector_index import SearchScope
+from dragoman.ports.search_scope import SearchScope
 
 Mode = Literal["hybrid", "dense", "keyword"]
 

@@ -11,7 +11,7 @@ from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.inference.service import CallContext
 from dragoman.kit.telemetry import StageTimer
-from dragoman.ports.vector_index import SearchScope
+from dragoman.ports.search_scope import SearchScope
 from dragoman.retrieval import service as retrieval
 from dragoman.retrieval.entities import Found, Mode, Query
 from dragoman.tenancy import service as tenancy

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.text.terms import analyse, analyse_query
 from dragoman.ports.keyword_index import KeywordChunk, KeywordFound, KeywordHit, KeywordTerm
-from dragoman.ports.vector_index import SearchScope
+from dragoman.ports.search_scope import SearchScope
 
 _LONGEST_TERM = 200  # characters; a b-tree entry holds 2,700 bytes, and nobody types more
 _LONGEST_QUESTION = 20_000  # characters that are read of a question

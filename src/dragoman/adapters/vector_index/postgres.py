@@ -25,7 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.ports.embedder import Vectors
-from dragoman.ports.vector_index import ChunkVectors, DenseHit, SearchScope, SentenceHit
+from dragoman.ports.search_scope import SearchScope
+from dragoman.ports.vector_index import ChunkVectors, DenseHit, SentenceHit
 
 _INSERT_ROWS = 1000  # vectors a statement: 0.8 MB of parameters at 384 dimensions
 
