@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import text
 
+from dragoman.ingestion.validate import IN_MEMORY_BYTES
 from dragoman.ports.embedder import EmbedderUnavailableError
+from dragoman.ports.malware_scanner import ScanResult
 
 
 async def _contents(company: Any, query: str, **body: Any) -> str:
@@ -374,3 +379,110 @@ async def test_the_same_content_under_two_names_is_recognised_under_each(company
     for name in ("one", "two"):
         again = await company.upload(external_id=name)
         assert (again.status_code, again.json()["is_duplicate"], again.json()["external_id"]) == (200, True, name)
+
+
+# --- many at once ----------------------------------------------------------------------------------------------------
+
+BATCH = "/api/chatbot/documents/batch/"
+
+
+async def _upload_many(company: Any, files: dict[str, bytes], *, who: str = "owner", **form: str) -> dict[str, Any]:
+    """The answer's items by the names of the files."""
+    parts = [("files", file) for file in files.items()]
+    answer = await company.api(who).post(BATCH, files=parts, data=form)
+    assert answer.status_code == 202, answer.text
+    items: list[dict[str, Any]] = answer.json()["documents"]
+    assert [item["file_name"] for item in items] == list(files)
+    return dict(zip(files, items, strict=True))
+
+
+async def test_small_and_large_files_of_one_request_are_each_stored_whole(company: Any, service: Any) -> None:
+    files = {f"{number}.txt": f"Lamp number {number} is bright.".encode() for number in range(60)}
+    files["large.txt"] = b"Many lamps. " * (IN_MEMORY_BYTES // 10)
+    files["same large.txt"] = files["large.txt"]
+    items = await _upload_many(company, files)
+    assert all(item["accepted"] for item in items.values())
+    assert items["same large.txt"]["id"] == items["large.txt"]["id"]
+    for name in ("0.txt", "59.txt", "large.txt"):
+        stored = await company.api().get(f"/api/chatbot/documents/{items[name]['id']}/content/")
+        assert stored.content == files[name], name
+    assert list(service.deps.upload_directory.iterdir()) == []
+    again = await _upload_many(company, files)
+    assert {item["is_duplicate"] for item in again.values()} == {True}
+    assert {name: item["id"] for name, item in again.items()} == {name: item["id"] for name, item in items.items()}
+
+
+async def test_each_bad_file_of_many_is_refused_with_its_own_reason(company: Any, service: Any) -> None:
+    files = {
+        "good.md": b"# Lamps\n\nLamps are bright.",
+        "empty.txt": b"",
+        "program.txt": b"MZ" + bytes(200),
+        "locked.pdf": _locked_pdf(),
+        "broken.pdf": b"%PDF-1.4\nnothing else",
+        "active.svg": b"<!DOCTYPE svg [<!ENTITY a 'b'>]><svg xmlns='http://www.w3.org/2000/svg'><text>a</text></svg>",
+        "page.html": b"<html><body><p>Words.</p></body></html>",
+    }
+    items = await _upload_many(company, files)
+    assert {name: item["error_code"] for name, item in items.items()} == {
+        "good.md": None,
+        "empty.txt": "ingestion.empty",
+        "program.txt": "ingestion.mismatched_type",
+        "locked.pdf": "extractor.encrypted",
+        "broken.pdf": "ingestion.damaged",
+        "active.svg": "ingestion.unsafe",
+        "page.html": None,
+    }
+    assert list(service.deps.upload_directory.iterdir()) == []
+
+
+async def test_the_uploads_of_a_day_run_out_in_the_middle_of_many_files(company: Any) -> None:
+    changed = await company.api().patch(
+        f"/api/chatbots/{company.chatbot_id}/", json={"settings": {"documents_per_day_managers": 30}}
+    )
+    assert changed.status_code == 200, changed.text
+    items = await _upload_many(company, {f"{number}.txt": f"Lamp {number}.".encode() for number in range(40)})
+    assert [item["error_code"] for item in items.values()] == [None] * 30 + ["ingestion.daily_uploads_used_up"] * 10
+    keys = [key async for key in company.service.deps.blob_store.list_keys(f"{company.tenant_id}/")]
+    assert len(keys) == 30
+
+
+class _Scanner:
+    """Finds the word `malware`, and notes what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[bytes] = []
+
+    async def scan(self, path: Path) -> ScanResult:
+        content = await asyncio.to_thread(path.read_bytes)
+        self.shown.append(content)
+        return ScanResult(signature="Test.Malware" if b"malware" in content else None)
+
+
+@pytest.fixture
+def scanner(service: Any) -> Iterator[_Scanner]:
+    """Set for the length of a test."""
+    before, scanner = service.deps, _Scanner()
+    service.app.state.deps = replace(before, malware_scanner=scanner)
+    yield scanner
+    service.app.state.deps = before
+
+
+async def test_the_malware_scanner_sees_each_of_many_files(company: Any, service: Any, scanner: _Scanner) -> None:
+    files = {f"{number}.txt": f"Lamp {number}.".encode() for number in range(30)}
+    files["bad.txt"] = b"Some malware."
+    files["large and bad.txt"] = b"Many lamps. " * (IN_MEMORY_BYTES // 10) + b"malware"
+    items = await _upload_many(company, files)
+    assert sorted(scanner.shown) == sorted(files.values())
+    refused = {name for name, item in items.items() if not item["accepted"]}
+    assert refused == {"bad.txt", "large and bad.txt"}
+    assert items["bad.txt"]["error_code"] == "ingestion.malware"
+    assert list(service.deps.upload_directory.iterdir()) == []
+
+
+def _locked_pdf() -> bytes:
+    from fpdf import FPDF
+
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.set_encryption(owner_password="owner", user_password="user")
+    return bytes(pdf.output())

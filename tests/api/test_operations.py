@@ -102,7 +102,7 @@ async def _cut_connections(service: Any) -> None:
 
     async with await psycopg.AsyncConnection.connect(service.settings.database_url, autocommit=True) as connection:
         await connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
             "where datname = current_database() and usename like 'dragoman%' and pid <> pg_backend_pid()"
         )
 

@@ -174,6 +174,44 @@ async def test_puts_of_one_key_at_the_same_time_leave_one_of_them_whole(store: A
     assert await read(store, KEY) in contents
 
 
+async def test_many_small_blobs_are_put_at_once(store: Any) -> None:
+    blobs = {f"tenant/{number % 3}/{number}": bytes([number]) * number * 50 for number in range(60)}
+    await store.put("tenant/1/1", pieces(b"what was there before"))
+    assert await store.put_many(blobs) == {}
+    assert {key: await read(store, key) for key in blobs} == blobs
+    assert {key async for key in store.list_keys()} == blobs.keys()
+    assert await store.sweep_unfinished(older_than_s=0) == 0
+    assert await store.put_many({}) == {}
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 200_000])
+async def test_a_blob_of_many_is_as_whole_as_one_by_itself(store: Any, size: int) -> None:
+    content = os.urandom(size)
+    assert await store.put_many({KEY: content}) == {}
+    assert await read(store, KEY) == content
+
+
+async def test_many_blobs_with_a_key_that_leads_elsewhere_are_refused_together(store: Any) -> None:
+    with pytest.raises(DragomanError) as caught:
+        await store.put_many({KEY: b"x", "../x": b"x"})
+    assert caught.value.status == 422
+    assert not await store.exists(KEY)
+
+
+async def test_putting_many_is_over_when_its_cancelling_is(store: Any, tmp_path: Path) -> None:
+    keys = [f"tenant/ab/{number}" for number in range(100)]
+    task = asyncio.create_task(store.put_many(dict.fromkeys(keys, b"words")))
+    await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for key in keys:
+        await store.delete(key)
+    await asyncio.sleep(0.05)
+    assert [key async for key in store.list_keys()] == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -210,6 +248,26 @@ async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> No
     store = open_file_store(tmp_path / "file" / "blobs")
     with pytest.raises(BlobStoreUnavailableError):
         await store.put(KEY, pieces(b"x"))
+
+
+async def test_many_blobs_without_a_folder_are_all_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused = await open_file_store(tmp_path / "file" / "blobs").put_many({KEY: b"x", "other": b"y"})
+    assert refused.keys() == {KEY, "other"}
+    assert all(isinstance(error, BlobStoreUnavailableError) for error in refused.values())
+
+
+async def test_a_blob_of_many_that_cannot_be_stored_is_named_and_the_others_are_stored(tmp_path: Path) -> None:
+    store = open_file_store(tmp_path)
+    await store.put("tenant/b/in the way", pieces(b"x"))
+    with largest_file(100_000):
+        refused = await store.put_many({"tenant/a": b"1", "tenant/b": b"2", "tenant/c": bytes(100_001), KEY: b"4"})
+    assert refused.keys() == {"tenant/b", "tenant/c"}
+    assert all(isinstance(error, BlobStoreUnavailableError) for error in refused.values())
+    assert "no file of this size" in refused["tenant/c"].message
+    assert (await read(store, "tenant/a"), await read(store, KEY)) == (b"1", b"4")
+    assert not await store.exists("tenant/c")
+    assert list((tmp_path / ".unfinished").iterdir()) == []
 
 
 async def test_a_file_of_the_folder_of_unfinished_uploads_is_no_blob(tmp_path: Path) -> None:

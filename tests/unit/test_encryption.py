@@ -241,6 +241,25 @@ def test_it_does_not_matter_how_an_upload_is_cut(cuts: list[int], tmp_path_facto
     assert asyncio.run(put_and_read()) == content
 
 
+async def test_many_blobs_put_at_once_are_encrypted_each_under_a_key_of_its_own(
+    files: Any, encrypted: EncryptedBlobStore
+) -> None:
+    assert await encrypted.put_many({KEY: b"the same words", "other": b"the same words"}) == {}
+    stored = [await read(files), await read(files, "other")]
+    assert all(content.startswith(MAGIC) and b"words" not in content for content in stored)
+    assert stored[0][-20:] != stored[1][-20:]
+    assert await read(encrypted) == b"the same words"
+
+
+async def test_without_encryption_only_what_looks_encrypted_of_many_blobs_is(files: Any) -> None:
+    store = EncryptedBlobStore(files, OLD, encrypt_new=False)
+    blobs = {"plain": b"words", KEY: MAGIC + b"words"}
+    assert await store.put_many(blobs) == {}
+    assert await read(files, "plain") == b"words"
+    assert b"words" not in await read(files)
+    assert await read(store) == MAGIC + b"words"
+
+
 @pytest.mark.parametrize(
     "place", ["magic's end", "key id", "check", "wrapped key", "prefix", "first", "middle", "last"]
 )

@@ -89,6 +89,13 @@ class Kitchen:
         assert found is not None
         return found
 
+    async def look_until(self, job: Job, is_there: Callable[[Job], bool]) -> Job:
+        """The row as soon as it is so; progress is written within a second."""
+        async with asyncio.timeout(5):
+            while not is_there(row := await self.look(job)):
+                await asyncio.sleep(0.05)
+        return row
+
     async def change(self, job: Job, assignment: str) -> None:
         async with self.database.system_transaction() as connection:
             await connection.execute(text(f"update jobs set {assignment} where id = :id"), {"id": job.id})
@@ -119,7 +126,7 @@ async def test_a_job_runs_and_its_row_tells_the_story(kitchen: Kitchen) -> None:
 
     async def body(running: Job, progress: Progress) -> None:
         await progress("boiling", 0.5)
-        seen.append(await kitchen.look(running))
+        seen.append(await kitchen.look_until(running, lambda row: row.step == "boiling"))
 
     await kitchen.make(job, body)
     assert (seen[0].state, seen[0].step, seen[0].progress, seen[0].attempts) == (JobState.RUNNING, "boiling", 0.5, 1)

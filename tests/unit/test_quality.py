@@ -25,7 +25,13 @@ def prose(count: int, word: str = "number") -> str:
     return " ".join(f"Sentence {word} {at} says that thing {at * 7} costs {at * 3} and is blue." for at in range(count))
 
 
-def report_of(*texts: str, language: str = "en", ocr: Sequence[float | None] = (), **more: Any) -> QualityReport:
+def report_of(
+    *texts: str,
+    language: str = "en",
+    ocr: Sequence[float | None] = (),
+    similar: Sequence[SimilarDocument] = (),
+    **more: Any,
+) -> QualityReport:
     pages = [
         ExtractedPage(
             number=at if len(texts) > 1 else None,
@@ -37,7 +43,7 @@ def report_of(*texts: str, language: str = "en", ocr: Sequence[float | None] = (
     ]
     cleaned = clean_pages(pages)
     chunks = [(page.markdown, language) for page in cleaned.pages if page.markdown]
-    return report_quality(pages=pages, cleaned=cleaned, chunks=chunks, **more)
+    return report_quality(pages=pages, cleaned=cleaned, chunks=chunks, **more).beside(similar)
 
 
 def codes_of(report: QualityReport) -> list[str]:

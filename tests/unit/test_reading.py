@@ -102,16 +102,13 @@ async def read(
     options: ReadOptions | None = None,
     with_images: bool = False,
 ) -> ExtractedDocument:
-    path = folder / "upload"
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-
     async def progress(step: str, share: float) -> None:
         if steps is not None:
             steps.append((step, share))
 
     extractors = {mime_type: extractor} if extractor is not None else {}
     return await read_document(
-        path,
+        content.encode() if isinstance(content, str) else content,
         mime_type=mime_type,
         file_name="upload.bin",
         extractors=extractors,
@@ -475,7 +472,7 @@ async def test_phrases_of_scans_are_found_in_time(open_ocr: Callable[[], Any], l
             continue
         started = time.process_time()
         document = await read_document(
-            DOCUMENTS / entry["file"],
+            (DOCUMENTS / entry["file"]).read_bytes(),
             mime_type=types[entry["format"]],
             file_name=entry["file"],
             extractors=extractors,

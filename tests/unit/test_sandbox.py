@@ -23,7 +23,7 @@ from dragoman.ingestion.errors import (
 )
 from dragoman.ingestion.sandbox import Sandbox, SandboxLimits
 from dragoman.kit.errors import DragomanError
-from dragoman.ports.extractor import EncryptedDocumentError, ExtractedDocument, ExtractionError, ReadOptions
+from dragoman.ports.extractor import EncryptedDocumentError, ExtractedDocument, ExtractionError, ReadOptions, SmallFile
 from dragoman.ports.ocr import OcrError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the limits are those of POSIX systems")
@@ -264,6 +264,70 @@ async def test_a_document_among_others_breaks_nobody_else(make: MakeToy) -> None
     deeds = ["who 1", "crash", "who 2", "spin", "who 3", "eat 4000", "who 4"]
     answers = await asyncio.gather(*map(toy.read, deeds), return_exceptions=True)
     assert [isinstance(answer, ExtractedDocument) for answer in answers] == [True, False] * 3 + [True]
+
+
+def toy_files(*deeds: str) -> list[SmallFile]:
+    return [SmallFile(content=deed.encode(), mime_type="text/plain", file_name=deed) for deed in deeds]
+
+
+async def outcomes(toy: Toy, *deeds: str) -> list[str]:
+    """Of each of many small files: its text, or the name of its error."""
+    found = await toy.sandbox.read_many(toy_files(*deeds), options=ReadOptions())
+    return [one.pages[0].markdown if isinstance(one, ExtractedDocument) else type(one).__name__ for one in found]
+
+
+async def test_many_small_files_are_read_by_one_process_in_their_order(make: MakeToy) -> None:
+    toy = make(processes=1)
+    pid = str(await toy.pid())
+    found = await outcomes(toy, *(["who", "sleep 0", "fail 0"] * 12))
+    assert [text.split()[0] for text in found] == [pid, "done", "EncryptedDocumentError"] * 12
+    assert await outcomes(toy) == []
+
+
+@pytest.mark.parametrize(
+    ("deed", "error"),
+    [
+        ("crash", "ExtractionCrashedError"),
+        ("leave 0", "ExtractionCrashedError"),
+        ("babble 1", "ExtractionCrashedError"),
+        ("abort 1", "ExtractionMemoryError"),
+        ("fail 3", "ExtractionMemoryError"),
+        ("eat 4000", "ExtractionMemoryError"),
+        ("share 2000", "ExtractionMemoryError"),
+        ("endless 16", "ExtractionMemoryError"),
+        ("spin", "ExtractionTimeoutError"),
+        ("dawdle", "ExtractionTimeoutError"),
+    ],
+)
+async def test_a_hostile_file_among_many_small_ones_fails_alone(make: MakeToy, deed: str, error: str) -> None:
+    limits = {"stall_s": 1.0, "total_s": 2.0} if error == "ExtractionTimeoutError" else {}
+    toy = make(processes=1, result_mib=8, **limits)
+    assert await outcomes(toy, "sleep 0", deed, "sleep 0", "fail 1") == ["done", error, "done", "OcrError"]
+    assert await toy.say("sleep 0") == "done"
+
+
+async def test_many_small_files_may_take_longer_than_one_of_them(make: MakeToy) -> None:
+    toy = make(processes=1, stall_s=2.0, total_s=2.0)
+    await toy.pid()
+    assert await outcomes(toy, *["sleep 0.6"] * 4) == ["done"] * 4
+
+
+async def test_many_small_files_are_refused_as_one_is_when_no_process_starts(tmp_path: Path) -> None:
+    sandbox = Sandbox(command=["/no/such/program"], environment={})
+    found = await sandbox.read_many(toy_files("who", "who"), options=ReadOptions())
+    assert [type(one) for one in found] == [ReaderUnavailableError] * 2
+    await sandbox.close()
+
+
+async def test_cancelling_the_reading_of_many_small_files_ends_their_process(make: MakeToy) -> None:
+    toy = make()
+    before = await toy.pid()
+    task = asyncio.create_task(toy.sandbox.read_many(toy_files("sleep 0", "sleep 60"), options=ReadOptions()))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not is_alive(before)
 
 
 async def test_a_file_that_is_written_without_end_is_bounded(make: MakeToy) -> None:

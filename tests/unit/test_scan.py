@@ -29,7 +29,9 @@ class Scan:
 
     def findings(self, content: bytes, mime_type: str) -> list[Finding]:
         self._path.write_bytes(content)
-        return scan_structure(self._path, mime_type)
+        findings = scan_structure(self._path, mime_type)
+        assert scan_structure(content, mime_type) == findings
+        return findings
 
 
 @pytest.fixture

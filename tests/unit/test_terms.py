@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dragoman.kit.text import terms
 from dragoman.kit.text.terms import STOP_WORDS, analyse, analyse_query, is_code
 
 LANGUAGES = [*sorted(STOP_WORDS), "ja", "zh", "ko", "th", "fa", "xx"]
@@ -103,3 +106,15 @@ def test_a_text_asked_for_verbatim_finds_each_of_its_own_terms(text: str, langua
 @given(st.text(st.sampled_from("abcdeéøщяλ 12-./@'"), max_size=60), st.sampled_from(LANGUAGES))
 def test_capitals_make_no_difference(text: str, language: str) -> None:
     assert analyse(text.upper(), language) == analyse(text, language)
+
+
+def test_threads_that_stem_at_once_do_not_disturb_each_other() -> None:
+    words = [f"{stem}{ending}" for stem in ("kettl", "connect", "relat", "hop") for ending in ("ing", "ed", "s", "ion")]
+    expected = [analyse(word, "en") for word in words * 50]
+
+    def stem_anew(_: int) -> list[list[str]]:
+        terms._terms.cache_clear()
+        return [analyse(word, "en") for word in words * 50]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(found == expected for found in pool.map(stem_anew, range(12)))

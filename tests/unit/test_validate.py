@@ -25,6 +25,7 @@ from dragoman.ingestion.validate import (
     DOCX,
     EPUB,
     HTML,
+    IN_MEMORY_BYTES,
     LEGACY_TYPES,
     MSG,
     NAMES_BY_TYPE,
@@ -42,6 +43,7 @@ from dragoman.ingestion.validate import (
     inspect_upload,
     require_text,
     spool_upload,
+    upload_on_disk,
 )
 from dragoman.ports.extractor import EncryptedDocumentError, ExtractedDocument, ExtractedPage
 
@@ -92,20 +94,24 @@ PDF_BYTES = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\nstartxref\n9\n%%EOF"
 
 
 class Inspect:
-    def __init__(self, folder: Path) -> None:
+    """Inspects a content; in a file in this folder, or in memory where there is none."""
+
+    def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def __call__(
         self, content: bytes, name: str, declared: str | None = None, limits: UploadLimits | None = None
     ) -> InspectedUpload:
-        path = self._folder / "upload"
-        path.write_bytes(content)
-        return inspect_upload(path, file_name=name, declared_mime_type=declared, limits=limits or UploadLimits())
+        upload: Path | bytes = content
+        if self._folder is not None:
+            upload = self._folder / "upload"
+            upload.write_bytes(content)
+        return inspect_upload(upload, file_name=name, declared_mime_type=declared, limits=limits or UploadLimits())
 
 
-@pytest.fixture
-def inspect(tmp_path: Path) -> Inspect:
-    return Inspect(tmp_path)
+@pytest.fixture(params=["in a file", "in memory"])
+def inspect(request: pytest.FixtureRequest, tmp_path: Path) -> Inspect:
+    return Inspect(tmp_path if request.param == "in a file" else None)
 
 
 def zipped(members: dict[str, bytes], *, stored: bool = False) -> bytes:
@@ -383,7 +389,7 @@ def reading(content: bytes, log: list[int] | None = None) -> Callable[[int], Awa
     stream = BytesIO(content)
 
     async def read(size: int) -> bytes:
-        piece = stream.read(min(size, 100_000))
+        piece = stream.read(min(size, 90_000))
         if log is not None:
             log.append(len(piece))
         return piece
@@ -391,12 +397,43 @@ def reading(content: bytes, log: list[int] | None = None) -> Callable[[int], Awa
     return read
 
 
+@pytest.mark.parametrize("size", [0, 1, 100_000, IN_MEMORY_BYTES])
+async def test_a_small_upload_stays_in_memory(tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    async with spool_upload(reading(content), tmp_path, max_bytes=350_000) as upload:
+        assert (upload.content, upload.path, upload.size_bytes) == (content, None, size)
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_small_upload_is_put_in_a_file_for_those_who_need_one(tmp_path: Path) -> None:
+    async with upload_on_disk(b"words", tmp_path) as path:
+        assert path.read_bytes() == b"words"
+        assert path.stat().st_mode & 0o077 == 0
+    assert list(tmp_path.iterdir()) == []
+    there = tmp_path / "there"
+    there.write_bytes(b"more words")
+    async with upload_on_disk(there, tmp_path) as path:
+        assert path == there
+    assert there.exists()
+
+
 async def test_an_upload_is_hashed_while_it_is_written_and_removed_in_the_end(tmp_path: Path) -> None:
     content = os.urandom(350_000)
     async with spool_upload(reading(content), tmp_path, max_bytes=350_000) as upload:
+        assert upload.content is None
+        assert upload.path is not None
         assert upload.path.read_bytes() == content
         assert (upload.size_bytes, upload.sha256) == (350_000, hashlib.sha256(content).hexdigest())
         assert upload.path.stat().st_mode & 0o077 == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_small_upload_that_is_too_long_is_read_no_further(tmp_path: Path) -> None:
+    log: list[int] = []
+    with pytest.raises(errors.DocumentTooLargeError):
+        async with spool_upload(reading(bytes(10_000_000), log), tmp_path, max_bytes=50_000):
+            pytest.fail("it was taken in")
+    assert sum(log) == 90_000
     assert list(tmp_path.iterdir()) == []
 
 
@@ -405,17 +442,17 @@ async def test_an_upload_that_is_too_long_is_read_no_further(tmp_path: Path) -> 
     with pytest.raises(errors.DocumentTooLargeError, match=r"at most 0\.1907 MiB are accepted.*max_size_mib"):
         async with spool_upload(reading(bytes(10_000_000), log), tmp_path, max_bytes=200_000):
             pytest.fail("it was taken in")
-    assert sum(log) == 300_000
+    assert sum(log) == 270_000
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_an_upload_whose_client_goes_away_leaves_nothing(tmp_path: Path) -> None:
     async def endless(size: int) -> bytes:
         await asyncio.sleep(0.001)
-        return b"x"
+        return bytes(50_000)
 
     async def upload() -> None:
-        async with spool_upload(endless, tmp_path, max_bytes=1_000_000):
+        async with spool_upload(endless, tmp_path, max_bytes=1_000_000_000):
             pass
 
     task = asyncio.create_task(upload())
@@ -429,7 +466,8 @@ async def test_an_upload_whose_client_goes_away_leaves_nothing(tmp_path: Path) -
 
 async def test_a_failure_after_the_upload_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
-        async with spool_upload(reading(b"x"), tmp_path, max_bytes=10):
+        async with spool_upload(reading(bytes(IN_MEMORY_BYTES + 1)), tmp_path, max_bytes=1_000_000):
+            assert list(tmp_path.iterdir())
             raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 

@@ -28,9 +28,9 @@ held: list[bytearray] = []
 
 
 async def read(
-    path: Path, *, options: Any, progress: Callable[[str, float], Awaitable[None]], **_: Any
+    content: bytes, *, options: Any, progress: Callable[[str, float], Awaitable[None]], **_: Any
 ) -> ExtractedDocument:
-    deed, _, number = path.read_text().partition(" ")
+    deed, _space, number = content.decode().partition(" ")
     text = await DEEDS[deed](float(number or 0), progress)
     return text if isinstance(text, ExtractedDocument) else plain(text or "done")
 

@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
-    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -52,7 +51,6 @@ chunk_embeddings = Table(
     Column("version_id", Uuid, nullable=False),
     Column("embedding", HALFVEC, nullable=False),
     PrimaryKeyConstraint("tenant_id", "chatbot_id", "embedding_version", "chunk_id"),
-    ForeignKeyConstraint(["tenant_id", "chatbot_id"], ["chatbots.tenant_id", "chatbots.id"], ondelete="CASCADE"),
     Index("ix_chunk_embeddings_version_id", "tenant_id", "version_id"),
     postgresql_partition_by="LIST (embedding_version)",
 )
@@ -70,7 +68,6 @@ sentence_embeddings = Table(
     Column("version_id", Uuid, nullable=False),
     Column("embedding", HALFVEC, nullable=False),
     PrimaryKeyConstraint("tenant_id", "chatbot_id", "embedding_version", "chunk_id", "start_offset"),
-    ForeignKeyConstraint(["tenant_id", "chatbot_id"], ["chatbots.tenant_id", "chatbots.id"], ondelete="CASCADE"),
     Index("ix_sentence_embeddings_version_id", "tenant_id", "version_id"),
     postgresql_partition_by="LIST (embedding_version)",
 )
@@ -88,6 +85,5 @@ keyword_postings = Table(
     Column("version_id", Uuid, nullable=False),
     Column("postings", ARRAY(BigInteger), nullable=False),
     PrimaryKeyConstraint("tenant_id", "chatbot_id", "term", "version_id"),
-    ForeignKeyConstraint(["tenant_id", "chatbot_id"], ["chatbots.tenant_id", "chatbots.id"], ondelete="CASCADE"),
     Index("ix_keyword_postings_version_id", "tenant_id", "version_id"),
 )

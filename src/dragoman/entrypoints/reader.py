@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -43,6 +44,9 @@ _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "SYSTEMROOT", "LD
 _PASSED_ON_PREFIXES: Final = ("LC_", "DRAGOMAN_EXTRACTOR_", "DRAGOMAN_OCR_")
 _OCR: Final = "DRAGOMAN_OCR"  # for the child: the adapter's name
 _MODULE: Final = "dragoman.entrypoints.reader"
+_STATUS: Final = Path("/proc/self/status")
+_HELD: Final = re.compile(r"^VmRSS:\s*(\d+)", re.MULTILINE)  # KiB
+_PEAK: Final = re.compile(r"^VmHWM:\s*(\d+)", re.MULTILINE)
 
 
 # --- for the parent --------------------------------------------------------------------------------------------------
@@ -175,7 +179,8 @@ async def _read(
     from dragoman.ingestion.reading import read_document  # noqa: PLC0415 - after the confinement
 
     async def progress(step: str, share: float) -> None:
-        _send(sink, {"is": "progress", "step": step, "share": share})
+        if step != "extracting" or "path" in file:  # out of a small file the text is taken at once
+            _send(sink, {"is": "progress", "step": step, "share": share})
 
     return await (parts.read or read_document)(
         content,
@@ -309,6 +314,10 @@ def _send_error(sink: BinaryIO, error: DragomanError) -> None:
 
 def _memory() -> dict[str, float]:
     """What this process holds now, and the most that it ever held, in MiB."""
+    if _STATUS.exists():  # `getrusage` would count what the parent held before it became this program
+        status = _STATUS.read_text()
+        held, peak = (int(found[1]) / 1024 if (found := line.search(status)) else 0.0 for line in (_HELD, _PEAK))
+        return {"memory_mib": held, "peak_memory_mib": max(held, peak)}
     import psutil  # noqa: PLC0415 - after the confinement
 
     resident = psutil.Process().memory_info().rss / MIB
@@ -316,11 +325,6 @@ def _memory() -> dict[str, float]:
 
 
 def _peak_mib() -> float:
-    """The most that this program held. Linux counts what the parent held before it became this program; not so here."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), "VmHWM: 0")
-        return int(line.split()[1]) / 1024
     with contextlib.suppress(ImportError):  # no such module on Windows
         import resource  # noqa: PLC0415
 

@@ -1,11 +1,13 @@
 """Sixth stop of the document path: cuts a cleaned document into chunks that fit the embedder's window.
 
-Read downwards: `chunk_document` parses the Markdown into blocks, counts the tokens of all blocks in batches, cuts only
+Read downwards: `cut_pages` parses the Markdown into blocks, counts the tokens of all blocks in batches, cuts only
 those that are too long, packs what results by its numbers, and writes the drafts. Each character that is no white
 space ends up in a chunk, in order; headings are in the text of the chunk they open and in the path of all its fellows.
 
 Two things steer the cuts where they are given: `PairSpan`s (from `conversations.py`) are packed each for itself, so
 that a question makes a chunk; and what still stands of the version before (`previous.py`) stays cut as it was.
+
+The cutting itself, `cut_pages`, leaves the counting to whoever runs it (`counting.py`).
 """
 
 from __future__ import annotations
@@ -13,21 +15,19 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, Literal
 
 from dragoman.ingestion.clean import whole_text
+from dragoman.ingestion.counting import Counting, CountTokens, count_alone
 from dragoman.ingestion.previous import PreviousChunks, Span, borders, borders_within
 from dragoman.kit.text.sentences import split_sentences
-from dragoman.kit.threads import run_by_length
 from dragoman.ports.extractor import ExtractedPage
 
 PairKind = Literal["faq", "conversation"]
 ChunkKind = Literal["text", "table", "code", "list"] | PairKind
-CountTokens = Callable[[Sequence[str]], Awaitable[list[int]]]
-
 COUNT_BATCH: Final = 512  # texts per call of the tokenizer
 LONGEST_PATH_ELEMENT: Final = 160  # characters
 HEADER_SHARE: Final = 3  # a table's head is repeated only where it takes less than a third of a chunk
@@ -115,31 +115,48 @@ async def chunk_document(
 
     The event loop stays free: all that takes long runs in a thread, as a text of 25 MB takes up to 15 s.
 
+    Args:
+        count_tokens: Counts a batch of texts; called with at most 512 at once, some two calls for an ordinary document.
+        pages, title, settings, language, pair_spans, previous: As in `cut_pages`.
+    """
+    cutting = cut_pages(
+        pages, title=title, settings=settings, language=language, pair_spans=pair_spans, previous=previous
+    )
+    return await count_alone(cutting, count_tokens, length=sum(len(page.markdown) for page in pages))
+
+
+def cut_pages(
+    pages: Sequence[ExtractedPage],
+    *,
+    title: str | None,
+    settings: ChunkSettings,
+    language: str = "und",
+    pair_spans: Sequence[PairSpan] = (),
+    previous: PreviousChunks | None = None,
+) -> Counting[list[ChunkDraft]]:
+    """The cutting of a document.
+
     With `previous`, one edited, added or removed paragraph leaves all but three chunks with the content hash they had.
 
     Args:
         pages: As cleaned; offsets refer to their texts joined by a blank line.
         title: Of the document; a heading that only repeats it is left out of the paths.
-        count_tokens: Counts a batch of texts; called with at most 512 at once, some two calls for an ordinary document.
         settings: Sizes.
         language: ISO 639-1 of the document, or "und"; decides where sentences end.
         pair_spans: Questions with their answers, from `conversations.read_pairs`.
         previous: The chunks of the version that is replaced, where they were cut with the same settings.
     """
     whole = whole_text(pages)
-    kept = await run_by_length(len(whole), previous.kept_spans, whole) if previous else []
+    kept = previous.kept_spans(whole) if previous else []
     cuts = borders(whole, [*((span.start, span.end) for span in pair_spans), *kept])
-    blocks = await run_by_length(len(whole), lambda: list(_blocks(pages, title or "")))
-    atoms = await _measured(whole, blocks, count_tokens, settings, language, cuts)
-    packs = await run_by_length(
-        len(whole),
-        lambda: list(
-            _with_overlap(whole, _packs(whole, _placed(atoms, pair_spans, kept), settings), settings, language)
-        ),
+    atoms = yield from _measured(whole, list(_blocks(pages, title or "")), settings, language, cuts)
+    packs = _packs(whole, _placed(atoms, pair_spans, kept), settings)
+    overlapping = yield from _with_counted_overlap(
+        whole, list(_with_overlap(whole, packs, settings, language)), settings
     )
-    packs = await _with_counted_overlap(whole, packs, count_tokens, settings)
     return [
-        _draft(whole, ordinal, pack, start, extra, pair_spans) for ordinal, (pack, start, extra) in enumerate(packs)
+        _draft(whole, ordinal, pack, start, extra, pair_spans)
+        for ordinal, (pack, start, extra) in enumerate(overlapping)
     ]
 
 
@@ -318,34 +335,26 @@ def _list_end(lines: Sequence[Line], at: int) -> int:
 # --- measuring, and cutting what is too long -------------------------------------------------------------------------
 
 
-async def _measured(
-    whole: str,
-    blocks: Sequence[_Atom],
-    count_tokens: CountTokens,
-    settings: ChunkSettings,
-    language: str,
-    cuts: Sequence[int],
-) -> list[_Atom]:
+def _measured(
+    whole: str, blocks: Sequence[_Atom], settings: ChunkSettings, language: str, cuts: Sequence[int]
+) -> Counting[list[_Atom]]:
     """All atoms with their tokens, none above `max_tokens`: blocks, else their parts, else parts of those.
 
     A block in which a cut is wanted is taken apart as one that is too long.
     """
-    blocks = await _counted(whole, blocks, count_tokens)
+    blocks = yield from _counted(whole, blocks)
     too_long = [block for block in blocks if block.tokens > settings.max_tokens or _cuts_within(whole, block, cuts)]
     if not too_long:
         return list(blocks)
     heads = [replace(block, end=max(block.start, block.head_end), tokens=0) for block in too_long]
-    counted_heads = await _counted(whole, heads, count_tokens)
-    parts = await run_by_length(
-        len(whole),
-        lambda: [
-            part
-            for block, head in zip(too_long, counted_heads, strict=True)
-            for part in _parts(whole, block, head.tokens, settings, language, cuts)
-        ],
-    )
+    counted_heads = yield from _counted(whole, heads)
+    parts = [
+        part
+        for block, head in zip(too_long, counted_heads, strict=True)
+        for part in _parts(whole, block, head.tokens, settings, language, cuts)
+    ]
     while any(part.tokens == 0 for part in parts):
-        parts = await _counted(whole, parts, count_tokens)
+        parts = yield from _counted(whole, parts)
         parts = [half for part in parts for half in _halves(whole, part, settings)]
     taken_apart = {block.start for block in too_long}
     short = [block for block in blocks if block.start not in taken_apart]
@@ -358,13 +367,13 @@ def _cuts_within(whole: str, block: _Atom, cuts: Sequence[int]) -> list[int]:
     return [cut for cut in within if whole[block.start : cut].strip() and whole[cut : block.end].strip()]
 
 
-async def _counted(whole: str, atoms: Sequence[_Atom], count_tokens: CountTokens) -> list[_Atom]:
+def _counted(whole: str, atoms: Sequence[_Atom]) -> Counting[list[_Atom]]:
     """Fills in the tokens of those atoms that have none yet, without the marks that the model adds to every text."""
     waiting = [at for at, atom in enumerate(atoms) if not atom.tokens]
     counted = list(atoms)
     for first in range(0, len(waiting), COUNT_BATCH - 1):
         batch = waiting[first : first + COUNT_BATCH - 1]
-        marks, *counts = await count_tokens(["", *(whole[atoms[at].start : atoms[at].end] for at in batch)])
+        marks, *counts = yield ["", *(whole[atoms[at].start : atoms[at].end] for at in batch)]
         for at, count in zip(batch, counts, strict=True):
             counted[at] = replace(atoms[at], tokens=max(1, count - marks))
     return counted
@@ -625,16 +634,16 @@ def _with_overlap(
         before = pack
 
 
-async def _with_counted_overlap(
-    whole: str, packs: Sequence[tuple[_Pack, int, int]], count_tokens: CountTokens, settings: ChunkSettings
-) -> list[tuple[_Pack, int, int]]:
+def _with_counted_overlap(
+    whole: str, packs: Sequence[tuple[_Pack, int, int]], settings: ChunkSettings
+) -> Counting[list[tuple[_Pack, int, int]]]:
     """The overlaps were estimated; here they are counted, and left out where they do not fit after all."""
     counted = list(packs)
     waiting = [at for at, (_, _, extra) in enumerate(packs) if extra]
     for first in range(0, len(waiting), COUNT_BATCH - 1):
         batch = waiting[first : first + COUNT_BATCH - 1]
         texts = [whole[packs[at][1] : packs[at][0][0].start] for at in batch]
-        marks, *counts = await count_tokens(["", *texts])
+        marks, *counts = yield ["", *texts]
         for at, count in zip(batch, counts, strict=True):
             pack, start, _ = packs[at]
             fits = _tokens(pack) + count - marks <= settings.max_tokens

@@ -28,6 +28,8 @@ _INVISIBLE: Final = re.compile(
 _JOINERS: Final = re.compile("[\u200c\u200d]")
 _SPACES: Final = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 _COMPATIBLE: Final = re.compile("[\ufb00-\ufb4f\ufb50-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")  # ligatures, Arabic shapes
+# One look for all that only some texts have, above ASCII: each of the patterns would have to read the whole text.
+_RARE: Final = re.compile("|".join(part.pattern for part in (_COMPATIBLE, _INVISIBLE, _JOINERS, _SPACES)))
 _TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 _HYPHENATED: Final = re.compile(r"(?<![\w-])([^\W\d_]{2,})[-\u2010\u00ac]\n[ \t]*([^\W\d_]{2,})", re.UNICODE)
@@ -91,7 +93,7 @@ def clean_pages(pages: Sequence[ExtractedPage]) -> CleanedDocument:
 
 def broken_characters(text: str) -> tuple[int, int]:
     """How many characters are lost (U+FFFD), and how many places look like UTF-8 read in another encoding."""
-    return text.count("\ufffd"), len(_MOJIBAKE.findall(text))
+    return (0, 0) if text.isascii() else (text.count("\ufffd"), len(_MOJIBAKE.findall(text)))
 
 
 def _quality(pages: Sequence[ExtractedPage], removed: int, joined: int) -> dict[str, int]:
@@ -113,12 +115,15 @@ def _quality(pages: Sequence[ExtractedPage], removed: int, joined: int) -> dict[
 
 def _clean_characters(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
-    if not text.isascii():
+    is_ascii = text.isascii()
+    has_rare = not is_ascii and _RARE.search(text) is not None
+    if has_rare:
         text = _COMPATIBLE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+    if not is_ascii:
         text = unicodedata.normalize("NFC", text)
     text = _PDF_HYPHEN.sub("", text)
     text = _CONTROLS.sub(" ", text)
-    if not text.isascii():
+    if has_rare:
         text = _JOINERS.sub(lambda found: found[0] if _joiner_matters(text, found.start()) else "", text)
         text = _SPACES.sub(" ", _INVISIBLE.sub("", text))
     return _TRAILING.sub("", text)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -64,6 +64,7 @@ async def upload_document(
     async with _spooled(deps, file) as spooled:
         upload = Upload(
             path=spooled.path,
+            content=spooled.content,
             content_hash=spooled.sha256,
             file_name=file.filename or "document",
             declared_mime_type=file.content_type,
@@ -104,11 +105,13 @@ async def upload_many_documents(
     if len(files) > _MOST_FILES:
         raise InvalidRequestError(f"At most {_MOST_FILES} files at once; these are {len(files)}. Send the rest after.")
     names = _external_ids(external_ids, len(files))
+    labels, facts, priority = _list(tags), _json_object(metadata), _priority(import_id, bulk)
     async with AsyncExitStack() as stack:
         spooled = [await stack.enter_async_context(_spooled(deps, file)) for file in files]
         uploads = [
             Upload(
                 path=item.path,
+                content=item.content,
                 content_hash=item.sha256,
                 file_name=file.filename or "document",
                 declared_mime_type=file.content_type,
@@ -117,11 +120,11 @@ async def upload_many_documents(
                 visibility=visibility,
                 content_type=content_type.value,
                 category=category,
-                tags=_list(tags),
+                tags=labels,
                 external_id=name,
-                metadata=_json_object(metadata),
+                metadata=facts,
                 group_id=import_id,
-                priority=_priority(import_id, bulk),
+                priority=priority,
             )
             for file, item, name in zip(files, spooled, names, strict=True)
         ]
@@ -144,6 +147,7 @@ async def replace_document(
     async with _spooled(deps, file) as spooled:
         upload = Upload(
             path=spooled.path,
+            content=spooled.content,
             content_hash=spooled.sha256,
             file_name=file.filename or document.file_name,
             declared_mime_type=file.content_type,
@@ -181,6 +185,7 @@ async def upload_training_data(
     async with _spooled(deps, file) as spooled:
         upload = Upload(
             path=spooled.path,
+            content=spooled.content,
             content_hash=spooled.sha256,
             file_name=file.filename or "document",
             declared_mime_type=file.content_type,
@@ -209,10 +214,8 @@ router.add_api_route(
 )
 
 
-@asynccontextmanager
-async def _spooled(deps: Deps, file: UploadFile) -> AsyncIterator[SpooledUpload]:
-    async with spool_upload(file.read, deps.upload_directory, max_bytes=_HARD_LIMIT_BYTES) as spooled:
-        yield spooled
+def _spooled(deps: Deps, file: UploadFile) -> AbstractAsyncContextManager[SpooledUpload]:
+    return spool_upload(file.read, deps.upload_directory, max_bytes=_HARD_LIMIT_BYTES)
 
 
 def _priority(import_id: UUID | None, bulk: bool) -> Priority:

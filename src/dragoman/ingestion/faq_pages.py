@@ -66,6 +66,8 @@ def faq_in_place(
     if mime_type in TABULAR_TYPES or mime_type in JSON_TYPES:
         return None
     whole = whole_text(pages)
+    if stated != "faq" and not any(mark in whole for mark in QUESTION_MARKS):
+        return None
     lines = list(_question_lines(pages))
     questions = _chosen(lines, stated)
     if not questions:

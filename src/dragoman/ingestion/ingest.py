@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import anyio
@@ -28,14 +28,25 @@ from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.inference.service import CallContext
+from dragoman.ingestion.counting import CountTokens
 from dragoman.ingestion.embed import chunk_input, embed_chunks
 from dragoman.ingestion.errors import NoSpaceToReadError
-from dragoman.ingestion.prepare import Cut, CutProgress, Prepared, cut_document, prepare_document
+from dragoman.ingestion.prepare import (
+    Cut,
+    CutProgress,
+    Prepared,
+    cut_document,
+    cut_small_documents,
+    look_for_personal_data,
+    prepare_document,
+    prepare_text,
+)
 from dragoman.ingestion.quality import QualityReport
 from dragoman.jobs import service as jobs
 from dragoman.jobs.entities import BatchProgress, Job, Progress
-from dragoman.kit.clock import new_id
+from dragoman.kit.clock import Stopwatch, new_id
 from dragoman.kit.telemetry import StageTimer
+from dragoman.kit.threads import run_each
 from dragoman.knowledge import publish, repository
 from dragoman.knowledge import service as knowledge
 from dragoman.knowledge.entities import (
@@ -48,16 +59,20 @@ from dragoman.knowledge.entities import (
     VersionState,
     Visibility,
 )
-from dragoman.ports.extractor import ExtractedImage, ReadOptions, ReadProgress
+from dragoman.ports.extractor import ExtractedDocument, ExtractedImage, ReadOptions, ReadProgress, SmallFile
 from dragoman.ports.keyword_index import KeywordChunk
+from dragoman.ports.vector_index import ChunkVectors
 from dragoman.tenancy import repository as tenancy_repository
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.settings import ChatbotSettings
 
 _log = structlog.get_logger(__name__)
 
-TOGETHER = 16  # new documents in one transaction; few, so that one batch is read while another is embedded
+T = TypeVar("T")
+
+TOGETHER = 64  # new documents that are read and cut at once
 LARGEST_TOGETHER_BYTES = 64 * 1024  # of a file: larger ones are read alone, and commit each step
+_COMMIT_EVERY_S = 5.0  # of embedding: what is ready then is written, so that a kill costs no more than some seconds
 _MOST_SIMILAR = 20  # documents that share a band are compared with a new one
 _EMBED_BATCH = 16  # chunks per transaction: about 10 s of work on two cores is the most that a kill can cost
 
@@ -242,11 +257,6 @@ async def _ingest_step_by_step(deps: Deps, work: _Work, progress: Progress) -> N
 
 async def _read(deps: Deps, work: _Work, progress: ReadProgress | None) -> Prepared:
     """The file as clean pages, with personal data masked where the chatbot wants that."""
-    options = ReadOptions(
-        ocr=work.settings.ocr,
-        ocr_languages=tuple(work.settings.ocr_languages),
-        with_images=work.settings.keep_images,
-    )
 
     async def share(step: str, fraction: float) -> None:
         if progress is not None:
@@ -257,7 +267,7 @@ async def _read(deps: Deps, work: _Work, progress: ReadProgress | None) -> Prepa
             path,
             mime_type=work.version.mime_type,
             file_name=str(work.version.described_as["file_name"]),
-            options=options,
+            options=_read_options(work.settings),
             progress=share,
         )
         return await prepare_document(
@@ -269,6 +279,10 @@ async def _read(deps: Deps, work: _Work, progress: ReadProgress | None) -> Prepa
             language_detector=deps.language_detector,
             pii_detectors=deps.pii_detectors,
         )
+
+
+def _read_options(settings: ChatbotSettings) -> ReadOptions:
+    return ReadOptions(ocr=settings.ocr, ocr_languages=tuple(settings.ocr_languages), with_images=settings.keep_images)
 
 
 @asynccontextmanager
@@ -353,9 +367,7 @@ async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> None:
     similar = await repository.find_similar(
         connection, bands, tenant_id=tenant_id, chatbot_id=chatbot_id, limit=_MOST_SIMILAR
     )
-    reports = await anyio.to_thread.run_sync(
-        lambda: {version_id: cut.report(similar.get(version_id, ())) for version_id, cut in cuts.items()}
-    )
+    reports = {version_id: cut.report(similar.get(version_id, ())) for version_id, cut in cuts.items()}
     values = {item.work.version.id: _values(item, reports[item.work.version.id]) for item in ready}
     await repository.update_versions(connection, values, tenant_id=tenant_id)
     for work in (item.work for item in ready):
@@ -429,9 +441,6 @@ async def _cut_pages(
     before: Sequence[Chunk],
     progress: CutProgress | None = None,
 ) -> Cut:
-    async def count_tokens(texts: Sequence[str]) -> list[int]:
-        return await deps.inference.count_tokens(work.embedding_version.name, texts)
-
     return await cut_document(
         prepared,
         version=work.version,
@@ -439,10 +448,19 @@ async def _cut_pages(
         before=before,
         settings=work.settings,
         max_tokens=_max_chunk_tokens(work),
-        count_tokens=count_tokens,
+        count_tokens=_counter(deps, work),
         language_detector=deps.language_detector,
         progress=progress,
     )
+
+
+def _counter(deps: Deps, work: _Work) -> CountTokens:
+    """Counts as the embedder of the chatbot does."""
+
+    async def count_tokens(texts: Sequence[str]) -> list[int]:
+        return await deps.inference.count_tokens(work.embedding_version.name, texts)
+
+    return count_tokens
 
 
 def _max_chunk_tokens(work: _Work) -> int:
@@ -595,26 +613,21 @@ async def _title(connection: AsyncConnection, work: _Work) -> str:
 async def _ingest_small(
     deps: Deps, works: Sequence[_Work], progress: BatchProgress, failed: dict[UUID, Exception]
 ) -> None:
-    """Read and cut each, embed all in one go, and write all in one transaction."""
+    """Read and cut all at once; embed and write them together, as many as the embedder can do in some seconds."""
     if not works:
         return
     timer = StageTimer("ingestion")
     await progress("extracting", 0.02)
     with timer.stage("read"):
-        outcomes = await asyncio.gather(*(_read_and_cut(deps, work) for work in works), return_exceptions=True)
-    ready: list[_Ready] = []
-    illustrated: list[_Work] = []
-    for work, outcome in zip(works, outcomes, strict=True):
-        if isinstance(outcome, _Ready):
-            ready.append(outcome)
-        elif outcome is None:
-            illustrated.append(work)
-        elif isinstance(outcome, Exception):
-            failed[work.job_id] = outcome
-        else:  # a cancellation is ours, not the document's
-            raise outcome
-    if ready:
-        await _keep_together(deps, ready, progress, timer)
+        prepared = await _prepare_small(deps, works, failed)
+    # Pictures are stored outside of the transaction, so what has some is read again by itself.
+    illustrated = [work for work, found in prepared if found.images]
+    plain = [(work, found) for work, found in prepared if not found.images]
+    if plain:
+        with timer.stage("chunk"):
+            ready = await _cut_small(deps, plain, failed)
+        if ready:
+            await _keep_together(deps, ready, progress, timer)
     for work in illustrated:
         try:
             await _ingest(deps, work, _progress_of(progress, work))
@@ -623,50 +636,143 @@ async def _ingest_small(
     _log.info("ingestion.documents_read", documents=len(works) - len(failed), **timer.finish())
 
 
-async def _read_and_cut(deps: Deps, work: _Work) -> _Ready | None:
-    """None: it has pictures, which are stored outside of the transaction, so it is read by itself."""
-    prepared = await _read(deps, work, None)
-    return None if prepared.images else _Ready(work=work, cut=await _cut_pages(deps, work, prepared, (), ()))
+async def _prepare_small(
+    deps: Deps, works: Sequence[_Work], failed: dict[UUID, Exception]
+) -> list[tuple[_Work, Prepared]]:
+    """As `_read`, but the files stay in memory."""
+    settings = works[0].settings
+    contents = await asyncio.gather(*(_content(deps, work) for work in works), return_exceptions=True)
+    files = _succeeded(works, contents, failed)
+    read = await deps.sandbox.read_many([file for _, file in files], options=_read_options(settings))
+    content_of = {work.version.id: file.content for work, file in files}
+
+    def prepare(extracted: tuple[_Work, ExtractedDocument]) -> Prepared:
+        work, document = extracted
+        return prepare_text(
+            document,
+            lambda: content_of[work.version.id],
+            mime_type=work.version.mime_type,
+            described_as=work.version.described_as,
+            language_detector=deps.language_detector,
+        )
+
+    documents = _succeeded([work for work, _ in files], read, failed)
+    prepared = _succeeded([work for work, _ in documents], await run_each(prepare, documents), failed)
+    if settings.pii == "off":
+        return prepared
+    looked_at = await asyncio.gather(
+        *(look_for_personal_data(found, settings=settings, pii_detectors=deps.pii_detectors) for _, found in prepared),
+        return_exceptions=True,
+    )
+    return _succeeded([work for work, _ in prepared], looked_at, failed)
+
+
+async def _content(deps: Deps, work: _Work) -> SmallFile:
+    content = b"".join([piece async for piece in deps.blob_store.read(work.version.blob_key)])
+    return SmallFile(
+        content=content,
+        mime_type=work.version.mime_type,
+        file_name=str(work.version.described_as["file_name"]),
+    )
+
+
+async def _cut_small(
+    deps: Deps, prepared: Sequence[tuple[_Work, Prepared]], failed: dict[UUID, Exception]
+) -> list[_Ready]:
+    first = prepared[0][0]
+    cuts = await cut_small_documents(
+        [(found, work.version) for work, found in prepared],
+        settings=first.settings,
+        max_tokens=_max_chunk_tokens(first),
+        count_tokens=_counter(deps, first),
+        language_detector=deps.language_detector,
+    )
+    return [_Ready(work=work, cut=cut) for work, cut in _succeeded([work for work, _ in prepared], cuts, failed)]
+
+
+def _succeeded(
+    works: Sequence[_Work], outcomes: Sequence[T | BaseException], failed: dict[UUID, Exception]
+) -> list[tuple[_Work, T]]:
+    """Each work with its outcome; errors are written down instead."""
+    succeeded = []
+    for work, outcome in zip(works, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            failed[work.job_id] = outcome
+        elif isinstance(outcome, BaseException):  # a cancellation is ours, not the document's
+            raise outcome
+        else:
+            succeeded.append((work, outcome))
+    return succeeded
 
 
 async def _keep_together(deps: Deps, ready: Sequence[_Ready], progress: BatchProgress, timer: StageTimer) -> None:
+    """Embed a share after the other. With a slow model each is written for itself, with a fast one all in the end."""
+    waiting: list[_Ready] = []
+    vectors: list[ChunkVectors] = []
+    embedding = Stopwatch()
+    for share in _shares(ready):
+        await progress("embedding", 0.3, [item.work.job_id for item in share])
+        with timer.stage("embed"):
+            vectors += await _embed_share(deps, share)
+        waiting += share
+        if embedding.elapsed_ms >= _COMMIT_EVERY_S * 1000 or share[-1] is ready[-1]:
+            await progress("indexing", 0.95, [item.work.job_id for item in waiting])
+            with timer.stage("index"):
+                await _write_together(deps, waiting, vectors)
+            waiting, vectors, embedding = [], [], Stopwatch()
+
+
+def _shares(ready: Sequence[_Ready]) -> Iterator[list[_Ready]]:
+    """Whole documents, of about as many chunks as go to the model at once."""
+    share: list[_Ready] = []
+    chunks = 0
+    for item in ready:
+        share.append(item)
+        chunks += len(item.cut.chunks)
+        if chunks >= _EMBED_BATCH:
+            yield share
+            share, chunks = [], 0
+    if share:
+        yield share
+
+
+async def _embed_share(deps: Deps, share: Sequence[_Ready]) -> list[ChunkVectors]:
+    first = share[0].work
+    return await embed_chunks(
+        deps.inference,
+        first.context,
+        first.embedding_version.name,
+        chunks=[(item.title, chunk) for item in share for chunk in item.cut.chunks],
+        with_sentences=first.settings.sentence_vectors,
+    )
+
+
+async def _write_together(deps: Deps, ready: Sequence[_Ready], vectors: Sequence[ChunkVectors]) -> None:
+    """All that is to be kept of the documents, in one transaction; what was deleted meanwhile is left out."""
     first = ready[0].work
-    await progress("embedding", 0.3)
-    chunks = [(item.title, chunk) for item in ready for chunk in item.cut.chunks]
-    with timer.stage("embed"):
-        vectors = await embed_chunks(
-            deps.inference,
-            first.context,
-            first.embedding_version.name,
-            chunks=chunks,
-            with_sentences=first.settings.sentence_vectors,
+    async with deps.database.transaction(first.tenant_id) as connection:
+        present = await repository.lock_present(
+            connection, tenant_id=first.tenant_id, document_ids=[item.work.document.id for item in ready]
         )
-    await progress("indexing", 0.95)
-    with timer.stage("index"):
-        async with deps.database.transaction(first.tenant_id) as connection:
-            present = await repository.lock_present(
-                connection, tenant_id=first.tenant_id, document_ids=[item.work.document.id for item in ready]
-            )
-            ready = [item for item in ready if item.work.document.id in present]
-            if not ready:
-                return
-            kept = {chunk.id for item in ready for chunk in item.cut.chunks}
-            vectors = [item for item in vectors if item.chunk_id in kept]
-            await _keep(connection, ready)
-            await deps.vector_index.add(
-                connection,
-                tenant_id=first.tenant_id,
-                chatbot_id=first.document.chatbot_id,
-                embedding_version=first.embedding_version.id,
-                vectors=vectors,
-            )
-            await deps.keyword_index.add(
-                connection,
-                tenant_id=first.tenant_id,
-                chatbot_id=first.document.chatbot_id,
-                versions={item.work.version.id: _keyword_chunks(item.title, item.cut.chunks) for item in ready},
-            )
-            purges = await _finish_small(deps, connection, [item.work for item in ready])
+        ready = [item for item in ready if item.work.document.id in present]
+        if not ready:
+            return
+        kept = {chunk.id for item in ready for chunk in item.cut.chunks}
+        await _keep(connection, ready)
+        await deps.vector_index.add(
+            connection,
+            tenant_id=first.tenant_id,
+            chatbot_id=first.document.chatbot_id,
+            embedding_version=first.embedding_version.id,
+            vectors=[item for item in vectors if item.chunk_id in kept],
+        )
+        await deps.keyword_index.add(
+            connection,
+            tenant_id=first.tenant_id,
+            chatbot_id=first.document.chatbot_id,
+            versions={item.work.version.id: _keyword_chunks(item.title, item.cut.chunks) for item in ready},
+        )
+        purges = await _finish_small(deps, connection, [item.work for item in ready])
     await jobs.announce_many(deps.sender, purges)
 
 

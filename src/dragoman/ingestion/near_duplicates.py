@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
 HASHES: Final = 128
@@ -42,7 +42,7 @@ def signature(text: str) -> MinHashSignature | None:
 
     minhash = RMinHash(num_perm=HASHES, seed=SEED)
     empty = True
-    for batch in _batches(_shingles(text)):
+    for batch in _shingles(text):
         minhash.update(batch)
         empty = False
     return None if empty else MinHashSignature(struct.pack(f"<{HASHES}I", *minhash.digest()))
@@ -67,41 +67,33 @@ def similarity(a: MinHashSignature, b: MinHashSignature) -> float:
     return same / HASHES
 
 
-def _shingles(text: str) -> Iterator[str]:
+def _shingles(text: str) -> Iterator[list[str]]:
     """Runs of five words; of eight characters where the script has no spaces. Case and punctuation do not count."""
+    words = map(str.casefold, map(_text_of, _WORD.finditer(text)))
     if _has_no_spaces(text):
-        yield from _runs(
-            (sign for word in _WORD.finditer(text) for sign in word[0].casefold()), CHARACTERS_OF_SHINGLE, ""
-        )
-    else:
-        yield from _runs((word[0].casefold() for word in _WORD.finditer(text)), WORDS_OF_SHINGLE, " ")
+        return _runs(chain.from_iterable(words), CHARACTERS_OF_SHINGLE, "")
+    return _runs(words, WORDS_OF_SHINGLE, " ")
+
+
+_text_of: Final[Callable[[re.Match[str]], str]] = re.Match.group
 
 
 def _has_no_spaces(text: str) -> bool:
     middle = len(text) // 2
     sample = text if len(text) <= _SAMPLE else text[: _SAMPLE // 2] + text[middle : middle + _SAMPLE // 2]
-    return len(_WIDE.findall(sample)) > WIDE_SHARE * sum(map(str.isalpha, sample))
+    wide = 0 if sample.isascii() else len(_WIDE.findall(sample))
+    return wide > 0 and wide > WIDE_SHARE * sum(map(str.isalpha, sample))
 
 
-def _runs(parts: Iterator[str], length: int, joint: str) -> Iterator[str]:
-    """Each run of `length` parts; a shorter text is one run."""
-    window: deque[str] = deque(maxlen=length)
+def _runs(parts: Iterator[str], length: int, joint: str) -> Iterator[list[str]]:
+    """Each run of `length` parts, some at a time; a shorter text is one run."""
+    window: list[str] = []
     complete = False
-    for part in parts:
-        window.append(part)
-        if len(window) == length:
+    while batch := list(islice(parts, SHINGLES_AT_ONCE)):
+        window += batch
+        if runs := list(map(joint.join, zip(*(window[first:] for first in range(length)), strict=False))):
             complete = True
-            yield joint.join(window)
+            yield runs
+        window = window[1 - length :]
     if window and not complete:
-        yield joint.join(window)
-
-
-def _batches(shingles: Iterator[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for shingle in shingles:
-        batch.append(shingle)
-        if len(batch) == SHINGLES_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+        yield [joint.join(window)]

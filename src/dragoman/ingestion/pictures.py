@@ -51,6 +51,8 @@ def take_pictures(pages: Sequence[ExtractedPage]) -> tuple[list[ExtractedPage], 
 
 def _without_marks(text: str) -> tuple[str, list[tuple[int, int]]]:
     """The text and, for each mark, its number and the offset at which it stood in that text."""
+    if "](image:" not in text:
+        return text, []
     written: list[str] = []
     marks: list[tuple[int, int]] = []
     length = last = 0

@@ -12,15 +12,15 @@ from uuid import UUID
 from dragoman.ingestion.chunk import (
     ChunkDraft,
     ChunkSettings,
-    CountTokens,
     PairSpan,
     chunk_content_hash,
-    chunk_document,
+    cut_pages,
 )
 from dragoman.ingestion.clean import CleanedDocument, clean_pages
 from dragoman.ingestion.conversations import read_pairs
+from dragoman.ingestion.counting import Counting, CountTokens, count_alone, count_together
 from dragoman.ingestion.near_duplicates import MinHashSignature, bands, signature, similarity
-from dragoman.ingestion.pairs import JSON_TYPES, TABULAR_TYPES, PairedDocument
+from dragoman.ingestion.pairs import JSON_TYPES, TABULAR_TYPES
 from dragoman.ingestion.pictures import Placement, pictures_of_chunks, take_pictures
 from dragoman.ingestion.pii import PiiChoice, Placeholders, examine, mask_file_name, mask_line
 from dragoman.ingestion.previous import PreviousChunks
@@ -113,43 +113,63 @@ async def prepare_document(
     Raises:
         NoTextFoundError: nothing can be read in it.
     """
-    cleaned, plain, placements, paired = await run_by_length(
-        _length(extracted.pages), _shape, extracted, path, mime_type, described_as["content_type"]
+    prepared = await run_by_length(
+        _length(extracted.pages),
+        prepare_text,
+        extracted,
+        path.read_bytes,
+        mime_type=mime_type,
+        described_as=described_as,
+        language_detector=language_detector,
     )
-    pages = plain if paired is None else paired.pages
-    if pages is not plain:  # written anew from a log, so that nothing stands where it stood
-        placements = ()
-    prepared = Prepared(
-        extracted=extracted,
-        cleaned=cleaned,
-        pages=pages,
-        placements=placements,
-        pair_spans=() if paired is None else paired.pair_spans,
-        unanswered_count=0 if paired is None else paired.unanswered_count,
-        described_as=_with_title(described_as, extracted.title),
-        language=language_detector.detect(_sample(pages)).code,
-        pii={},
-    )
-    if settings.pii == "off":
-        return prepared
-    looking = _Looking(detectors=pii_detectors, language=prepared.language, choice=_choice(settings))
-    return await looking.through(prepared)
+    return await look_for_personal_data(prepared, settings=settings, pii_detectors=pii_detectors)
 
 
 def _length(pages: Sequence[ExtractedPage]) -> int:
     return sum(len(page.markdown) for page in pages)
 
 
-def _shape(
-    extracted: ExtractedDocument, path: Path, mime_type: str, content_type: str
-) -> tuple[CleanedDocument, Sequence[ExtractedPage], Sequence[Placement], PairedDocument | None]:
+def prepare_text(
+    extracted: ExtractedDocument,
+    read_original: Callable[[], bytes],
+    *,
+    mime_type: str,
+    described_as: dict[str, Any],
+    language_detector: LanguageDetector,
+) -> Prepared:
+    """All of `prepare_document` but personal data. Blocking.
+
+    Args:
+        read_original: the bytes of the file; called for the kinds that exports of conversations come as.
+    """
     require_text(extracted)
     cleaned = clean_pages(extracted.pages)
     require_text(ExtractedDocument(pages=cleaned.pages))
     plain, placements = take_pictures(cleaned.pages)
-    cleaned = replace(cleaned, pages=plain)
-    raw = path.read_bytes() if mime_type in _LOG_TYPES else None
-    return cleaned, plain, placements, read_pairs(plain, mime_type=mime_type, content_type=content_type, raw=raw)
+    raw = read_original() if mime_type in _LOG_TYPES else None
+    paired = read_pairs(plain, mime_type=mime_type, content_type=described_as["content_type"], raw=raw)
+    pages = plain if paired is None else paired.pages
+    return Prepared(
+        extracted=extracted,
+        cleaned=replace(cleaned, pages=plain),
+        pages=pages,
+        placements=placements if pages is plain else (),  # in a text written anew nothing stands where it stood
+        pair_spans=() if paired is None else paired.pair_spans,
+        unanswered_count=0 if paired is None else paired.unanswered_count,
+        described_as=_with_title(described_as, extracted.title),
+        language=language_detector.detect(_sample(pages)).code,
+        pii={},
+    )
+
+
+async def look_for_personal_data(
+    prepared: Prepared, *, settings: ChatbotSettings, pii_detectors: Sequence[PiiDetector]
+) -> Prepared:
+    """With the report on personal data, and masked, where the chatbot wants that."""
+    if settings.pii == "off":
+        return prepared
+    looking = _Looking(detectors=pii_detectors, language=prepared.language, choice=_choice(settings))
+    return await looking.through(prepared)
 
 
 def _choice(settings: ChatbotSettings) -> PiiChoice:
@@ -275,29 +295,20 @@ def _sample(pages: Sequence[ExtractedPage], characters: int = 4000) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """The chunks of a version, and what its quality report is made of."""
+    """The chunks of a version. `quality`: its report, as if it were the only document."""
 
     prepared: Prepared
     chunks: Sequence[Chunk]
     signature: MinHashSignature | None
-    active_content: Sequence[dict[str, Any]]
+    quality: QualityReport
 
     @property
     def bands(self) -> list[int]:
         return [] if self.signature is None else bands(self.signature)
 
     def report(self, candidates: Sequence[SimilarVersion]) -> QualityReport:
-        """The quality report. Candidates for near-duplicates count where they are alike enough. Blocking."""
-        return report_quality(
-            pages=self.prepared.extracted.pages,
-            cleaned=self.prepared.cleaned,
-            chunks=[(chunk.text, chunk.language) for chunk in self.chunks],
-            warnings=self.prepared.extracted.warnings,
-            active_content=self.active_content,
-            similar=[alike for other in candidates if (alike := self._compared(other)) is not None],
-            unanswered_count=self.prepared.unanswered_count,
-            may_quote=not self.prepared.is_masked,
-        )
+        """The quality report. Candidates for near-duplicates count where they are alike enough."""
+        return self.quality.beside([alike for other in candidates if (alike := self._compared(other)) is not None])
 
     def _compared(self, other: SimilarVersion) -> SimilarDocument | None:
         if self.signature is None:
@@ -328,14 +339,42 @@ async def cut_document(
         max_tokens: never exceeded.
         progress: told the share that is done, 0 to 1.
     """
+    cutting = _cutting(prepared, before=before, settings=settings, max_tokens=max_tokens)
+    counted = count_tokens if progress is None else _telling(count_tokens, prepared, progress)
+    length = _length(prepared.pages)
+    drafts = await count_alone(cutting, counted, length=length)
+    detected = _of_whole(prepared, drafts) or await _detected(drafts, language_detector, progress)
+    return await run_by_length(length, _finished, prepared, drafts, version, image_ids, detected)
+
+
+async def cut_small_documents(
+    documents: Sequence[tuple[Prepared, DocumentVersion]],
+    *,
+    settings: ChatbotSettings,
+    max_tokens: int,
+    count_tokens: CountTokens,
+    language_detector: LanguageDetector,
+) -> list[Cut | Exception]:
+    """Cut many new and small documents without pictures at once; the outcome of each."""
+
+    def cut(prepared: Prepared, version: DocumentVersion) -> Counting[Cut]:
+        drafts = yield from _cutting(prepared, before=(), settings=settings, max_tokens=max_tokens)
+        detected = _of_whole(prepared, drafts) or language_detector.detect_many([draft.text for draft in drafts])
+        return _finished(prepared, drafts, version, (), detected)
+
+    return await count_together([cut(prepared, version) for prepared, version in documents], count_tokens)
+
+
+def _cutting(
+    prepared: Prepared, *, before: Sequence[Chunk], settings: ChatbotSettings, max_tokens: int
+) -> Counting[list[ChunkDraft]]:
     previous = PreviousChunks.of(
         [chunk.text for chunk in before], [(chunk.start_offset, chunk.end_offset) for chunk in before]
     )
-    drafts = await chunk_document(
+    return cut_pages(
         prepared.pages,
         title=prepared.described_as["title"],
         language=prepared.language,
-        count_tokens=count_tokens if progress is None else _telling(count_tokens, prepared, progress),
         settings=ChunkSettings(
             target_tokens=settings.chunk_tokens,
             max_tokens=max_tokens,
@@ -344,8 +383,6 @@ async def cut_document(
         pair_spans=prepared.pair_spans,
         previous=previous if before else None,
     )
-    detected = await _detected(drafts, language_detector, progress)
-    return await run_by_length(_length(prepared.pages), _finished, prepared, drafts, version, image_ids, detected)
 
 
 def _telling(count_tokens: CountTokens, prepared: Prepared, progress: CutProgress) -> CountTokens:
@@ -361,6 +398,11 @@ def _telling(count_tokens: CountTokens, prepared: Prepared, progress: CutProgres
         return counts
 
     return count
+
+
+def _of_whole(prepared: Prepared, drafts: Sequence[ChunkDraft]) -> list[DetectedLanguage]:
+    """The language of the only chunk is that of the document; nothing where there are more."""
+    return [DetectedLanguage(code=prepared.language, confidence=1.0)] if len(drafts) == 1 else []
 
 
 async def _detected(
@@ -397,7 +439,15 @@ def _finished(
         prepared=prepared,
         chunks=chunks,
         signature=signature("\n\n".join(page.markdown for page in prepared.pages)),
-        active_content=version.quality.get("findings", []),  # of the structural scan, when it was uploaded
+        quality=report_quality(
+            pages=prepared.extracted.pages,
+            cleaned=prepared.cleaned,
+            chunks=[(chunk.text, chunk.language) for chunk in chunks],
+            warnings=prepared.extracted.warnings,
+            active_content=version.quality.get("findings", []),  # of the structural scan, when it was uploaded
+            unanswered_count=prepared.unanswered_count,
+            may_quote=not prepared.is_masked,
+        ),
     )
 
 

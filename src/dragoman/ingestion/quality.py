@@ -5,7 +5,7 @@ others. A part counts as 0.01 at least. Weights:
 
     0.30  readable   share of the pages that have text and are not garbled
     0.20  encoding   1 less 50 times the share of broken characters (U+FFFD, "Ã©")
-    0.15  original   1 less the share of repeated paragraphs; 0.3 where another document is nearly the same
+    0.15  original   1 less the share of repeated paragraphs; 0.3 at most where another document is nearly the same
     0.15  safe       1 without suspicious content, 0.6 with warnings, 0.1 with a critical finding
     0.10  volume     words / 40, at most 1
     0.10  language   share of the text whose language is known
@@ -20,7 +20,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from dragoman.ingestion.clean import CleanedDocument, broken_characters
@@ -44,6 +44,7 @@ SHORTEST_PARAGRAPH: Final = 80  # characters; shorter ones may well be said twic
 DUPLICATE_SHARE: Final = 0.1  # of the text; from here on it is worth a finding
 BOILERPLATE_SHARE: Final = 0.3  # of the lines
 NEAR_DUPLICATE: Final = 0.8  # estimated Jaccard similarity
+NOT_ORIGINAL: Final = 0.3  # the part of a document that another one nearly equals
 LOW_CONFIDENCE: Final = 0.6  # of the OCR
 READABILITY_SAMPLE: Final = 200_000  # characters, in ten windows from the beginning to the end
 HARD_LIX: Final = 60.0
@@ -107,9 +108,27 @@ class QualityReport:
     findings: Sequence[Finding]
     warnings: Sequence[str] = field(default=())
 
+    def beside(self, similar: Sequence[SimilarDocument]) -> QualityReport:
+        """The report of a document that shares much of its text with these."""
+        near = [other for other in similar if other.similarity >= NEAR_DUPLICATE]
+        if not near:
+            return replace(self, similar=tuple(similar))
+        parts = {**self.parts, "original": min(self.parts["original"], NOT_ORIGINAL)}
+        findings = _worst_first([*self.findings, _near_duplicates(near)])
+        return replace(self, score=_score(parts), parts=parts, similar=tuple(similar), findings=findings)
+
     def to_json(self) -> dict[str, Any]:
         """As it is stored: JSON values only."""
-        return asdict(self)
+        return {
+            "score": self.score,
+            "parts": dict(self.parts),
+            "languages": dict(self.languages),
+            "counts": dict(self.counts),
+            "readability": self.readability and asdict(self.readability),
+            "similar": [asdict(other) for other in self.similar],
+            "findings": [asdict(finding) for finding in self.findings],
+            "warnings": list(self.warnings),
+        }
 
 
 def report_quality(
@@ -119,11 +138,10 @@ def report_quality(
     chunks: Iterable[tuple[str, str]],
     warnings: Sequence[str] = (),
     active_content: Sequence[Mapping[str, Any]] = (),
-    similar: Sequence[SimilarDocument] = (),
     unanswered_count: int = 0,
     may_quote: bool = True,
 ) -> QualityReport:
-    """Measures a document. Blocking; 25 MB of text take some seconds.
+    """Measures a document by itself. Blocking; 25 MB of text take some seconds.
 
     Args:
         pages: As extracted, before cleaning: hidden characters are seen there only.
@@ -131,7 +149,6 @@ def report_quality(
         chunks: Text and language ("und": unknown) of each chunk.
         warnings: Of the extractor.
         active_content: Findings of the upload's scan, each with `code`, `severity`, `message`, `what_to_do`.
-        similar: Documents that share much of the text.
         unanswered_count: Of the questions in a log that nobody answered.
         may_quote: Findings may show words of `pages`; not where personal data is masked.
     """
@@ -153,22 +170,26 @@ def report_quality(
     findings = [
         *_page_findings(pages, cleaned, empty, garbled, words),
         *_encoding_findings(cleaned),
-        *_repetition_findings(cleaned, repeated, repeated_share, similar),
+        *_repetition_findings(cleaned, repeated, repeated_share),
         *_suspicion_findings(pages, seen, may_quote),
         *_reading_findings(readability, languages, unanswered_count),
         *(_finding_of(entry) for entry in active_content),
     ]
-    parts = _parts(cleaned, len({*empty, *garbled}), repeated_share, similar, findings, words, languages)
+    parts = _parts(cleaned, len({*empty, *garbled}), repeated_share, findings, words, languages)
     return QualityReport(
         score=_score(parts),
         parts=parts,
         languages=languages,
         counts=counts,
         readability=readability,
-        similar=tuple(similar),
-        findings=tuple(sorted(findings, key=lambda finding: ("critical", "warning", "info").index(finding.severity))),
+        similar=(),
+        findings=_worst_first(findings),
         warnings=tuple(warnings),
     )
+
+
+def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: ("critical", "warning", "info").index(finding.severity)))
 
 
 # --- the score -------------------------------------------------------------------------------------------------------
@@ -178,7 +199,6 @@ def _parts(
     cleaned: CleanedDocument,
     unreadable_pages: int,
     repeated_share: float,
-    similar: Sequence[SimilarDocument],
     findings: Sequence[Finding],
     words: int,
     languages: Mapping[str, float],
@@ -186,11 +206,10 @@ def _parts(
     quality = cleaned.quality
     broken = quality["replacement_characters"] + quality["mojibake_suspects"]
     unsafe = {finding.severity for finding in findings if finding.code.startswith(("suspicious.", "active."))}
-    nearest = max((other.similarity for other in similar), default=0.0)
     parts = {
         "readable": 1 - unreadable_pages / max(1, len(cleaned.pages)),
         "encoding": 1 - 50 * broken / max(1, quality["characters"]),
-        "original": min(1 - repeated_share, 0.3 if nearest >= NEAR_DUPLICATE else 1.0),
+        "original": 1 - repeated_share,
         "safe": 0.1 if "critical" in unsafe else 0.6 if "warning" in unsafe else 1.0,
         "volume": words / FEW_WORDS,
         "language": 1 - languages.get("und", 0.0) if languages else 0.0,
@@ -205,7 +224,7 @@ def _score(parts: Mapping[str, float]) -> float:
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 _MARKUP: Final = re.compile(r"[|#*_`~>:=\-\s]+")
-_LETTERS: Final = re.compile(r"[^\W_]")
+_NO_LETTERS: Final = re.compile(r"[\W_]+")
 _PRIVATE: Final = re.compile("[\ue000-\uf8ff\U000f0000-\U000ffffd]")
 _GLYPH_NAMES: Final = re.compile(r"\(cid:\d+\)|/G[0-9A-F]{2}(?=/G)")
 _SPACED_LETTERS: Final = re.compile(r"(?<!\S)[A-Za-z](?: [A-Za-z]){7,}(?!\S)")
@@ -224,10 +243,10 @@ def _is_garbled(text: str) -> bool:
         or len(_PRIVATE.findall(signs)) > len(signs) * 0.1
     ):
         return True
-    unreadable = sum(len(found[0]) for found in _GLYPH_NAMES.finditer(text)) + sum(
-        len(found[0]) for found in _SPACED_LETTERS.finditer(text)
-    )
-    return unreadable > len(text) * 0.3 or len(_LETTERS.findall(signs)) < len(signs) * 0.4
+    unreadable = sum(len(found[0]) for found in _SPACED_LETTERS.finditer(text))
+    if "(cid:" in text or "/G" in text:
+        unreadable += sum(len(found[0]) for found in _GLYPH_NAMES.finditer(text))
+    return unreadable > len(text) * 0.3 or len(_NO_LETTERS.sub("", signs)) < len(signs) * 0.4
 
 
 def _numbers(pages: Sequence[ExtractedPage], places: Iterable[int]) -> tuple[int, ...]:
@@ -312,9 +331,7 @@ def _repeated_paragraphs(cleaned: CleanedDocument) -> tuple[int, float]:
     return repeated, characters / max(1, total)
 
 
-def _repetition_findings(
-    cleaned: CleanedDocument, repeated: int, repeated_share: float, similar: Sequence[SimilarDocument]
-) -> Iterable[Finding]:
+def _repetition_findings(cleaned: CleanedDocument, repeated: int, repeated_share: float) -> Iterable[Finding]:
     if repeated_share >= DUPLICATE_SHARE:
         yield Finding(
             code="text.repeated",
@@ -331,15 +348,16 @@ def _repetition_findings(
             message=f"{removed} lines that repeat on most pages were removed, {removed / (removed + lines):.0%} of all.",
             what_to_do="Nothing, if they were running heads and feet; else upload the document without them.",
         )
-    near = [other for other in similar if other.similarity >= NEAR_DUPLICATE]
-    if near:
-        names = ", ".join(f'"{other.title}" ({other.similarity:.0%})' for other in near[:EXCERPTS_LISTED])
-        yield Finding(
-            code="document.near_duplicate",
-            severity="warning",
-            message=f"Nearly the same text is there already: {names}.",
-            what_to_do="Keep one of them: upload the newer as a replacement of the older, or delete the copy.",
-        )
+
+
+def _near_duplicates(near: Sequence[SimilarDocument]) -> Finding:
+    names = ", ".join(f'"{other.title}" ({other.similarity:.0%})' for other in near[:EXCERPTS_LISTED])
+    return Finding(
+        code="document.near_duplicate",
+        severity="warning",
+        message=f"Nearly the same text is there already: {names}.",
+        what_to_do="Keep one of them: upload the newer as a replacement of the older, or delete the copy.",
+    )
 
 
 # --- suspicious content ----------------------------------------------------------------------------------------------
@@ -427,8 +445,10 @@ def _finding_of(entry: Mapping[str, Any]) -> Finding:
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _WIDE: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _SENTENCE: Final = re.compile(r"[.!?…]+(?=[\s\"'”»)]|$)|[。！？؟۔।॥።]|\n{2,}")
-_VOWELS: Final = re.compile(r"[aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿąęıаеёиоуыэюя]+", re.IGNORECASE)
-_CYRILLIC_VOWEL: Final = re.compile("[аеёиоуыэюя]", re.IGNORECASE)
+_VOWEL: Final = "aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿąęı"
+_VOWELS: Final = re.compile(f"[{_VOWEL}]+")
+_CYRILLIC_VOWEL: Final = re.compile("[аеёиоуыэюя]")
+_WITHOUT_VOWEL: Final = re.compile(rf"(?<!\S)[^\s{_VOWEL}]+(?!\S)")
 LONG_WORD: Final = 6  # letters; LIX counts words of more
 # Reading ease = constant - per sentence * words per sentence - per word * syllables per word.
 _FLESCH: Final[Mapping[str, tuple[str, float, float, float]]] = {
@@ -444,8 +464,8 @@ _FLESCH: Final[Mapping[str, tuple[str, float, float, float]]] = {
 
 
 def _count_words(text: str) -> int:
-    spaced = _WIDE.sub(" ", text) if not text.isascii() else text
-    return sum(1 for _ in _WORD.finditer(spaced)) + sum(1 for _ in _WIDE.finditer(text)) // 2
+    spaced, wide = (text, 0) if text.isascii() else _WIDE.subn(" ", text)
+    return _WORD.subn("", spaced)[1] + wide // 2
 
 
 def _shares(chunks: Iterable[tuple[str, str]]) -> dict[str, float]:
@@ -459,8 +479,8 @@ def _shares(chunks: Iterable[tuple[str, str]]) -> dict[str, float]:
 def _readability(cleaned: CleanedDocument, language: str) -> Readability | None:
     """None where there is hardly any prose."""
     prose = _prose(cleaned)
-    wide = len(_WIDE.findall(prose))
-    words = _WORD.findall(_WIDE.sub(" ", prose))
+    spaced, wide = _WIDE.subn(" ", prose)
+    words = _WORD.findall(spaced)
     count = len(words) + wide // 2
     sentences = max(1, sum(1 for part in _SENTENCE.split(prose) if _count_words(part) > 1))
     if count < FEW_WORDS:
@@ -468,12 +488,12 @@ def _readability(cleaned: CleanedDocument, language: str) -> Readability | None:
     per_sentence = count / sentences
     if wide > len(words):
         return Readability(lix=None, flesch=None, formula=None, words_per_sentence=round(per_sentence, 1))
-    lix = per_sentence + 100 * sum(len(word) > LONG_WORD for word in words) / len(words)
+    lix = per_sentence + 100 * sum(map(LONG_WORD.__lt__, map(len, words))) / len(words)
     formula = _FLESCH.get(language)
     flesch = None
     if formula:
         _, constant, by_sentence, by_word = formula
-        flesch = round(constant - by_sentence * per_sentence - by_word * sum(map(_syllables, words)) / len(words), 1)
+        flesch = round(constant - by_sentence * per_sentence - by_word * _syllables(words) / len(words), 1)
     return Readability(
         lix=round(lix, 1),
         flesch=flesch,
@@ -491,10 +511,13 @@ def _prose(cleaned: CleanedDocument) -> str:
     return "\n".join(line for line in whole.split("\n") if not line.startswith(("|", "#", "```", "    ")))
 
 
-def _syllables(word: str) -> int:
-    """Groups of vowels; in Cyrillic each vowel is a syllable. A silent English e is not told from a spoken one."""
-    cyrillic = len(_CYRILLIC_VOWEL.findall(word))
-    return max(1, cyrillic or len(_VOWELS.findall(word)))
+def _syllables(words: Sequence[str]) -> int:
+    """Groups of vowels, at least one a word; in Cyrillic each vowel is a syllable. A silent English e counts too."""
+    text = " ".join(words).lower()
+    cyrillic = len(_CYRILLIC_VOWEL.findall(text))
+    if cyrillic:
+        text = " ".join(word for word in text.split(" ") if not _CYRILLIC_VOWEL.search(word))
+    return cyrillic + len(_VOWELS.findall(text)) + len(_WITHOUT_VOWEL.findall(text))
 
 
 def _reading_findings(

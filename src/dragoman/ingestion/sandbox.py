@@ -26,7 +26,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +57,7 @@ from dragoman.ports.extractor import (
 _log = structlog.get_logger(__name__)
 
 MIB: Final = 1024 * 1024
-DOCUMENTS_PER_PROCESS: Final = 1000  # a new one costs 0.5 to 1 s; one that has grown goes earlier
+DOCUMENTS_PER_PROCESS: Final = 5000  # a new one costs 0.5 to 1 s; one that has grown goes earlier
 NEARLY_ALL: Final = 0.7  # of the memory limit: who breaks down above it has most likely run out of memory
 GROWN_SHARE: Final = 0.4  # of the memory limit: what a child may hold between two documents; with OCR 300 to 600 MiB
 START_TIMEOUT_S: Final = 60.0  # 0.5 s on an idle machine
@@ -139,7 +139,9 @@ class Sandbox:
             ReaderUnavailableError: no process can be started.
         """
         assembly = self._assembly(progress)
-        await self._converse(Frame(header=_request("read", [_on_disk(path, mime_type, file_name)], options)), [assembly])
+        await self._converse(
+            Frame(header=_request("read", [_on_disk(path, mime_type, file_name)], options)), [assembly]
+        )
         return _document_of(assembly.outcome())
 
     async def read_many(

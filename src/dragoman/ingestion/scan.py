@@ -61,14 +61,17 @@ class Finding:
     what_to_do: str
 
 
-def scan_structure(path: Path, mime_type: str) -> list[Finding]:
-    """What is active or odd in a file that `validate.inspect_upload` has let pass, the worst first.
+def scan_structure(content: Path | bytes, mime_type: str) -> list[Finding]:
+    """What is active or odd in an upload that `validate.inspect_upload` has let pass, the worst first.
+
+    Args:
+        content: The upload, or where it lies.
 
     Raises:
         DamagedDocumentError: the file cannot be taken apart.
     """
-    content = path.read_bytes()
-    codes = dict.fromkeys([*_scan_polyglot(content, mime_type), *_SCANS.get(mime_type, _nothing)(content)])
+    data = content if isinstance(content, bytes) else content.read_bytes()
+    codes = dict.fromkeys([*_scan_polyglot(data, mime_type), *_SCANS.get(mime_type, _nothing)(data)])
     return sorted((_KNOWN[code] for code in codes), key=lambda finding: _ORDER.index(finding.severity))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from dragoman.ingestion.validate import (
     UploadLimits,
     clean_file_name,
     inspect_upload,
+    upload_on_disk,
 )
 from dragoman.jobs import groups
 from dragoman.jobs import service as jobs
@@ -46,13 +47,14 @@ from dragoman.tenancy import audit
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import require
 from dragoman.tenancy.entities import Caller, Chatbot, Permission
-from dragoman.tenancy.errors import ForbiddenError
 from dragoman.tenancy.settings import ChatbotSettings
 
 _log = structlog.get_logger(__name__)
 
 _READ_BYTES = 1024 * 1024
-_AT_ONCE = 4  # files of one request that are checked and stored at the same time
+_AT_ONCE = 4  # files, or groups of small ones, of one request that are checked at the same time
+_GROUP_FILES = 25  # small files that one thread takes together: a hop to a thread and back costs as much as a check
+_GROUP_BYTES = 1024 * 1024
 _ASK_TIMES = 10  # once a second: PostgreSQL restarts in 2 to 5 s
 
 
@@ -61,6 +63,7 @@ class Upload:
     """A file that arrived, and what was said of it.
 
     Attributes:
+        path: where it lies; None: it is small, and `content` holds it.
         title: None: taken from the document or the file name; blank: none.
         content_hash: SHA-256 of the file in hexadecimal, if it was counted on the way; else it is counted here.
         replaces: the document that gets this as its new version; None for a new one, or that of the `external_id`.
@@ -68,7 +71,8 @@ class Upload:
         source_url, connector_id: where it came from, for `source` other than an upload.
     """
 
-    path: Path
+    path: Path | None = None
+    content: bytes | None = None
     file_name: str
     declared_mime_type: str | None
     title: str | None
@@ -86,6 +90,14 @@ class Upload:
     source: Source = Source.UPLOAD
     source_url: str | None = None
     connector_id: UUID | None = None
+
+    @property
+    def body(self) -> Path | bytes:
+        """The file: its content, or where it lies."""
+        if self.content is not None:
+            return self.content
+        assert self.path is not None
+        return self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,28 +132,20 @@ async def upload_documents(deps: Deps, caller: Caller, uploads: Sequence[Upload]
     """
     async with deps.database.transaction(caller.tenant_id) as connection:
         targets = await _find_targets(connection, caller, uploads)
-    slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def check(upload: Upload, target: _Target | DragomanError) -> _Checked | DragomanError:
-        if isinstance(target, DragomanError):
-            return target
-        async with slots:
-            try:
-                return await _check(deps, caller, upload, target)
-            except DragomanError as error:
-                return error
-
-    checked = await asyncio.gather(*map(check, uploads, targets))
-    for outcome in checked:  # about the request, not about one file
-        if isinstance(outcome, ForbiddenError):
-            raise outcome
-    results: list[Uploaded | DragomanError | None] = [
-        outcome if isinstance(outcome, DragomanError) else None for outcome in checked
+    wanted = [
+        target if isinstance(target, DragomanError) else _aimed(caller, upload, target)
+        for upload, target in zip(uploads, targets, strict=True)
     ]
-    accepted = {place: outcome for place, outcome in enumerate(checked) if isinstance(outcome, _Checked)}
-    async for place, result in _register(deps, caller, accepted):
-        results[place] = result
-    return [result for result in results if result is not None]
+    aimed = {place: each for place, each in enumerate(wanted) if isinstance(each, _Aimed)}
+    checked = await _check_all(deps, caller, aimed)
+    results: dict[int, Uploaded | DragomanError] = {
+        place: outcome
+        for place, outcome in (*enumerate(wanted), *checked.items())
+        if isinstance(outcome, DragomanError)
+    }
+    accepted = {place: outcome for place, outcome in checked.items() if isinstance(outcome, _Checked)}
+    results |= {place: result async for place, result in _register(deps, caller, accepted)}
+    return [results[place] for place in range(len(uploads))]
 
 
 async def get_document(deps: Deps, caller: Caller, document_id: UUID) -> Document:
@@ -194,7 +198,15 @@ async def _find_target(connection: AsyncConnection, caller: Caller, upload: Uplo
     return _Target(chatbot=chatbot, settings=tenancy.settings_of(chatbot), known=known)
 
 
-# ---- one file
+# ---- checking them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Aimed:
+    """A file with its target; labelled like the document whose new version it is."""
+
+    upload: Upload
+    target: _Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,27 +218,124 @@ class _Checked:
     known: Document | None
 
 
-async def _check(deps: Deps, caller: Caller, upload: Upload, target: _Target) -> _Checked:
-    """All that can be said against a file before it is kept."""
-    chatbot, settings, known = target.chatbot, target.settings, target.known
+def _aimed(caller: Caller, upload: Upload, target: _Target) -> _Aimed:
+    """Raises ForbiddenError."""
+    known = target.known
     upload = replace(upload, file_name=clean_file_name(upload.file_name))
     if known is not None:
         upload = replace(
             upload, visibility=known.visibility, chatbot_id=known.chatbot_id, external_id=known.external_id
         )
-    if upload.visibility is Visibility.SHARED and settings.moderation == "open":
+    if upload.visibility is Visibility.SHARED and target.settings.moderation == "open":
         require(caller, Permission.MANAGE_DOCUMENTS)
-    limits = UploadLimits(max_size_mib=settings.max_size_mib, accepted=_accepted(deps))
-    seen = await anyio.to_thread.run_sync(_look_at, upload, limits)
-    inspected, findings = seen.inspected, seen.findings
-    if inspected.may_be_encrypted:  # only opening it tells whether it asks for a password; better now than in the job
-        await deps.sandbox.probe(upload.path, mime_type=inspected.mime_type, file_name=upload.file_name)
-    require_safe(findings, settings.active_content)
-    if deps.malware_scanner is not None:
-        found = await deps.malware_scanner.scan(upload.path)
+    return _Aimed(upload=upload, target=target)
+
+
+async def _check_all(deps: Deps, caller: Caller, aimed: Mapping[int, _Aimed]) -> dict[int, _Checked | DragomanError]:
+    """All that can be said against files before they are kept, by their places."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+    accepted = _accepted(deps)
+
+    async def look(group: Mapping[int, _Aimed]) -> dict[int, _Seen | DragomanError]:
+        async with slots:
+            return await anyio.to_thread.run_sync(_look_at_all, group, accepted)
+
+    async def judge(place: int, seen: _Seen) -> DragomanError | None:
+        async with slots:
+            try:
+                await _require_harmless(deps, caller, aimed[place], seen)
+            except DragomanError as error:
+                return error
+        return None
+
+    seen: dict[int, _Seen | DragomanError] = {}
+    for part in await asyncio.gather(*map(look, _grouped(aimed))):
+        seen |= part
+    suspects = {
+        place: each
+        for place, each in seen.items()
+        if isinstance(each, _Seen)
+        and (each.findings or each.inspected.may_be_encrypted or deps.malware_scanner is not None)
+    }
+    verdicts = await asyncio.gather(*(judge(place, each) for place, each in suspects.items()))
+    refused = {place: error for place, error in zip(suspects, verdicts, strict=True) if error is not None}
+    return {
+        place: each if isinstance(each, DragomanError) else _checked(caller, aimed[place], each)
+        for place, each in (seen | refused).items()
+    }
+
+
+def _grouped(aimed: Mapping[int, _Aimed]) -> Iterator[dict[int, _Aimed]]:
+    """Small files together, each file on disk by itself."""
+    group: dict[int, _Aimed] = {}
+    size = 0
+    for place, each in aimed.items():
+        content = each.upload.content
+        if content is None:
+            yield {place: each}
+            continue
+        if group and (len(group) == _GROUP_FILES or size + len(content) > _GROUP_BYTES):
+            yield group
+            group, size = {}, 0
+        group[place] = each
+        size += len(content)
+    if group:
+        yield group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    content_hash: str
+    inspected: InspectedUpload
+    findings: Sequence[Finding]
+
+
+def _look_at_all(group: Mapping[int, _Aimed], accepted: frozenset[str]) -> dict[int, _Seen | DragomanError]:
+    """What their bytes tell, or why they are refused. Blocking."""
+    seen: dict[int, _Seen | DragomanError] = {}
+    for place, each in group.items():
+        limits = UploadLimits(max_size_mib=each.target.settings.max_size_mib, accepted=accepted)
+        try:
+            seen[place] = _look_at(each.upload, limits)
+        except DragomanError as error:
+            seen[place] = error
+    return seen
+
+
+def _look_at(upload: Upload, limits: UploadLimits) -> _Seen:
+    """Raises the errors of `validate.inspect_upload`, DamagedDocumentError."""
+    inspected = inspect_upload(
+        upload.body, file_name=upload.file_name, declared_mime_type=upload.declared_mime_type, limits=limits
+    )
+    return _Seen(
+        content_hash=upload.content_hash or _sha256(upload.body),
+        inspected=inspected,
+        findings=scan_structure(upload.body, inspected.mime_type),
+    )
+
+
+async def _require_harmless(deps: Deps, caller: Caller, aimed: _Aimed, seen: _Seen) -> None:
+    """Raises EncryptedDocumentError, MalwareFoundError, MalwareScannerUnavailableError, those of `require_safe`."""
+    upload, policy = aimed.upload, aimed.target.settings.active_content
+    if not seen.inspected.may_be_encrypted and deps.malware_scanner is None:
+        require_safe(seen.findings, policy)
+        return
+    async with upload_on_disk(upload.body, deps.upload_directory) as path:
+        if seen.inspected.may_be_encrypted:
+            # Only opening it tells whether it asks for a password; better now than in the job.
+            await deps.sandbox.probe(path, mime_type=seen.inspected.mime_type, file_name=upload.file_name)
+        require_safe(seen.findings, policy)
+        if deps.malware_scanner is None:
+            return
+        found = await deps.malware_scanner.scan(path)
         if found.signature is not None:
             _log.warning("ingestion.malware_found", signature=found.signature, asker=caller.asker)
             raise MalwareFoundError(signature=found.signature)
+
+
+def _checked(caller: Caller, aimed: _Aimed, seen: _Seen) -> _Checked:
+    upload, target = aimed.upload, aimed.target
+    chatbot, settings, known = target.chatbot, target.settings, target.known
     given = upload.title
     if given is None and known is not None and known.metadata.get("title_given"):
         given = known.title  # somebody named it; a new file does not rename it
@@ -234,8 +343,8 @@ async def _check(deps: Deps, caller: Caller, upload: Upload, target: _Target) ->
         chatbot_id=chatbot.id,
         title=(Path(upload.file_name).stem if given is None else given.strip())[:500],
         file_name=upload.file_name,
-        mime_type=inspected.mime_type,
-        size_bytes=inspected.size_bytes,
+        mime_type=seen.inspected.mime_type,
+        size_bytes=seen.inspected.size_bytes,
         content_hash=seen.content_hash,
         blob_key=f"{caller.tenant_id}/{chatbot.id}/{new_id()}",
         owner=known.owner if known else caller.asker,
@@ -246,7 +355,7 @@ async def _check(deps: Deps, caller: Caller, upload: Upload, target: _Target) ->
         external_id=upload.external_id,
         metadata={**upload.metadata, "title_given": given is not None},
         uploaded_by=caller.asker,
-        findings=tuple(asdict(finding) for finding in findings),
+        findings=tuple(asdict(finding) for finding in seen.findings),
         approval=knowledge.approval_needed(settings.moderation, upload.visibility),
         source=upload.source,
         source_url=upload.source_url,
@@ -255,31 +364,14 @@ async def _check(deps: Deps, caller: Caller, upload: Upload, target: _Target) ->
     return _Checked(upload=upload, chatbot=chatbot, settings=settings, new=new, known=known)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    content_hash: str
-    inspected: InspectedUpload
-    findings: Sequence[Finding]
-
-
-def _look_at(upload: Upload, limits: UploadLimits) -> _Seen:
-    """What its bytes tell. Blocking. Raises the errors of `validate.inspect_upload`, DamagedDocumentError."""
-    inspected = inspect_upload(
-        upload.path, file_name=upload.file_name, declared_mime_type=upload.declared_mime_type, limits=limits
-    )
-    return _Seen(
-        content_hash=upload.content_hash or _sha256(upload.path),
-        inspected=inspected,
-        findings=scan_structure(upload.path, inspected.mime_type),
-    )
-
-
 def _accepted(deps: Deps) -> frozenset[str]:
     return frozenset(NAMES_BY_TYPE) & (deps.readable_types | IMAGE_TYPES)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+def _sha256(content: Path | bytes) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -308,7 +400,7 @@ async def _register(
         return
     is_committing = False
     try:
-        registered = await _store_all(deps, fresh)
+        registered: dict[int, Uploaded | DragomanError] = {**await _store_all(deps, fresh)}
         stored = {place: item for place, item in fresh.items() if place not in registered}
         async with deps.database.transaction(caller.tenant_id) as connection:
             results, announced = await _register_fresh(connection, caller, stored)
@@ -343,19 +435,24 @@ async def _find_same(
     return same | {place: document for place, document in zip(unnamed, found, strict=True) if document is not None}
 
 
-async def _store_all(deps: Deps, fresh: dict[int, _Checked]) -> dict[int, Uploaded | DragomanError]:
+async def _store_all(deps: Deps, fresh: Mapping[int, _Checked]) -> dict[int, DragomanError]:
     """Store each file; the errors of those that were not stored, because the disk is full for example.
 
     Each is brought to its end, also beside one that failed: none may be stored after its blob was deleted.
     """
-    outcomes = await asyncio.gather(*(_store(deps, item) for item in fresh.values()), return_exceptions=True)
-    refused: dict[int, Uploaded | DragomanError] = {}
-    for place, outcome in zip(fresh, outcomes, strict=True):
-        if isinstance(outcome, DragomanError):
-            refused[place] = outcome
-        elif isinstance(outcome, BaseException):
+    small = {item.new.blob_key: item.upload.content for item in fresh.values() if item.upload.content is not None}
+    large = {place: item.upload.path for place, item in fresh.items() if item.upload.path is not None}
+    outcomes = await asyncio.gather(
+        _store_small(deps, small),
+        *(_store(deps, fresh[place].new, path) for place, path in large.items()),
+        return_exceptions=True,
+    )
+    not_stored: dict[str, DragomanError] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
             raise outcome
-    return refused
+        not_stored |= outcome
+    return {place: not_stored[key] for place, item in fresh.items() if (key := item.new.blob_key) in not_stored}
 
 
 async def _list_unregistered(deps: Deps, caller: Caller, fresh: dict[int, _Checked]) -> list[_Checked]:
@@ -382,8 +479,16 @@ async def _delete_blobs(deps: Deps, items: Collection[_Checked]) -> None:
         await deps.blob_store.delete(item.new.blob_key)
 
 
-async def _store(deps: Deps, item: _Checked) -> None:
-    await deps.blob_store.put(item.new.blob_key, _file_content(item.upload.path, item.new.size_bytes))
+async def _store_small(deps: Deps, blobs: Mapping[str, bytes]) -> Mapping[str, DragomanError]:
+    return await deps.blob_store.put_many(blobs) if blobs else {}
+
+
+async def _store(deps: Deps, new: NewDocument, path: Path) -> Mapping[str, DragomanError]:
+    try:
+        await deps.blob_store.put(new.blob_key, _file_content(path, new.size_bytes))
+    except DragomanError as error:
+        return {new.blob_key: error}
+    return {}
 
 
 async def _file_content(path: Path, size: int) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -29,10 +29,20 @@ class Suspicion:
 def suspicions(text: str) -> Iterator[Suspicion]:
     """All that is suspicious in a text as it was extracted, before hidden characters are cleaned away."""
     yield from _hidden(text)
-    for kind, pattern in _PATTERNS:
-        for found in pattern.finditer(text):
-            yield Suspicion(kind=kind, excerpt=" ".join(found[0].split())[:LONGEST_EXCERPT])
-    yield from _instructions(text)
+    lowered = _lowered(text)
+    for kind, may_be_in, pattern in _PATTERNS:
+        if may_be_in(lowered):
+            for found in pattern.finditer(text):
+                yield Suspicion(kind=kind, excerpt=" ".join(found[0].split())[:LONGEST_EXCERPT])
+    yield from _instructions(text, lowered)
+
+
+def _lowered(text: str) -> str:
+    """In lower case, each character at its place."""
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a few capitals become two characters
+        lowered = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in text)
+    return lowered
 
 
 # --- characters nobody sees ------------------------------------------------------------------------------------------
@@ -43,10 +53,13 @@ _TAGS: Final = re.compile(
 _SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{6,}")
 _BIDI: Final = re.compile("[\u202d\u202e]")  # overrides; marks and isolates are ordinary in Arabic and Hebrew
 _ZERO_WIDTH: Final = re.compile("[\u200b\u2060-\u2064\ufeff]")
+_UNSEEN: Final = re.compile(
+    "[\u200b\u202d\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0020-\U000e007f\U000e0100-\U000e01ef]"
+)
 
 
 def _hidden(text: str) -> Iterator[Suspicion]:
-    if text.isascii():
+    if not _UNSEEN.search(text):
         return
     for found in _TAGS.finditer(text):
         words = "".join(chr(ord(sign) - 0xE0000) for sign in found[0])
@@ -60,9 +73,30 @@ def _hidden(text: str) -> Iterator[Suspicion]:
         yield Suspicion(kind="hidden_characters", excerpt=f"{zero_width} characters without width")
 
 
-_PATTERNS: Final[tuple[tuple[SuspicionKind, re.Pattern[str]], ...]] = (
+_FORMULA_WORDS: Final = (
+    *("@", "cmd", "powershell", "mshta", "rundll32", "msexcel", "hyperlink(", "webservice(", "importxml("),
+    *("importdata(", "importhtml(", "importfeed(", "importrange(", "dde(", "call(", "exec(", "register("),
+)
+_LONG_WORD: Final = re.compile(rf"(?<!\S)\S{{{SHORTEST_BLOB}}}")
+
+
+def _may_hold_formula(lowered: str) -> bool:
+    return any(word in lowered for word in _FORMULA_WORDS)
+
+
+def _may_hold_blob(lowered: str) -> bool:
+    return _LONG_WORD.search(lowered) is not None
+
+
+def _may_hold_link(lowered: str) -> bool:
+    return "](" in lowered
+
+
+# Kind, a quick look by which most texts are passed over, and the pattern.
+_PATTERNS: Final[tuple[tuple[SuspicionKind, Callable[[str], bool], re.Pattern[str]], ...]] = (
     (
         "formula",
+        _may_hold_formula,
         re.compile(
             r"(?:^|[|,;\t\"'])[ ]*[=+@-][ ]*(?:(?:cmd|powershell|mshta|rundll32|msexcel)[^\n|]{0,40}\\?\|"
             r"|[^\n|]{0,40}(?:HYPERLINK|WEBSERVICE|IMPORTXML|IMPORTDATA|IMPORTHTML|IMPORTFEED|IMPORTRANGE|DDE|CALL|EXEC|REGISTER)\()"
@@ -70,8 +104,16 @@ _PATTERNS: Final[tuple[tuple[SuspicionKind, re.Pattern[str]], ...]] = (
             re.MULTILINE | re.IGNORECASE,
         ),
     ),
-    ("encoded", re.compile(rf"(?<![A-Za-z0-9+/])(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{{{SHORTEST_BLOB},}}={{0,2}}")),
-    ("script_link", re.compile(r"\]\(\s*(?:javascript|vbscript|data:text/html)[^)]{0,80}", re.IGNORECASE)),
+    (
+        "encoded",
+        _may_hold_blob,
+        re.compile(rf"(?<![A-Za-z0-9+/])(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{{{SHORTEST_BLOB},}}={{0,2}}"),
+    ),
+    (
+        "script_link",
+        _may_hold_link,
+        re.compile(r"\]\(\s*(?:javascript|vbscript|data:text/html)[^)]{0,80}", re.IGNORECASE),
+    ),
 )
 
 # --- instructions to a model -----------------------------------------------------------------------------------------
@@ -172,13 +214,10 @@ _INSTRUCTIONS: Final = (
 _REACH: Final = 200  # characters around the piece that a phrase must contain
 
 
-def _instructions(text: str) -> Iterator[Suspicion]:
+def _instructions(text: str, lowered: str) -> Iterator[Suspicion]:
     """Phrases by which a text speaks to the model. Searched only around the pieces that they must contain."""
-    lowered = text.lower()
-    if len(lowered) != len(text):  # a few capitals become two characters
-        lowered = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in text)
     for keys, phrase in _INSTRUCTIONS:
-        for start, end in _around(lowered, keys):
+        for start, end in _around(lowered, [key for key in keys if key in lowered]):
             for found in phrase.finditer(text, start, end):
                 yield Suspicion(kind="instructions", excerpt=" ".join(found[0].split())[:LONGEST_EXCERPT])
 

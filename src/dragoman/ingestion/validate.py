@@ -16,7 +16,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -46,6 +46,7 @@ MIB: Final = 1024 * 1024
 HEAD_BYTES: Final = 65_536
 PIECE_BYTES: Final = 65_536
 SPOOL_PIECE_BYTES: Final = 1 * MIB
+IN_MEMORY_BYTES: Final = MIB // 8  # larger uploads wait on disk: the 200 files of one request take 25 MiB at most
 LONGEST_DIRECTORY_BYTES: Final = 4 * MIB  # of a ZIP: read whole by zipfile, about 60 MiB once parsed
 
 PDF: Final = "application/pdf"
@@ -193,14 +194,14 @@ class InspectedUpload:
 
 
 def inspect_upload(
-    path: Path, *, file_name: str, declared_mime_type: str | None, limits: UploadLimits
+    content: Path | bytes, *, file_name: str, declared_mime_type: str | None, limits: UploadLimits
 ) -> InspectedUpload:
     """Finds the true type of a file and refuses what cannot or must not be read.
 
     Blocking, at most some 0.3 s; call it in a thread.
 
     Args:
-        path: Where the upload lies.
+        content: The upload, or where it lies.
         file_name: As the uploader named it; only its suffix is used, and it is never opened.
         declared_mime_type: As the client stated it; used where the name has no suffix.
 
@@ -208,10 +209,10 @@ def inspect_upload(
         EmptyDocumentError, DocumentTooLargeError, UnsupportedDocumentTypeError, MismatchedDocumentTypeError,
         DamagedDocumentError, EncryptedDocumentError, DecompressionBombError, NoTextFoundError.
     """
-    size = path.stat().st_size
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
     if size > limits.max_size_mib * MIB:
         raise _too_large(f"The file has {size / MIB:.1f} MiB", limits.max_size_mib * MIB)
-    with path.open("rb") as file:
+    with BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
         head = file.read(HEAD_BYTES)
         if not head.strip(b" \t\r\n\x00\xef\xbb\xbf"):
             raise EmptyDocumentError(file_name=file_name)
@@ -231,18 +232,27 @@ def inspect_upload(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpooledUpload:
-    """An upload on disk, for as long as its context is open. `sha256`: of its content, in hexadecimal."""
+    """An upload, for as long as its context is open: in memory where it is small, else in a file.
 
-    path: Path
+    Attributes:
+        content: The upload itself; None: it lies at `path`.
+        path: None where it is in memory.
+        sha256: Of the content, in hexadecimal, counted on the way to the disk; None where it is in memory.
+    """
+
     size_bytes: int
-    sha256: str
+    content: bytes | None = None
+    path: Path | None = None
+    sha256: str | None = None
 
 
 @asynccontextmanager
 async def spool_upload(
     read: Callable[[int], Awaitable[bytes]], directory: Path, *, max_bytes: int
 ) -> AsyncIterator[SpooledUpload]:
-    """Writes an upload to disk piece by piece; the file is removed in the end, whatever happens.
+    """Keeps up to `IN_MEMORY_BYTES` of an upload in memory; writes a larger one to disk piece by piece.
+
+    The file is removed in the end, whatever happens.
 
     Args:
         read: Gives at most so many bytes as it is asked for; none at the end.
@@ -253,12 +263,60 @@ async def spool_upload(
         DocumentTooLargeError: it is longer than `max_bytes`.
         UploadStorageFullError: the disk is full.
     """
+    pieces = _pieces_up_to(max_bytes, read)
+    held, size = [], 0
+    async for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > IN_MEMORY_BYTES:
+            break
+    else:
+        yield SpooledUpload(size_bytes=size, content=b"".join(held))
+        return
+    async with _written(_joined(held, pieces), directory) as upload:
+        yield upload
+
+
+@asynccontextmanager
+async def upload_on_disk(content: Path | bytes, directory: Path) -> AsyncIterator[Path]:
+    """The upload as a file, for those who need one: the sandbox and the malware scanner.
+
+    Raises:
+        UploadStorageFullError: the disk is full.
+    """
+    if isinstance(content, Path):
+        yield content
+        return
+    async with _written(_joined([content]), directory) as upload:
+        assert upload.path is not None
+        yield upload.path
+
+
+async def _pieces_up_to(max_bytes: int, read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+    size = 0
+    while piece := await read(SPOOL_PIECE_BYTES):
+        size += len(piece)
+        if size > max_bytes:
+            raise _too_large(f"The file is longer than {max_bytes / MIB:.4g} MiB", max_bytes)
+        yield piece
+
+
+async def _joined(held: Sequence[bytes], rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
+    for piece in held:
+        yield piece
+    if rest is not None:
+        async for piece in rest:
+            yield piece
+
+
+@asynccontextmanager
+async def _written(pieces: AsyncIterator[bytes], directory: Path) -> AsyncIterator[SpooledUpload]:
     path: Path | None = None
     try:
         try:
             handle, name = await anyio.to_thread.run_sync(lambda: tempfile.mkstemp(dir=directory, prefix="upload-"))
             path = Path(name)
-            upload = await _written(read, handle, path, max_bytes)
+            upload = await _write(pieces, handle, path)
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise UploadStorageFullError from error
@@ -270,7 +328,7 @@ async def spool_upload(
                 await anyio.Path(path).unlink(missing_ok=True)
 
 
-async def _written(read: Callable[[int], Awaitable[bytes]], handle: int, path: Path, max_bytes: int) -> SpooledUpload:
+async def _write(pieces: AsyncIterator[bytes], handle: int, path: Path) -> SpooledUpload:
     digest, size = hashlib.sha256(), 0
     file = os.fdopen(handle, "wb")
 
@@ -279,15 +337,13 @@ async def _written(read: Callable[[int], Awaitable[bytes]], handle: int, path: P
         file.write(piece)
 
     try:
-        while piece := await read(SPOOL_PIECE_BYTES):
+        async for piece in pieces:
             size += len(piece)
-            if size > max_bytes:
-                raise _too_large(f"The file is longer than {max_bytes / MIB:.4g} MiB", max_bytes)
             await anyio.to_thread.run_sync(keep, piece)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(file.close)
-    return SpooledUpload(path=path, size_bytes=size, sha256=digest.hexdigest())
+    return SpooledUpload(size_bytes=size, path=path, sha256=digest.hexdigest())
 
 
 def _too_large(what: str, max_bytes: int) -> DocumentTooLargeError:
@@ -496,14 +552,24 @@ def _container_type(file: IO[bytes], head: bytes, limits: UploadLimits) -> str |
 
 def _require_whole_pdf(file: IO[bytes]) -> None:
     """A PDF that was cut before its first cross-reference has none; all others are left to the reader to mend."""
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with _whole(file) as content:
         if content.rfind(b"startxref") < 0 and content.rfind(b"%%EOF") < 0:
             raise DamagedDocumentError("This PDF is damaged or was cut off: its table of contents is missing.")
 
 
 def _mentions(file: IO[bytes], what: bytes) -> bool:
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with _whole(file) as content:
         return content.find(what) >= 0
+
+
+@contextmanager
+def _whole(file: IO[bytes]) -> Iterator[bytes | mmap.mmap]:
+    """All of a file, without a copy."""
+    if isinstance(file, BytesIO):
+        yield file.getvalue()
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
 
 
 _OLE_STREAMS: Final = (

@@ -11,7 +11,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
@@ -118,9 +118,17 @@ class SignalBoard:
         async with self._cache.client.pipeline(transaction=False) as pipeline:
             for tenant_id, signals in by_tenant.items():
                 for start in range(0, len(signals), _SIGNALS_PER_MESSAGE):
-                    piece = [asdict(signal) for signal in signals[start : start + _SIGNALS_PER_MESSAGE]]
+                    piece = [_as_json(signal) for signal in signals[start : start + _SIGNALS_PER_MESSAGE]]
                     pipeline.publish(channel_of(tenant_id), json.dumps({"signals": piece}, default=str))
             await pipeline.execute()
+
+
+_SIGNAL_FIELDS = tuple(field.name for field in fields(JobSignal))
+
+
+def _as_json(signal: JobSignal) -> dict[str, Any]:
+    """`asdict` would copy every value deeply, which was 7 % of a worker's time in a bulk import."""
+    return {name: getattr(signal, name) for name in _SIGNAL_FIELDS}
 
 
 def channel_of(tenant_id: UUID) -> str:
@@ -267,7 +275,7 @@ class LiveFeed:
 
     def _pass_on(self, listeners: Iterable[Listener], data: bytes) -> None:
         content = json.loads(data)
-        signals = [_signal(fields) for fields in content.get("signals", ())]
+        signals = [_signal(told) for told in content.get("signals", ())]
         event = _event(content["event"]) if "event" in content else None
         for listener in listeners:
             listener.hear_signals(signals)
@@ -275,14 +283,14 @@ class LiveFeed:
                 listener.hear_event(event)
 
 
-def _signal(fields: dict[str, Any]) -> JobSignal:
-    ids = {name: _uuid_or_none(fields[name]) for name in ("subject_id", "group_id", "chatbot_id")}
-    values = fields | ids | {"job_id": UUID(fields["job_id"]), "state": JobState(fields["state"])}
+def _signal(told: dict[str, Any]) -> JobSignal:
+    ids = {name: _uuid_or_none(told[name]) for name in ("subject_id", "group_id", "chatbot_id")}
+    values = told | ids | {"job_id": UUID(told["job_id"]), "state": JobState(told["state"])}
     return JobSignal(**values)
 
 
-def _event(fields: dict[str, Any]) -> LiveEvent:
-    return LiveEvent(id=UUID(fields["id"]), topic=fields["topic"], payload=fields["payload"])
+def _event(told: dict[str, Any]) -> LiveEvent:
+    return LiveEvent(id=UUID(told["id"]), topic=told["topic"], payload=told["payload"])
 
 
 def _uuid_or_none(value: object) -> UUID | None:

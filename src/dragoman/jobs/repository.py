@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    TextClause,
     Uuid,
     and_,
     any_,
@@ -221,12 +222,51 @@ async def claim_job(
 # ---- running
 
 
+_HELD = "tenant_id = :tenant_id and id = any(cast(:job_ids as uuid[])) and lease = :lease"
+
+
+def _change_held(values: str) -> TextClause:
+    """Change those of the jobs that are still held under the lease; returns their ids."""
+    return text(
+        f"update jobs set {values} where tenant_id = :tenant_id "  # noqa: S608 - constants of this file
+        f"and id = any(array(select id from jobs where {_HELD} order by id for update)) returning id"
+    )
+
+
+_LIST_HELD = text(f"select id from jobs where {_HELD}")  # noqa: S608 - constants of this file
+_BEAT = _change_held("heartbeat_at = now()")
+_WRITE_PROGRESS = _change_held("heartbeat_at = now(), step = :step, progress = :progress")
+_SUCCEED = _change_held(
+    "state = 'succeeded', progress = 1, step = 'done', finished_at = now(), lease = null, "
+    "error_code = null, error_message = null"
+)
+_PUT_BACK = _change_held(
+    "state = :state, run_after = :run_after, lease = null, error_code = :error_code, error_message = :error_message, "
+    "attempts = greatest(attempts - cast(:uncounted as integer), 0)"
+)
+_FAIL = _change_held(
+    "state = 'failed', finished_at = now(), lease = null, error_code = :error_code, error_message = :error_message"
+)
+
+
+async def _ask_held(
+    connection: AsyncConnection,
+    statement: TextClause,
+    *,
+    tenant_id: UUID,
+    job_ids: Collection[UUID],
+    lease: UUID,
+    **values: Any,
+) -> set[UUID]:
+    parameters = {"tenant_id": tenant_id, "job_ids": list(job_ids), "lease": lease, **values}
+    return set((await connection.execute(statement, parameters)).scalars())
+
+
 async def list_held(
     connection: AsyncConnection, *, tenant_id: UUID, job_ids: Collection[UUID], lease: UUID
 ) -> set[UUID]:
     """Those of the jobs that are still held under this lease."""
-    query = select(jobs.c.id).where(*_held(tenant_id, job_ids, lease))
-    return set((await connection.execute(query)).scalars())
+    return await _ask_held(connection, _LIST_HELD, tenant_id=tenant_id, job_ids=job_ids, lease=lease)
 
 
 async def beat(
@@ -238,23 +278,15 @@ async def beat(
     progress: tuple[str, float] | None = None,
 ) -> set[UUID]:
     """Say that the jobs are alive, and how far; returns those that are still ours."""
-    values: dict[str, Any] = {"heartbeat_at": func.now()}
-    if progress is not None:
-        values |= {"step": progress[0], "progress": progress[1]}
-    return await _update_held(connection, tenant_id, job_ids, lease, values)
+    held: dict[str, Any] = {"tenant_id": tenant_id, "job_ids": job_ids, "lease": lease}
+    if progress is None:
+        return await _ask_held(connection, _BEAT, **held)
+    step, fraction = progress
+    return await _ask_held(connection, _WRITE_PROGRESS, **held, step=step, progress=fraction)
 
 
 async def succeed(connection: AsyncConnection, *, tenant_id: UUID, job_ids: Collection[UUID], lease: UUID) -> set[UUID]:
-    values = {
-        "state": JobState.SUCCEEDED.value,
-        "progress": 1.0,
-        "step": "done",
-        "finished_at": func.now(),
-        "lease": None,
-        "error_code": None,
-        "error_message": None,
-    }
-    return await _update_held(connection, tenant_id, job_ids, lease, values)
+    return await _ask_held(connection, _SUCCEED, tenant_id=tenant_id, job_ids=job_ids, lease=lease)
 
 
 async def put_back(
@@ -270,46 +302,33 @@ async def put_back(
     counts: bool,
 ) -> set[UUID]:
     """Let the jobs wait for another attempt, `state` being `queued` or, in a paused group, `paused`."""
-    values: dict[str, Any] = {
-        "state": state.value,
-        "run_after": run_after,
-        "lease": None,
-        "error_code": error_code,
-        "error_message": error_message,
-    }
-    if not counts:
-        values["attempts"] = func.greatest(jobs.c.attempts - 1, 0)
-    return await _update_held(connection, tenant_id, job_ids, lease, values)
+    return await _ask_held(
+        connection,
+        _PUT_BACK,
+        tenant_id=tenant_id,
+        job_ids=job_ids,
+        lease=lease,
+        state=state.value,
+        run_after=run_after,
+        error_code=error_code,
+        error_message=error_message,
+        uncounted=0 if counts else 1,
+    )
 
 
 async def fail(
     connection: AsyncConnection, *, tenant_id: UUID, job_id: UUID, lease: UUID, error_code: str, error_message: str
 ) -> bool:
-    values = {
-        "state": JobState.FAILED.value,
-        "finished_at": func.now(),
-        "lease": None,
-        "error_code": error_code,
-        "error_message": error_message,
-    }
-    return bool(await _update_held(connection, tenant_id, [job_id], lease, values))
-
-
-async def _update_held(
-    connection: AsyncConnection, tenant_id: UUID, job_ids: Collection[UUID], lease: UUID, values: dict[str, Any]
-) -> set[UUID]:
-    held = select(jobs.c.id).where(*_held(tenant_id, job_ids, lease)).order_by(jobs.c.id).with_for_update()
-    statement = (
-        update(jobs)
-        .where(jobs.c.tenant_id == tenant_id, jobs.c.id == any_(func.array(held.scalar_subquery())))
-        .values(**values)
-        .returning(jobs.c.id)
+    failed = await _ask_held(
+        connection,
+        _FAIL,
+        tenant_id=tenant_id,
+        job_ids=[job_id],
+        lease=lease,
+        error_code=error_code,
+        error_message=error_message,
     )
-    return set((await connection.execute(statement)).scalars())
-
-
-def _held(tenant_id: UUID, job_ids: Collection[UUID], lease: UUID) -> list[ColumnElement[bool]]:
-    return [jobs.c.tenant_id == tenant_id, _among(job_ids), jobs.c.lease == lease]
+    return bool(failed)
 
 
 def _among(job_ids: Collection[UUID]) -> ColumnElement[bool]:

@@ -275,18 +275,23 @@ class _Attempt:
         self.jobs, self.lost = jobs, set[UUID]()
         self._database, self._board = database, board
         self._tenant_id, self._lease = jobs[0].tenant_id, lease
-        self._step, self._since = "", Stopwatch()
+        self._unwritten, self._since = dict[UUID, tuple[str, float]](), Stopwatch()
         self._tell(jobs, state=JobState.RUNNING, step="", progress=0.0)
 
     async def __call__(self, step: str, fraction: float, job_ids: Collection[UUID] | None = None) -> None:
-        """Write the progress, at most four times a second unless the step changes."""
+        """Tell the progress, and write it if that was not done just now; else `_keep` does so shortly after."""
         fraction = min(max(fraction, 0.0), 1.0)
         told = self.jobs if job_ids is None else [job for job in self.jobs if job.id in set(job_ids)]
         self._tell(told, state=JobState.RUNNING, step=step, progress=fraction)
-        if step == self._step and self._since.elapsed_ms < PROGRESS_INTERVAL_S * 1000:
-            return
-        self._step, self._since = step, Stopwatch()
-        await self._beat(told, (step, fraction))
+        self._unwritten.update({job.id: (step, fraction) for job in told})
+        if self._since.elapsed_ms >= PROGRESS_INTERVAL_S * 1000:
+            await self._write_progress()
+
+    async def _write_progress(self) -> None:
+        self._since = Stopwatch()
+        unwritten, self._unwritten = self._unwritten, {}
+        for progress in dict.fromkeys(unwritten.values()):
+            await self._beat([job for job in self.jobs if unwritten.get(job.id) == progress], progress)
 
     async def under_lease(self, body: Awaitable[_Result]) -> _Result:
         """The body's result, while the lease is kept alive.
@@ -308,12 +313,13 @@ class _Attempt:
                 await keeping
 
     async def _keep(self, work: asyncio.Future[Any]) -> None:
-        """Renew the lease until cancelled; stop the work when no job of it is ours any more."""
+        """Renew the lease and write progress until cancelled; stop the work when no job of it is ours any more."""
         since = Stopwatch()
         while True:
             await asyncio.sleep(min(HEARTBEAT_S, CANCEL_CHECK_S))
             is_due = since.elapsed_ms >= HEARTBEAT_S * 1000
             try:
+                await self._write_progress()
                 await (self._beat(self.jobs) if is_due else self._look())
             except DragomanError as error:
                 _log.warning("jobs.heartbeat_failed", reason=str(error))

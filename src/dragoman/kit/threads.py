@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -23,6 +24,18 @@ async def run_by_length(length: int, call: Callable[P, T], *args: P.args, **kwar
     if length <= SHORT_TEXT:
         return call(*args, **kwargs)
     return await asyncio.to_thread(call, *args, **kwargs)
+
+
+async def run_each(call: Callable[[S], T], items: Sequence[S]) -> list[T | Exception]:
+    """A short call for each of many, in one thread for all: what it returned, or what it raised."""
+
+    def outcome(item: S) -> T | Exception:
+        try:
+            return call(item)
+        except Exception as error:  # noqa: BLE001 - the caller sees to it
+            return error
+
+    return await asyncio.to_thread(lambda: [outcome(item) for item in items])
 
 
 async def run_to_end(executor: Executor | None, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

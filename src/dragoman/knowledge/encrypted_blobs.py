@@ -7,7 +7,8 @@ authenticated with each blob is its key, so a blob copied to another key does no
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 from dragoman.kit.encryption import (
@@ -73,6 +74,18 @@ class EncryptedBlobStore:
             counted.push_back(start)
         await self._store.put(key, _encrypted(counted, self._keyring, key))
         return counted.size
+
+    async def put_many(self, blobs: Mapping[str, bytes]) -> Mapping[str, DragomanError]:
+        """Store many small blobs; why those were not stored that could not be."""
+        return await self._store.put_many(await asyncio.to_thread(self._stored_forms, blobs))
+
+    def _stored_forms(self, blobs: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {
+            key: _encrypted_whole(content, self._keyring, key)
+            if self._encrypt_new or is_encrypted(content)
+            else content
+            for key, content in blobs.items()
+        }
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
         """The content in pieces of at most 1 MiB.
@@ -153,6 +166,15 @@ async def _encrypted(chunks: AsyncIterator[bytes], keyring: Keyring, key: str) -
             if segments := buffer.add(piece):
                 yield b"".join([cipher.encrypt(segment, is_last=False) for segment in segments])
     yield cipher.encrypt(buffer.last(), is_last=True)
+
+
+def _encrypted_whole(content: bytes, keyring: Keyring, key: str) -> bytes:
+    """The same bytes as by `_encrypted`, of a content that is here already."""
+    header, data_key = new_header(keyring, key)
+    cipher = SegmentCipher(data_key, header.nonce_prefix, key)
+    ends = range(SEGMENT_BYTES, max(len(content), 1) + SEGMENT_BYTES, SEGMENT_BYTES)
+    segments = [cipher.encrypt(content[end - SEGMENT_BYTES : end], is_last=end >= len(content)) for end in ends]
+    return b"".join([header.encode(), *segments])
 
 
 async def _decrypted(

@@ -196,6 +196,16 @@ class DocumentImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveDocument:
+    """A document whose first version went live just now."""
+
+    id: UUID
+    version_id: UUID
+    visibility: Visibility
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarVersion:
     """A live version of another document that shares bands of its signature."""
 

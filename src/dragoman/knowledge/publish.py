@@ -12,7 +12,7 @@ from dragoman.jobs import service as jobs
 from dragoman.jobs.entities import Job, Priority
 from dragoman.kit.clock import now
 from dragoman.knowledge import repository
-from dragoman.knowledge.entities import Approval, Document, DocumentState, DocumentVersion, VersionState
+from dragoman.knowledge.entities import Approval, Document, DocumentState, DocumentVersion, VersionState, Visibility
 from dragoman.tenancy import repository as tenancy_repository
 
 PURGE_BLOBS = "knowledge.purge_blobs"
@@ -78,10 +78,19 @@ async def go_live_together(
     live = await repository.make_first_versions_live(connection, tenant_id=tenant_id, version_ids=version_ids)
     if live:
         await tenancy_repository.raise_knowledge_revision(connection, tenant_id=tenant_id, chatbot_id=chatbot_id)
-        found = await repository.list_documents_of_versions(connection, tenant_id=tenant_id, version_ids=live)
-        payloads = [event_payload(document) for document, _ in found]
+        payloads = [
+            _payload(
+                document_id=document.id,
+                version_id=document.version_id,
+                chatbot_id=chatbot_id,
+                visibility=document.visibility,
+                owner=document.owner,
+                state=DocumentState.READY,
+            )
+            for document in live
+        ]
         await jobs.emit_many(connection, tenant_id=tenant_id, topic="document.ready", payloads=payloads)
-    return set(live)
+    return {document.version_id for document in live}
 
 
 async def forget_version(deps: Deps, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> list[Job]:
@@ -107,12 +116,31 @@ async def purge_later(connection: AsyncConnection, *, tenant_id: UUID, blob_keys
 
 def event_payload(document: Document, **more: str) -> dict[str, str]:
     """What an event says of a document: ids, and what decides who may hear of it."""
+    payload = _payload(
+        document_id=document.id,
+        version_id=document.newest.id,
+        chatbot_id=document.chatbot_id,
+        visibility=document.visibility,
+        owner=document.owner,
+        state=document.state,
+    )
+    return {**payload, **more}
+
+
+def _payload(
+    *,
+    document_id: UUID,
+    version_id: UUID,
+    chatbot_id: UUID,
+    visibility: Visibility,
+    owner: str,
+    state: DocumentState,
+) -> dict[str, str]:
     return {
-        "document_id": str(document.id),
-        "version_id": str(document.newest.id),
-        "chatbot_id": str(document.chatbot_id),
-        "visibility": document.visibility.value,
-        "owner": document.owner,
-        "state": document.state.value,
-        **more,
+        "document_id": str(document_id),
+        "version_id": str(version_id),
+        "chatbot_id": str(chatbot_id),
+        "visibility": visibility.value,
+        "owner": owner,
+        "state": state.value,
     }

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     ColumnElement,
     Integer,
@@ -17,9 +18,10 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
+    bindparam,
     cast,
     column,
-    delete,
     func,
     insert,
     literal,
@@ -44,6 +46,7 @@ from dragoman.knowledge.entities import (
     DocumentSort,
     DocumentState,
     DocumentVersion,
+    LiveDocument,
     NewDocument,
     NewVersion,
     SimilarVersion,
@@ -178,27 +181,23 @@ async def list_documents_by_id(
     connection: AsyncConnection, *, tenant_id: UUID, document_ids: Collection[UUID]
 ) -> dict[UUID, Document]:
     """Those of the documents that are not deleted."""
-    query = _with_newest_version().where(
-        documents.c.tenant_id == tenant_id, documents.c.id.in_(document_ids), documents.c.deleted_at.is_(None)
-    )
-    return {row.id: _document(row) for row in await connection.execute(query)}
+    rows = await connection.execute(_DOCUMENTS_BY_ID, {"tenant_id": tenant_id, "ids": list(document_ids)})
+    return {row.id: _document(row) for row in rows}
 
 
 async def list_documents_of_versions(
     connection: AsyncConnection, *, tenant_id: UUID, version_ids: Sequence[UUID]
 ) -> list[tuple[Document, DocumentVersion]]:
     """These versions with their documents, without those that are deleted. `newest` is the newest version all the same."""
-    versions = {
-        row.id: _version(row)
-        for row in await connection.execute(
-            select(document_versions).where(
-                document_versions.c.tenant_id == tenant_id, document_versions.c.id.in_(version_ids)
-            )
-        )
-    }
-    document_ids = {version.document_id for version in versions.values()}
-    found = await list_documents_by_id(connection, tenant_id=tenant_id, document_ids=document_ids)
-    return [(found[version.document_id], version) for version in versions.values() if version.document_id in found]
+    wanted = {"tenant_id": tenant_id, "ids": list(version_ids)}
+    found = {row.id: _document(row) for row in await connection.execute(_DOCUMENTS_OF_VERSIONS, wanted)}
+    of_versions = {document.newest.id: (document, document.newest) for document in found.values()}
+    older = [version_id for version_id in version_ids if version_id not in of_versions]
+    if older:
+        for row in await connection.execute(_VERSIONS_BY_ID, {"tenant_id": tenant_id, "ids": older}):
+            if row.document_id in found:
+                of_versions[row.id] = (found[row.document_id], _version(row))
+    return [of_versions[version_id] for version_id in version_ids if version_id in of_versions]
 
 
 async def find_same_contents(
@@ -237,6 +236,7 @@ async def find_same_contents(
         )
         .where(
             documents.c.tenant_id == tenant_id,
+            _among(documents.c.id, _documents_with_contents(new, tenant_id)),
             document_versions.c.tenant_id == tenant_id,
             documents.c.deleted_at.is_(None),
             document_versions.c.state.not_in([VersionState.FAILED.value, VersionState.CANCELLED.value]),
@@ -247,13 +247,23 @@ async def find_same_contents(
     return [found.get(place) for place in range(len(new))]
 
 
+def _documents_with_contents(new: Sequence[NewDocument], tenant_id: UUID) -> ColumnElement[Any]:
+    """Looked up first, by their index: joined to all documents, each new one would be compared with each of them."""
+    found = select(document_versions.c.document_id).where(
+        document_versions.c.tenant_id == tenant_id,
+        _among(document_versions.c.chatbot_id, {each.chatbot_id for each in new}),
+        document_versions.c.content_hash == any_(literal([each.content_hash for each in new], ARRAY(Text))),
+    )
+    return func.array(found.scalar_subquery())
+
+
 async def find_by_external_ids(
     connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, external_ids: Collection[str]
 ) -> dict[str, Document]:
     query = _with_newest_version().where(
         documents.c.tenant_id == tenant_id,
         documents.c.chatbot_id == chatbot_id,
-        documents.c.external_id.in_(external_ids),
+        documents.c.external_id == any_(literal(list(external_ids), ARRAY(Text))),
         documents.c.deleted_at.is_(None),
     )
     return {row.external_id: _document(row) for row in await connection.execute(query)}
@@ -264,7 +274,9 @@ async def list_documents(
 ) -> tuple[list[Document], int]:
     conditions = [documents.c.tenant_id == tenant_id, *_conditions(wanted)]
     query = _with_newest_version().where(*conditions)
-    total = (await connection.execute(select(func.count()).select_from(query.subquery()))).scalar_one()
+    asks_version = (wanted.approval, wanted.language, wanted.min_quality) != (None, None, None)
+    counted = query if asks_version else select(documents.c.id).where(*conditions)
+    total = (await connection.execute(select(func.count()).select_from(counted.subquery()))).scalar_one()
     page = query.order_by(*_order(wanted.sort)).limit(limit).offset(offset)
     return [_document(row) for row in await connection.execute(page)], total
 
@@ -386,7 +398,9 @@ async def set_document_states(
 ) -> None:
     await connection.execute(
         update(documents)
-        .where(documents.c.tenant_id == tenant_id, documents.c.id.in_(document_ids), documents.c.deleted_at.is_(None))
+        .where(
+            documents.c.tenant_id == tenant_id, _among(documents.c.id, document_ids), documents.c.deleted_at.is_(None)
+        )
         .values(state=state.value, updated_at=now())
     )
 
@@ -397,7 +411,7 @@ async def mark_processing(connection: AsyncConnection, *, tenant_id: UUID, docum
         update(documents)
         .where(
             documents.c.tenant_id == tenant_id,
-            documents.c.id.in_(document_ids),
+            _among(documents.c.id, document_ids),
             documents.c.deleted_at.is_(None),
             documents.c.live_version_id.is_(None),
             documents.c.state == DocumentState.QUEUED.value,
@@ -413,12 +427,7 @@ async def lock_document(connection: AsyncConnection, *, tenant_id: UUID, documen
 
 async def lock_documents(connection: AsyncConnection, *, tenant_id: UUID, document_ids: Collection[UUID]) -> None:
     """The same for many, always in the order of their ids, so that no two transactions wait for each other."""
-    query = (
-        select(documents.c.id)
-        .where(documents.c.tenant_id == tenant_id, documents.c.id.in_(document_ids))
-        .order_by(documents.c.id)
-    )
-    await connection.execute(query.with_for_update())
+    await connection.execute(_LOCK_DOCUMENTS, {"tenant_id": tenant_id, "ids": list(document_ids)})
 
 
 async def lock_present(connection: AsyncConnection, *, tenant_id: UUID, document_ids: Collection[UUID]) -> set[UUID]:
@@ -426,12 +435,8 @@ async def lock_present(connection: AsyncConnection, *, tenant_id: UUID, document
 
     So what the transaction writes of them is there when the job comes that purges them.
     """
-    query = (
-        select(documents.c.id)
-        .where(documents.c.tenant_id == tenant_id, documents.c.id.in_(document_ids), documents.c.deleted_at.is_(None))
-        .order_by(documents.c.id)
-    )
-    return set((await connection.execute(query.with_for_update(key_share=True))).scalars())
+    rows = await connection.execute(_LOCK_PRESENT, {"tenant_id": tenant_id, "ids": list(document_ids)})
+    return set(rows.scalars())
 
 
 async def make_live(connection: AsyncConnection, *, tenant_id: UUID, version: DocumentVersion) -> bool:
@@ -455,40 +460,38 @@ async def make_live(connection: AsyncConnection, *, tenant_id: UUID, version: Do
 
 async def make_first_versions_live(
     connection: AsyncConnection, *, tenant_id: UUID, version_ids: Sequence[UUID]
-) -> list[UUID]:
+) -> list[LiveDocument]:
     """The same for first versions of many documents in one statement: those that are approved and not deleted."""
-    described = document_versions.c.described_as
-    changed = await connection.execute(
-        update(documents)
-        .where(
-            documents.c.tenant_id == tenant_id,
-            documents.c.id == document_versions.c.document_id,
-            documents.c.deleted_at.is_(None),
-            documents.c.live_version_id.is_(None),
-            document_versions.c.tenant_id == tenant_id,
-            document_versions.c.id.in_(version_ids),
-            document_versions.c.number == 1,
-            document_versions.c.approval == Approval.APPROVED.value,
-            document_versions.c.state == VersionState.CHUNKED.value,
-        )
-        .values(
-            live_version_id=document_versions.c.id,
-            title=described["title"].astext,
-            file_name=described["file_name"].astext,
-            metadata=described["metadata"],
-            state=DocumentState.READY.value,
-            updated_at=now(),
-        )
-        .returning(document_versions.c.id)
+    rows = await connection.execute(
+        _MAKE_FIRST_VERSIONS_LIVE, {"tenant_id": tenant_id, "ids": list(version_ids), "moment": now()}
     )
-    live = list(changed.scalars())
-    if live:
-        await connection.execute(
-            update(document_versions)
-            .where(document_versions.c.tenant_id == tenant_id, document_versions.c.id.in_(live))
-            .values(state=VersionState.READY.value, ready_at=now(), error_code=None, error_message=None)
-        )
-    return live
+    return [
+        LiveDocument(id=row.id, version_id=row.version_id, visibility=Visibility(row.visibility), owner=row.owner)
+        for row in rows
+    ]
+
+
+# Documents are looked up by their ids, and not joined: see `_FIND_SIMILAR`.
+_MAKE_FIRST_VERSIONS_LIVE = text("""
+with approved as materialized (
+    select id, document_id, described_as from document_versions
+    where tenant_id = :tenant_id and id = any(cast(:ids as uuid[]))
+      and number = 1 and approval = 'approved' and state = 'chunked'
+), live as (
+    update documents set live_version_id = approved.id, title = approved.described_as ->> 'title',
+        file_name = approved.described_as ->> 'file_name', metadata = approved.described_as -> 'metadata',
+        state = 'ready', updated_at = :moment
+    from approved
+    where documents.tenant_id = :tenant_id and documents.id = any(array(select document_id from approved))
+      and documents.id = approved.document_id
+      and documents.deleted_at is null and documents.live_version_id is null
+    returning documents.id, approved.id as version_id, documents.visibility, documents.owner
+), ready as (
+    update document_versions set state = 'ready', ready_at = :moment, error_code = null, error_message = null
+    where tenant_id = :tenant_id and id = any(array(select version_id from live))
+)
+select * from live
+""")
 
 
 async def mark_deleted(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> None:
@@ -663,7 +666,10 @@ async def delete_chunks(connection: AsyncConnection, *, tenant_id: UUID, version
 async def _delete_of_versions(
     connection: AsyncConnection, table: Table, tenant_id: UUID, version_ids: Collection[UUID]
 ) -> None:
-    await connection.execute(delete(table).where(table.c.tenant_id == tenant_id, table.c.version_id.in_(version_ids)))
+    await connection.exec_driver_sql(
+        f'delete from "{table.name}" where tenant_id = %(tenant_id)s and version_id = any(%(version_ids)s::uuid[])',  # noqa: S608 - own name
+        {"tenant_id": tenant_id, "version_ids": list(version_ids)},
+    )
 
 
 async def list_chunk_languages(
@@ -871,13 +877,32 @@ async def replace_bands(
     connection: AsyncConnection, new: Mapping[UUID, Collection[int]], *, tenant_id: UUID, chatbot_id: UUID
 ) -> None:
     """Write the bands of versions, by the ids of these, in place of what they had."""
-    await delete_bands(connection, tenant_id=tenant_id, version_ids=new)
-    rows = [
-        {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "band": band, "version_id": version_id}
-        for version_id, bands in new.items()
-        for band in sorted(set(bands))
-    ]
-    await insert_rows(connection, document_bands, rows)
+    await connection.execute(_DELETE_EARLIER_BANDS, {"tenant_id": tenant_id, "version_ids": list(new)})
+    await connection.execute(_INSERT_BANDS, {"tenant_id": tenant_id, "chatbot_id": chatbot_id, **_band_pairs(new)})
+
+
+def _band_pairs(of_versions: Mapping[UUID, Collection[int]]) -> dict[str, Any]:
+    """Bands and their versions, as parameters. Arrays of numbers as one text: the driver writes lists item by item."""
+    pairs = [(band, number) for number, bands in enumerate(of_versions.values(), start=1) for band in set(bands)]
+    return {
+        "bands": f"{{{','.join([str(band) for band, _ in pairs])}}}",
+        "numbers": f"{{{','.join([str(number) for _, number in pairs])}}}",
+        "version_ids": list(of_versions),
+    }
+
+
+# Bands are made from the signature: a version that has none has no bands, and nothing need be searched for.
+_DELETE_EARLIER_BANDS = text("""
+delete from document_bands where tenant_id = :tenant_id and version_id = any(array(
+    select id from document_versions
+    where tenant_id = :tenant_id and id = any(cast(:version_ids as uuid[])) and signature is not null
+))
+""")
+_INSERT_BANDS = text("""
+insert into document_bands (tenant_id, chatbot_id, band, version_id)
+select :tenant_id, :chatbot_id, band, (cast(:version_ids as uuid[]))[number]
+from unnest(cast(:bands as bigint[]), cast(:numbers as integer[])) as row (band, number)
+""")
 
 
 async def delete_bands(connection: AsyncConnection, *, tenant_id: UUID, version_ids: Collection[UUID]) -> None:
@@ -896,16 +921,8 @@ async def find_similar(
 
     Shared documents, and for a private one those of the same owner. Of versions that share a band, `limit` are looked at for each.
     """
-    pairs = [(version_id, band) for version_id, of_version in bands.items() for band in set(of_version)]
     rows = await connection.execute(
-        _FIND_SIMILAR,
-        {
-            "tenant_id": tenant_id,
-            "chatbot_id": chatbot_id,
-            "version_ids": [version_id for version_id, _ in pairs],
-            "bands": [band for _, band in pairs],
-            "limit": limit,
-        },
+        _FIND_SIMILAR, {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "limit": limit, **_band_pairs(bands)}
     )
     similar: dict[UUID, list[SimilarVersion]] = {}
     for row in rows:
@@ -918,7 +935,8 @@ async def find_similar(
 # while a first import runs.
 _FIND_SIMILAR = text("""
 with own as materialized (
-    select * from unnest(cast(:version_ids as uuid[]), cast(:bands as bigint[])) as own (version_id, band)
+    select (cast(:version_ids as uuid[]))[number] as version_id, band
+    from unnest(cast(:bands as bigint[]), cast(:numbers as integer[])) as own (band, number)
 ), shared as materialized (
     select other.band, other.version_id from document_bands other
     where other.tenant_id = :tenant_id and other.chatbot_id = :chatbot_id and other.band = any(cast(:bands as bigint[]))
@@ -944,6 +962,12 @@ order by ranked.version_id, ranked.rank
 
 
 # ---- rows to entities
+
+
+def _among(column: ColumnElement[Any], values: ColumnElement[Any] | Collection[UUID]) -> ColumnElement[bool]:
+    """One array, not a list of parameters: the statement stays the same for any number of values."""
+    array = values if isinstance(values, ColumnElement) else literal(list(values), ARRAY(Uuid))
+    return column == any_(array)
 
 
 def _wanted(rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -1089,3 +1113,33 @@ def _image(row: Row[Any]) -> DocumentImage:
         size_bytes=row.size_bytes,
         description=row.description,
     )
+
+
+# ---- statements that are asked again and again, built once
+
+
+_TENANT, _IDS = bindparam("tenant_id", type_=Uuid), bindparam("ids", type_=ARRAY(Uuid))
+_DOCUMENTS_BY_ID = _with_newest_version().where(
+    documents.c.tenant_id == _TENANT, documents.c.id == any_(_IDS), documents.c.deleted_at.is_(None)
+)
+_VERSIONS_BY_ID = select(document_versions).where(
+    document_versions.c.tenant_id == _TENANT, document_versions.c.id == any_(_IDS)
+)
+_DOCUMENTS_OF_VERSIONS = _with_newest_version().where(
+    documents.c.tenant_id == _TENANT,
+    documents.c.id
+    == any_(func.array(_VERSIONS_BY_ID.with_only_columns(document_versions.c.document_id).scalar_subquery())),
+    documents.c.deleted_at.is_(None),
+)
+_LOCK_DOCUMENTS = (
+    select(documents.c.id)
+    .where(documents.c.tenant_id == _TENANT, documents.c.id == any_(_IDS))
+    .order_by(documents.c.id)
+    .with_for_update()
+)
+_LOCK_PRESENT = (
+    select(documents.c.id)
+    .where(documents.c.tenant_id == _TENANT, documents.c.id == any_(_IDS), documents.c.deleted_at.is_(None))
+    .order_by(documents.c.id)
+    .with_for_update(key_share=True)
+)

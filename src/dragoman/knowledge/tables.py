@@ -149,7 +149,8 @@ document_images = Table(
     Index("ix_document_images_blob_key", "tenant_id", "blob_key"),
 )
 
-# Bands of MinHash signatures: two texts that share one are probably alike (locality-sensitive hashing).
+# Bands of MinHash signatures: two texts that share one are probably alike (locality-sensitive hashing). They go with
+# their chatbot by a trigger, as index rows do (see `embeddings/tables.py`).
 document_bands = Table(
     "document_bands",
     metadata,
@@ -158,9 +159,6 @@ document_bands = Table(
     Column("band", BigInteger, nullable=False),
     Column("version_id", Uuid, nullable=False),
     PrimaryKeyConstraint("tenant_id", "chatbot_id", "band", "version_id"),
-    ForeignKeyConstraint(
-        ["tenant_id", "version_id"], ["document_versions.tenant_id", "document_versions.id"], ondelete="CASCADE"
-    ),
     Index("ix_document_bands_version", "tenant_id", "version_id"),
 )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
-from dragoman.kit.errors import InvalidRequestError, NotFoundError, UnavailableError
+from dragoman.kit.errors import DragomanError, InvalidRequestError, NotFoundError, UnavailableError
 
 _MAX_KEY_BYTES = 900  # S3 takes 1024, the prefix of a bucket included
 _MAX_PART_BYTES = 255  # the longest file name of common file systems
+_STRANGE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")  # control characters, backslashes, halves of characters
 
 
 class BlobNotFoundError(NotFoundError):
@@ -54,6 +56,19 @@ class BlobStore(Protocol):
         """Store and return the number of bytes of the content. Holds a few MiB of it at a time."""
         ...
 
+    async def put_many(self, blobs: Mapping[str, bytes]) -> Mapping[str, DragomanError]:
+        """Store many small blobs by their keys, each as whole and durable as by `put`, all at once.
+
+        Where it is cancelled, any of them may be stored.
+
+        Returns:
+            Why those blobs were not stored that could not be, by their keys; empty where all were.
+
+        Raises:
+            InvalidBlobKeyError: nothing was stored.
+        """
+        ...
+
     def read(self, key: str) -> AsyncIterator[bytes]:
         """The content in pieces of at most 1 MiB."""
         ...
@@ -82,8 +97,7 @@ def check_key(key: str) -> None:
         InvalidBlobKeyError: it could lead elsewhere, or is longer than 900 bytes or 255 bytes between slashes.
     """
     parts = key.split("/")
-    strange = any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in key)
-    if strange or "\\" in key or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
+    if _STRANGE.search(key) or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
         raise InvalidBlobKeyError
     if len(key.encode()) > _MAX_KEY_BYTES or any(len(part.encode()) > _MAX_PART_BYTES for part in parts):
         raise InvalidBlobKeyError("A blob's key may have 900 bytes at most, and 255 between two slashes.")

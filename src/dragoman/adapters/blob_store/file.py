@@ -7,14 +7,15 @@ import errno
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dragoman.kit.errors import DragomanError
 from dragoman.kit.threads import run_to_end
 from dragoman.ports.blob_store import (
     BlobNotFoundError,
@@ -30,6 +31,7 @@ T = TypeVar("T")
 _PIECE_BYTES = 1024 * 1024
 _UNFINISHED = ".unfinished"
 _WRITERS = 16  # blobs that are synced at once share the journal's commits: 0.3 ms each instead of 5 ms one by one
+_SHARES = 8  # of many small blobs: leaves writers to others
 _ABANDONED_AFTER_S = 24 * 3600.0  # since the last byte: no upload that still lives waits as long
 
 
@@ -71,12 +73,38 @@ class Adapter:
             raise
         return size
 
+    async def put_many(self, blobs: Mapping[str, bytes]) -> Mapping[str, DragomanError]:
+        targets = {key: self._locate(key) for key in blobs}
+        folders: dict[Path, list[str]] = {}
+        for key, target in targets.items():
+            folders.setdefault(target.parent, []).append(key)
+        try:
+            await self._sweep_once()
+            await self._write(_make_all_folders, self._root, [*folders, self._root / _UNFINISHED])
+        except BlobStoreUnavailableError as error:
+            return dict.fromkeys(blobs, error)
+        waiting = [(targets[key], content) for key, content in blobs.items()]
+        shares = [share for first in range(_SHARES) if (share := waiting[first::_SHARES])]
+        failures = await _all_to_their_end(self._write(_put_all, self._root / _UNFINISHED, share) for share in shares)
+        failed = {target: error for part in failures for target, error in part.items()}
+        refused: dict[str, DragomanError] = {
+            key: _unavailable("written", failed[target]) for key, target in targets.items() if target in failed
+        }
+        for folder, keys in folders.items():
+            try:
+                await self._names.sync(folder)
+            except BlobStoreUnavailableError as error:
+                refused |= dict.fromkeys(keys, error)
+        return refused
+
     async def read(self, key: str) -> AsyncIterator[bytes]:
         target = self._locate(key)
         with ExitStack() as held:
-            file = await _in_thread("read", _open, held, target)
-            while piece := await _in_thread("read", file.read, _PIECE_BYTES):
+            file, piece = await _in_thread("read", _open_and_read, held, target)
+            while piece:
                 yield piece
+                is_last = len(piece) < _PIECE_BYTES
+                piece = b"" if is_last else await _in_thread("read", file.read, _PIECE_BYTES)
 
     async def exists(self, key: str) -> bool:
         return await _in_thread("read", self._locate(key).is_file)
@@ -161,15 +189,49 @@ async def _in_thread_of(
         raise _unavailable(what, error) from error
 
 
+async def _all_to_their_end(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What the calls return. Also where one breaks off, or the caller is cancelled, all are over in the end."""
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return cast("list[T]", outcomes)
+
+
 def _begin(held: ExitStack, root: Path, unfinished: Path, folder: Path, first: bytes) -> BinaryIO:
     """Opened into `held`, so that the file is closed also when nobody waits for it any more."""
     _make_folders(root, folder)
     _make_folders(root, unfinished.parent)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    # Unbuffered: a buffer would first meet the full disk when the file is closed, outside of any error handling.
-    file = held.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+    file = held.enter_context(_create(unfinished))
     _write(file, first)
     return file
+
+
+def _create(unfinished: Path) -> BinaryIO:
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    # Unbuffered: a buffer would first meet the full disk when the file is closed, outside of any error handling.
+    return os.fdopen(descriptor, "wb", buffering=0)
+
+
+def _put_all(folder: Path, blobs: Sequence[tuple[Path, bytes]]) -> dict[Path, OSError]:
+    """Store blobs one after the other at their targets; what went wrong, by the targets."""
+    failed: dict[Path, OSError] = {}
+    for target, content in blobs:
+        unfinished = folder / uuid.uuid4().hex
+        try:
+            with _create(unfinished) as file:
+                _write(file, content)
+                _finish(file, unfinished, target)
+        except OSError as error:
+            failed[target] = error
+            with suppress(OSError):  # what cannot be removed is swept later
+                unfinished.unlink(missing_ok=True)
+    return failed
+
+
+def _make_all_folders(root: Path, folders: Collection[Path]) -> None:
+    for folder in folders:
+        _make_folders(root, folder)
 
 
 def _make_folders(root: Path, folder: Path) -> None:
@@ -192,11 +254,13 @@ def _finish(file: BinaryIO, unfinished: Path, target: Path) -> None:
     unfinished.replace(target)
 
 
-def _open(held: ExitStack, target: Path) -> BinaryIO:
+def _open_and_read(held: ExitStack, target: Path) -> tuple[BinaryIO, bytes]:
+    """The file with its first piece: most blobs have no more."""
     try:
-        return held.enter_context(target.open("rb"))
+        file = held.enter_context(target.open("rb"))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise BlobNotFoundError from error
+    return file, file.read(_PIECE_BYTES)
 
 
 def _delete(target: Path) -> None:

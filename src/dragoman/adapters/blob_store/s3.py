@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from dragoman.kit.errors import DragomanError
 from dragoman.kit.registry import MissingExtraError
 from dragoman.kit.threads import run_to_end
 from dragoman.ports.blob_store import (
@@ -108,6 +109,21 @@ class Adapter:
                 return await self._put_in_parts(name, first, parts)
         await self._call("written", "put_object", Key=name, Body=first)
         return len(first)
+
+    async def put_many(self, blobs: Mapping[str, bytes]) -> Mapping[str, DragomanError]:
+        """One request a blob, for S3 knows no other; `_MAX_CALLS` at once."""
+        names = {key: self._name(key) for key in blobs}
+        outcomes = await asyncio.gather(
+            *(self._call("written", "put_object", Key=names[key], Body=content) for key, content in blobs.items()),
+            return_exceptions=True,  # each is brought to its end: the caller may delete what was stored
+        )
+        refused = {}
+        for key, outcome in zip(blobs, outcomes, strict=True):
+            if isinstance(outcome, DragomanError):
+                refused[key] = outcome
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        return refused
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
         name = self._name(key)

@@ -9,9 +9,11 @@ import asyncio
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from dragoman.ports.embedder import Calibration, ConfidenceModel, EmbedderProfile, Vectors
@@ -59,11 +61,15 @@ class Adapter:
         """Nothing is held."""
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
-        vectors = np.zeros((len(texts), self._profile.dimensions), dtype=np.float32)
+        dimensions = self._profile.dimensions
+        vectors = np.zeros((len(texts), dimensions), dtype=np.float32)
         for row, text in zip(vectors, texts, strict=True):
-            for feature, weight in _list_features(text):
-                digest = zlib.crc32(feature.encode("utf-8", "replace"))
-                row[(digest >> 1) % len(row)] += weight if digest & 1 else -weight
+            words = _WORD.findall(_fold(text))[:_MAX_WORDS]
+            if words:
+                features = [_hashed(word) for word in words]
+                places = np.concatenate([digests for digests, _ in features]) % dimensions
+                weights = np.concatenate([weights for _, weights in features])
+                row[:] = np.bincount(places, weights=weights, minlength=dimensions)
             length = float(np.linalg.norm(row))
             if length > 0.0:
                 row /= length
@@ -72,12 +78,15 @@ class Adapter:
         return vectors
 
 
-def _list_features(text: str) -> Iterator[tuple[str, float]]:
-    for word in _WORD.findall(_fold(text))[:_MAX_WORDS]:
-        yield word, _WORD_WEIGHT
-        marked = f"<{word}>"
-        for start in range(len(marked) - 2):
-            yield marked[start : start + 3], _TRIGRAM_WEIGHT
+@lru_cache(maxsize=8192)
+def _hashed(word: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where a word and its trigrams add to a vector, before the division by its length, and how much."""
+    marked = f"<{word}>"
+    features = [(word, _WORD_WEIGHT)]
+    features += [(marked[start : start + 3], _TRIGRAM_WEIGHT) for start in range(len(marked) - 2)]
+    digests = [zlib.crc32(feature.encode("utf-8", "replace")) for feature, _ in features]
+    weights = [weight if digest & 1 else -weight for digest, (_, weight) in zip(digests, features, strict=True)]
+    return np.array([digest >> 1 for digest in digests], dtype=np.int64), np.array(weights)
 
 
 def _fold(text: str) -> str:

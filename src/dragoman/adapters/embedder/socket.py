@@ -21,6 +21,8 @@ from dragoman.ports.embedder import EmbedderProfile, EmbedderRejectedError, Embe
 
 # One request of a long job: small, so that the jobs of several processes take turns and no frame is large.
 _REQUEST_TEXTS, _REQUEST_CHARACTERS = 16, 200_000
+# Counting takes microseconds a text: many short ones go in one request.
+_COUNTED_TEXTS = 512
 # The role stops reading a connection that has many requests open; long jobs must leave room for queries on it.
 _LONG_REQUESTS_AT_ONCE = 4
 
@@ -61,7 +63,7 @@ class Adapter:
         return await self._embed("embed_passages", texts)
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        answers = await _gather([self._ask("count_tokens", part) for part in _cut_requests(texts)])
+        answers = await _gather([self._ask("count_tokens", part) for part in _cut_requests(texts, _COUNTED_TEXTS)])
         return [int(count) for answer in answers for count in answer.header["counts"]]
 
     async def close(self) -> None:
@@ -70,7 +72,7 @@ class Adapter:
             self._link = None
 
     async def _embed(self, method: str, texts: Sequence[str]) -> Vectors:
-        answers = await _gather([self._ask(method, part) for part in _cut_requests(texts)])
+        answers = await _gather([self._ask(method, part) for part in _cut_requests(texts, _REQUEST_TEXTS)])
         dimensions = (self._profile or await self._learn_profile()).dimensions
         try:
             parts = [unpack_float32(answer.body, (int(answer.header["rows"]), dimensions)) for answer in answers]
@@ -259,13 +261,13 @@ def _unavailable(settings: Settings, error: Exception) -> EmbedderUnavailableErr
     )
 
 
-def _cut_requests(texts: Sequence[str]) -> Iterator[list[str]]:
+def _cut_requests(texts: Sequence[str], most: int) -> Iterator[list[str]]:
     part: list[str] = []
     characters = 0
     for text in texts:
         # No model reads a text of this length whole; a frame could not carry it.
         text = text[:_REQUEST_CHARACTERS]
-        if part and (len(part) == _REQUEST_TEXTS or characters + len(text) > _REQUEST_CHARACTERS):
+        if part and (len(part) == most or characters + len(text) > _REQUEST_CHARACTERS):
             yield part
             part, characters = [], 0
         part.append(text)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dragoman.kit.text.decoding import BinaryContentError, decode_text
+from dragoman.kit.threads import run_by_length
 from dragoman.ports.extractor import ExtractedDocument, ExtractedPage, ExtractionError
 
 MIME_TYPES: Final = frozenset({"text/plain", "text/markdown"})
@@ -46,7 +46,7 @@ class Adapter:
         file_name: str,
         with_images: bool = False,  # noqa: ARG002 - text holds no pictures
     ) -> ExtractedDocument:
-        return await asyncio.to_thread(self._extract, content, mime_type, file_name)
+        return await run_by_length(len(content), self._extract, content, mime_type, file_name)
 
     def _extract(self, content: bytes, mime_type: str, file_name: str) -> ExtractedDocument:
         try:

@@ -13,7 +13,6 @@ Time goes with the postings read, 2 to 3 µs each. Per chunk 31 rows of 203 byte
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -66,11 +65,12 @@ class Adapter:
         versions: Mapping[UUID, Sequence[KeywordChunk]],
     ) -> None:
         rows, lengths = await asyncio.to_thread(_rows, versions)
-        await connection.exec_driver_sql(_DELETE, {"tenant_id": tenant_id, "version_ids": list(versions)})
-        await connection.exec_driver_sql(_INSERT, {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "rows": rows})
-        await connection.exec_driver_sql(
-            _SET_LENGTHS, {"tenant_id": tenant_id, "version_ids": list(versions), "lengths": lengths}
-        )
+        parameters = {"tenant_id": tenant_id, "version_ids": list(versions), "lengths": lengths}
+        earlier = (await connection.exec_driver_sql(_SET_LENGTHS, parameters)).scalars().all()
+        if earlier:
+            await connection.exec_driver_sql(_DELETE, {"tenant_id": tenant_id, "version_ids": earlier})
+        place = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "version_ids": list(versions)}
+        await connection.exec_driver_sql(_INSERT, {**place, **rows})
 
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
         await connection.exec_driver_sql(_DELETE, {"tenant_id": tenant_id, "version_ids": [version_id]})
@@ -272,33 +272,52 @@ def _postings(chunks: Sequence[KeywordChunk]) -> tuple[dict[str, list[int]], int
     postings: dict[str, list[int]] = defaultdict(list)
     total_length = 0
     for chunk in chunks:
-        terms = [term[:_LONGEST_TERM] for term in analyse(chunk.text, chunk.language)]
+        terms = analyse(chunk.text, chunk.language)
         total_length += len(terms)
-        length = min(len(terms), _GREATEST_LENGTH)
-        for term, frequency in Counter(terms).items():
-            postings[term].append(chunk.ordinal << 32 | min(frequency, _HIGHEST_FREQUENCY) << 20 | length)
+        place = chunk.ordinal << 32 | min(len(terms), _GREATEST_LENGTH)
+        for term, frequency in _frequencies(terms).items():
+            postings[term].append(place | min(frequency, _HIGHEST_FREQUENCY) << 20)
     return postings, total_length
 
 
-def _rows(versions: Mapping[UUID, Sequence[KeywordChunk]]) -> tuple[str, list[int]]:
-    """The postings as JSON, in the order of the index, and the terms in each version."""
-    rows: list[tuple[str, str, list[int]]] = []
+def _frequencies(terms: Sequence[str]) -> Counter[str]:
+    frequencies = Counter(terms)
+    for term in [term for term in frequencies if len(term) > _LONGEST_TERM]:
+        frequencies[term[:_LONGEST_TERM]] += frequencies.pop(term)
+    return frequencies
+
+
+def _rows(versions: Mapping[UUID, Sequence[KeywordChunk]]) -> tuple[dict[str, str], list[int]]:
+    """The postings in the order of the index, as parameters of `_INSERT`, and the terms in each version."""
+    rows: list[tuple[str, int, list[int]]] = []
     lengths: list[int] = []
-    for version_id, chunks in versions.items():
+    for number, chunks in enumerate(versions.values(), start=1):
         postings, total_length = _postings(chunks)
         lengths.append(total_length)
-        rows += [(term, str(version_id), of_chunks) for term, of_chunks in postings.items()]
+        rows += [(term, number, of_chunks) for term, of_chunks in postings.items()]
     rows.sort()
-    named = [{"t": term, "v": version_id, "p": of_chunks} for term, version_id, of_chunks in rows]
-    return json.dumps(named, ensure_ascii=False), lengths
+    parameters = {
+        "terms": " ".join([term for term, _, _ in rows]),  # no term holds a space
+        "numbers": " ".join([str(number) for _, number, _ in rows]),
+        "postings": " ".join([f"{{{','.join(map(str, of_chunks))}}}" for _, _, of_chunks in rows]),
+    }
+    return parameters, lengths
 
 
 _DELETE = "delete from keyword_postings where tenant_id = %(tenant_id)s and version_id = any(%(version_ids)s::uuid[])"
+# Three long texts, in which a version is named by its number: PostgreSQL reads them in a third of the time of JSON.
 _INSERT = """
-    insert into keyword_postings (tenant_id, chatbot_id, version_id, term, postings)
-    select %(tenant_id)s, %(chatbot_id)s, v, t, p
-    from json_to_recordset(%(rows)s::json) as row (t text, v uuid, p bigint[])"""
+    insert into keyword_postings (tenant_id, chatbot_id, term, version_id, postings)
+    select %(tenant_id)s, %(chatbot_id)s, term, (%(version_ids)s::uuid[])[number::int], postings::bigint[]
+    from unnest(
+        string_to_array(%(terms)s, ' '), string_to_array(%(numbers)s, ' '), string_to_array(%(postings)s, ' ')
+    ) as row (term, number, postings)"""
+# Returns those of the versions that were indexed before.
 _SET_LENGTHS = """
-    update document_versions v set keyword_length = row.length
-    from unnest(%(version_ids)s::uuid[], %(lengths)s::bigint[]) as row (version_id, length)
-    where v.tenant_id = %(tenant_id)s and v.id = row.version_id"""
+    with written as (
+        update document_versions v set keyword_length = row.length
+        from unnest(%(version_ids)s::uuid[], %(lengths)s::bigint[]) as row (version_id, length)
+        where v.tenant_id = %(tenant_id)s and v.id = row.version_id
+    )
+    select id from document_versions
+    where tenant_id = %(tenant_id)s and id = any(%(version_ids)s::uuid[]) and keyword_length > 0"""

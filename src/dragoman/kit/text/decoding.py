@@ -75,7 +75,8 @@ def decode_text(content: bytes, *, declared: str | None = None) -> DecodedText:
     if stateful:
         return _accepted(content.decode(stateful, errors="replace"), stateful)
     text = content.decode("utf-8", errors="replace")
-    if text.count("\ufffd") <= max(
+    damaged = text.count("\ufffd")
+    if not damaged or damaged <= max(
         _cut_at_end(content), len(content) * SMALLEST_LEGACY_SHARE * _is_mostly_utf8(content)
     ):
         return _accepted(text, "utf-8")

@@ -10,6 +10,7 @@ whole and in parts.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
@@ -176,14 +177,15 @@ def _folded(word: str, base: str) -> str:
     return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", plain))
 
 
-@cache
 def _stemmer(base: str) -> Callable[[str], str] | None:
-    """Snowball's stemmer; None for languages it does not know."""
+    """Snowball's stemmer; None for languages it does not know. It keeps state while it works: each thread has its own."""
     name = _SNOWBALL.get(base)
     if name is None:
         return None
-    stem: Callable[[str], str] = snowballstemmer.stemmer(name).stemWord
-    return stem
+    stemmers: dict[str, Callable[[str], str]] = _OF_THREAD.__dict__
+    if name not in stemmers:
+        stemmers[name] = snowballstemmer.stemmer(name).stemWord  # in C where PyStemmer is installed; the same stems
+    return stemmers[name]
 
 
 @cache
@@ -213,6 +215,7 @@ _FOLDED: Final = str.maketrans(
 _CYRILLIC_APOSTROPHE: Final = re.compile("(?<=[\u0400-\u04ff])'(?=[\u0400-\u04ff])")  # Ukrainian writes it inside words
 _ARABIC_ARTICLE: Final = re.compile("^(?:[وفبك]?ال|لل)(?=..)")  # Larkey's light10 prefixes; Snowball leaves some on
 _ACCENTED: Final = re.compile("([a-z\u0370-\u03ff])[\u0300-\u036f]+")
+_OF_THREAD: Final = threading.local()
 _SNOWBALL: Final = {
     "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english",
     "eo": "esperanto", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish",

@@ -1,12 +1,10 @@
-"""Dense search in PostgreSQL with pgvector: every visible vector of the chatbot is compared, so recall is 1.
+"""The vectors as they are kept in PostgreSQL, which is the truth whatever index finds the nearest.
 
-The rows of a chatbot are found by the primary key, whose equality on uuid row-level security does not block; the
-embedding version stands in the SQL as a literal, so that only its partition is planned. Vectors are normalised: the
-negative inner product (`<#>`) is the negative cosine (as fast as `<=>`, and it has no NaN).
-
-Measured as the application role on 2 busy cores, 384 dimensions, chatbot among three tenants, `limit` 50, p50 / p95:
-2,000 chunks with 10,000 sentences 15 / 23 ms; 20,000 chunks with 100,000 sentences 35 / 70 ms with the sentences of
-the best chunks only, 125 / 147 ms with all. Hence `scan_sentences_up_to`.
+Every adapter of the port writes them here and takes exact scores from here, within what the scope may see; adapters
+differ in how they find candidates. The rows of a chatbot are found by the primary key, whose equality on uuid
+row-level security does not block; the embedding version stands in the SQL as a literal, so that only its partition is
+planned. Vectors are normalised: the negative inner product (`<#>`) is the negative cosine (as fast as `<=>`, and it has
+no NaN).
 """
 
 # ruff: noqa: S608 - the SQL is put together from constants of this file and one integer; every value is a parameter
@@ -21,9 +19,9 @@ import numpy as np
 from pgvector import HalfVector
 from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg.types import TypeInfo
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dragoman.adapters.scope_sql import chunk_conditions, scope_parameters, visible_versions
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.search_scope import SearchScope
 from dragoman.ports.vector_index import ChunkVectors, DenseHit, SentenceHit
@@ -31,28 +29,8 @@ from dragoman.ports.vector_index import ChunkVectors, DenseHit, SentenceHit
 _INSERT_ROWS = 1000  # vectors a statement: 0.8 MB of parameters at 384 dimensions
 
 
-class Settings(BaseModel):
-    """How far the exact scan goes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scan_sentences_up_to: int = Field(
-        default=5000, ge=0, description="Chatbots with more visible chunks search sentences of the best chunks only."
-    )
-    sentence_candidates: int = Field(
-        default=200, ge=1, description="How many best chunks have their sentences searched in such a chatbot."
-    )
-
-
-class Adapter:
-    """Exact search over the partitions `chunk_embeddings` and `sentence_embeddings`.
-
-    The list by sentence is exact up to `scan_sentences_up_to` visible chunks; above, it is exact among the
-    `sentence_candidates` chunks of the highest cosine. The scores of every hit are exact always.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+class StoredVectors:
+    """All of the port `vector_index` but `search`."""
 
     async def add(
         self,
@@ -130,30 +108,6 @@ class Adapter:
                 {"tenant_id": tenant_id, "version_id": version_id},
             )
 
-    async def search(
-        self, connection: AsyncConnection, *, scope: SearchScope, embedding_version: int, query: Vectors, limit: int
-    ) -> list[DenseHit]:
-        if limit <= 0:
-            return []
-        parameters = {**_scope_parameters(scope), "query": _literal(query), "limit": limit}
-        depth = max(limit, self._settings.sentence_candidates)
-        nearest = (
-            await connection.exec_driver_sql(_nearest_chunks(scope, embedding_version), {**parameters, "limit": depth})
-        ).all()
-        if not nearest:
-            return []
-        by_chunk = [row.chunk_id for row in nearest]
-        candidates = None if nearest[0].visible <= self._settings.scan_sentences_up_to else by_chunk
-        by_sentence = await connection.exec_driver_sql(
-            _nearest_by_sentence(scope, embedding_version, candidates is not None),
-            {**parameters, "candidates": candidates},
-        )
-        found = list(dict.fromkeys([*by_chunk[:limit], *by_sentence.scalars()]))
-        hits = await self.score(
-            connection, scope=scope, embedding_version=embedding_version, query=query, chunk_ids=found
-        )
-        return _by_best_rank(hits)
-
     async def score(
         self,
         connection: AsyncConnection,
@@ -167,13 +121,13 @@ class Adapter:
             return []
         rows = await connection.exec_driver_sql(
             _scores(scope, embedding_version),
-            {**_scope_parameters(scope), "query": _literal(query), "candidates": list(chunk_ids)},
+            {**scope_parameters(scope), "query": literal_of(query), "candidates": list(chunk_ids)},
         )
         hits = [
             DenseHit(
                 chunk_id=row.chunk_id,
-                cosine=_cosine(row.distance),
-                best_sentence_cosine=None if row.sentence_distance is None else _cosine(row.sentence_distance),
+                cosine=cosine_of(row.distance),
+                best_sentence_cosine=None if row.sentence_distance is None else cosine_of(row.sentence_distance),
             )
             for row in rows
         ]
@@ -192,15 +146,17 @@ class Adapter:
             return []
         rows = await connection.exec_driver_sql(
             _sentence_scores(scope, embedding_version),
-            {**_scope_parameters(scope), "query": _literal(query), "candidates": list(chunk_ids)},
+            {**scope_parameters(scope), "query": literal_of(query), "candidates": list(chunk_ids)},
         )
         return [
-            SentenceHit(chunk_id=row.chunk_id, start=row.start_offset, end=row.end_offset, cosine=_cosine(row.distance))
+            SentenceHit(
+                chunk_id=row.chunk_id, start=row.start_offset, end=row.end_offset, cosine=cosine_of(row.distance)
+            )
             for row in rows
         ]
 
 
-def _by_best_rank(hits: list[DenseHit]) -> list[DenseHit]:
+def by_best_rank(hits: list[DenseHit]) -> list[DenseHit]:
     """Order by the better of the two ranks. Ranks within the hits are ranks in the chatbot for all that made a list."""
     by_chunk = sorted(hits, key=lambda hit: (-hit.cosine, hit.chunk_id))
     by_sentence = sorted(hits, key=lambda hit: (-_sentence_cosine(hit), hit.chunk_id))
@@ -215,12 +171,12 @@ def _sentence_cosine(hit: DenseHit) -> float:
     return -np.inf if hit.best_sentence_cosine is None else hit.best_sentence_cosine
 
 
-def _cosine(distance: float) -> float:
+def cosine_of(distance: float) -> float:
     """From pgvector's negative inner product; half precision may leave it a hair beyond 1."""
     return min(1.0, max(-1.0, -distance))
 
 
-def _literal(query: Vectors) -> str:
+def literal_of(query: Vectors) -> str:
     values = query.tolist()
     return "[" + ",".join(["%.7g"] * len(values)) % tuple(values) + "]"
 
@@ -228,44 +184,12 @@ def _literal(query: Vectors) -> str:
 # --- which rows a search may see -------------------------------------------------------------------------------------
 
 
-def _scope_parameters(scope: SearchScope) -> dict[str, Any]:
-    return {
-        "tenant_id": scope.tenant_id,
-        "chatbot_id": scope.chatbot_id,
-        "owner": scope.owner,
-        "document_ids": _as_list(scope.document_ids),
-        "languages": _as_list(scope.languages),
-        "content_types": _as_list(scope.content_types),
-        "categories": _as_list(scope.categories),
-    }
+def visible(scope: SearchScope) -> str:
+    """The CTE of the document versions that the scope sees."""
+    return f"visible as materialized ({visible_versions(scope)})"
 
 
-def _as_list(values: Sequence[Any] | None) -> list[Any] | None:
-    return None if values is None else list(values)
-
-
-def _visible(scope: SearchScope) -> str:
-    """The CTE of the document versions that the scope sees: live, not deleted, shared or the asker's own."""
-    conditions = [
-        "d.tenant_id = %(tenant_id)s",
-        "d.chatbot_id = %(chatbot_id)s",
-        "d.deleted_at is null",
-        "d.live_version_id is not null",
-        "d.visibility = 'shared'" if scope.owner is None else "(d.visibility = 'shared' or d.owner = %(owner)s)",
-    ]
-    if scope.document_ids is not None:
-        conditions.append("d.id = any(%(document_ids)s::uuid[])")
-    if scope.content_types is not None:
-        conditions.append("d.content_type = any(%(content_types)s::text[])")
-    if scope.categories is not None:
-        conditions.append("d.category = any(%(categories)s::text[])")
-    return (
-        "visible as materialized (select d.live_version_id as version_id from documents d "
-        f"where {' and '.join(conditions)})"
-    )
-
-
-def _rows(table: str, scope: SearchScope, embedding_version: int) -> str:
+def rows_in_scope(table: str, scope: SearchScope, embedding_version: int) -> str:
     """FROM and WHERE of the vectors in scope. The version is an integer of ours, so a literal is safe.
 
     Chosen documents are reached by the index on their versions. Otherwise `is true` keeps the test of visibility from
@@ -277,57 +201,39 @@ def _rows(table: str, scope: SearchScope, embedding_version: int) -> str:
         if scope.document_ids is None
         else "e.version_id = any(array(select version_id from visible))"
     )
-    language = """
+    wanted = chunk_conditions(scope)
+    of_chunks = f"""
         and (e.chunk_id in (
             select k.id from chunks k
-            where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s
-                and k.language = any(%(languages)s::text[])
+            where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s and {wanted}
         )) is true"""
     return f"""
         from {table} e
         where e.tenant_id = %(tenant_id)s and e.chatbot_id = %(chatbot_id)s
             and e.embedding_version = {int(embedding_version)}
-            and {of_visible}{"" if scope.languages is None else language}"""
+            and {of_visible}{of_chunks if wanted else ""}"""
 
 
-_DISTANCE = "e.embedding <#> %(query)s::halfvec as distance"
-_AMONG_CANDIDATES = " and e.chunk_id = any(%(candidates)s::uuid[])"
-
-
-def _nearest_chunks(scope: SearchScope, embedding_version: int) -> str:
-    return f"""
-        with {_visible(scope)}, scored as materialized (
-            select e.chunk_id, {_DISTANCE} {_rows("chunk_embeddings", scope, embedding_version)}
-        )
-        select chunk_id, (select count(*) from scored) as visible
-        from scored order by distance, chunk_id limit %(limit)s"""
-
-
-def _nearest_by_sentence(scope: SearchScope, embedding_version: int, among_candidates: bool) -> str:
-    # Distances first, in a step of their own: grouped directly, PostgreSQL sorts the rows with their vectors on disk
-    # (25 ms instead of 8 ms for 10,000 sentences).
-    rows = _rows("sentence_embeddings", scope, embedding_version) + (_AMONG_CANDIDATES if among_candidates else "")
-    return f"""
-        with {_visible(scope)}, scored as materialized (select e.chunk_id, {_DISTANCE} {rows})
-        select chunk_id from scored group by chunk_id order by min(distance), chunk_id limit %(limit)s"""
+DISTANCE = "e.embedding <#> %(query)s::halfvec as distance"
+AMONG_CANDIDATES = " and e.chunk_id = any(%(candidates)s::uuid[])"
 
 
 def _scores(scope: SearchScope, embedding_version: int) -> str:
     return f"""
-        with {_visible(scope)}
-        select e.chunk_id, {_DISTANCE}, (
+        with {visible(scope)}
+        select e.chunk_id, {DISTANCE}, (
             select min(s.embedding <#> %(query)s::halfvec) from sentence_embeddings s
             where s.tenant_id = %(tenant_id)s and s.chatbot_id = %(chatbot_id)s
                 and s.embedding_version = {int(embedding_version)} and s.chunk_id = e.chunk_id
         ) as sentence_distance
-        {_rows("chunk_embeddings", scope, embedding_version)}{_AMONG_CANDIDATES}"""
+        {rows_in_scope("chunk_embeddings", scope, embedding_version)}{AMONG_CANDIDATES}"""
 
 
 def _sentence_scores(scope: SearchScope, embedding_version: int) -> str:
     return f"""
-        with {_visible(scope)}
-        select e.chunk_id, e.start_offset, e.end_offset, {_DISTANCE}
-        {_rows("sentence_embeddings", scope, embedding_version)}{_AMONG_CANDIDATES}
+        with {visible(scope)}
+        select e.chunk_id, e.start_offset, e.end_offset, {DISTANCE}
+        {rows_in_scope("sentence_embeddings", scope, embedding_version)}{AMONG_CANDIDATES}
         order by e.chunk_id, e.start_offset"""
 
 
