@@ -19,6 +19,7 @@ import psutil
 
 from benchmarks import bigfiles as large
 from benchmarks import ingest as bulk
+from benchmarks import search as searches
 from benchmarks.instance import Instance, running
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
@@ -256,12 +257,18 @@ def bigfiles() -> None:
     large.bigfiles(show)
 
 
+def search() -> None:
+    """Searches over HTTP among 50 tenants with 100,000 chunks, beside Chroma, LanceDB, FAISS and bare pgvector."""
+    searches.search(show)
+
+
 MEASURES: dict[str, Callable[[], None]] = {
     "start": start,
     "pipeline": pipeline,
     "kill": kill,
     "ingest": ingest,
     "bigfiles": bigfiles,
+    "search": search,
     "answers": answers,
     "retrieval": retrieval,
 }
