@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _SQL_PLACES = re.compile(
-    r"(^|/)(repository|tables)\.py$|^adapters/(vector_index|keyword_index)/|^kit/database\.py$|^entrypoints/schema\.py$"
+    r"(^|/)(repository|tables)\.py$|^adapters/((vector_index|keyword_index)/|scope_sql\.py$)|^kit/database\.py$|^entrypoints/schema\.py$"
 )
 _SQL_WAIVED = {
     "entrypoints/api.py": "readiness asks the database for the number 1",

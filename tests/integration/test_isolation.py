@@ -41,6 +41,7 @@ def _value(column: Column[Any], embedding_version: int, dimensions: int) -> Any:
         (types.Numeric, 1),
         (types.Integer, 1),
         (types.DateTime, datetime.now(UTC)),
+        (types.Date, datetime.now(UTC).date()),
         (types.LargeBinary, b"x"),
         (JSONB, {}),
         (ARRAY, []),
