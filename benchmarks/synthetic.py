@@ -120,7 +120,7 @@ async def fill(
                             chatbot_id=account.chatbot.id,
                             versions={
                                 document[1]: [
-                                    KeywordChunk(ordinal=place, text=texts[row], language="und")
+                                    KeywordChunk(chunk_id=ids[row], ordinal=place, text=texts[row], language="und")
                                     for place, row in enumerate(rows)
                                 ]
                                 for document, rows in documents.items()

@@ -371,6 +371,16 @@ async def test_a_turn_is_recorded_whole(company: Any, service: Any) -> None:
     assert [entry["rank"] for entry in turn.retrieved] == list(range(1, len(turn.retrieved) + 1))
 
 
+async def test_a_follow_up_is_completed_from_its_conversation(company: Any, service: Any) -> None:
+    await company.know("# Pumps\n\nThe NX-4100 pump has a warranty of three years. The LX-200 pump has one of one year.")
+    session_id = await company.open_session()
+    await company.ask("What does the NX-4100 pump offer?", session_id=session_id)
+    await company.ask("And how long is its warranty?", session_id=session_id)
+    first, second = await _turns(service, company)
+    assert first.rewritten_question is None
+    assert "NX-4100" in second.rewritten_question
+
+
 async def test_the_knowledge_revision_rises_with_each_change_of_the_documents(company: Any) -> None:
     async def revision() -> int:
         shown = await company.api().get(f"/api/chatbots/{company.chatbot_id}/")

@@ -36,9 +36,12 @@ from dragoman.search.service import SearchRequest
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Caller, Chatbot
 from dragoman.tenancy.settings import ChatbotSettings
-from dragoman.understanding.service import Understood, understand
+from dragoman.understanding.entities import Prepared
+from dragoman.understanding.history import Said
+from dragoman.understanding.service import Understood, prepare_question, understand
 
-_HISTORY_MESSAGES = 6
+_HISTORY_MESSAGES = 24  # the turn that opened a subject may lie far back
+_PROMPT_MESSAGES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +74,10 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
             preferred=asked.language or service.setting_of(opened.session, "language"),
             previous=opened.previous_language,
         )
+        prepared = await _prepare(deps, opened, understood, asked)
     yield Status(stage="searching")
     with timer.stage("retrieve"):
-        found = await _find(deps, opened, understood, asked)
+        found = await _find(deps, opened, understood, asked, prepared)
     yield Status(stage="writing")
     writing = _Writing()
     try:
@@ -88,10 +92,10 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
                         writing.text += event.text
                         yield Token(content=event.text)
     except (GeneratorExit, asyncio.CancelledError):
-        _store_in_background(_store(deps, opened, understood, asked, found, writing, timer))
+        _store_in_background(_store(deps, opened, understood, asked, prepared, found, writing, timer))
         raise
     with timer.stage("store"):
-        message, turn = await _store(deps, opened, understood, asked, found, writing, timer)
+        message, turn = await _store(deps, opened, understood, asked, prepared, found, writing, timer)
     citations = writing.draft.citations if writing.draft else ()
     for citation in citations:
         yield Source(citation=citation)
@@ -167,7 +171,18 @@ def _search_request(opened: _Opened, asked: Asked) -> SearchRequest:
     )
 
 
-async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Asked) -> Found:
+async def _prepare(deps: Deps, opened: _Opened, understood: Understood, asked: Asked) -> Prepared:
+    """The question completed from the session, with its other names."""
+    said = [
+        Said(role="user" if message.role is AuthorRole.USER else "assistant", text=message.content)
+        for message in opened.history
+    ]
+    return await prepare_question(
+        deps, opened.chatbot, asked.question, understood.language, history=said, purpose="question"
+    )
+
+
+async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Asked, prepared: Prepared) -> Found:
     return await search.find_in_chatbot(
         deps,
         opened.chatbot,
@@ -176,6 +191,7 @@ async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Aske
         asker=asked.asker,
         language=understood.language,
         purpose="question",
+        prepared=prepared,
     )
 
 
@@ -190,7 +206,7 @@ def _generation_request(
         settings=opened.settings,
         answerer=opened.settings.answerer if explicit else deps.default_answerer,
         context=CallContext(tenant_id=opened.chatbot.tenant_id, chatbot_id=opened.chatbot.id, purpose="answer"),
-        history=[(message.role.value, message.content) for message in opened.history],
+        history=[(message.role.value, message.content) for message in opened.history[-_PROMPT_MESSAGES:]],
     )
 
 
@@ -199,6 +215,7 @@ async def _store(
     opened: _Opened,
     understood: Understood,
     asked: Asked,
+    prepared: Prepared,
     found: Found,
     writing: _Writing,
     timer: StageTimer,
@@ -229,7 +246,7 @@ async def _store(
         answer_id=message.id,
         asker=asked.asker,
         language=understood.language,
-        rewritten_question=None,
+        rewritten_question=prepared.rewritten.text if prepared.rewritten.used else None,
         prompt_version=draft.prompt_version if draft else None,
         rendered_prompt=draft.rendered_prompt if draft else None,
         retrieved=_retrieved(found, draft.citations if draft else ()),
@@ -242,7 +259,7 @@ async def _store(
         timings=timings,
         usage=asdict(usage),
         grounding=draft.grounding if draft else {},
-        degraded=[*found.degraded, *(draft.degraded if draft else ("interrupted",))],
+        degraded=[*prepared.degraded, *found.degraded, *(draft.degraded if draft else ("interrupted",))],
     )
     async with deps.database.transaction(opened.chatbot.tenant_id) as connection:
         await repository.insert_message(connection, message, tenant_id=opened.chatbot.tenant_id)

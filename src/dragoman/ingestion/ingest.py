@@ -581,6 +581,7 @@ async def _index(deps: Deps, work: _Work) -> None:
 def _keyword_chunks(title: str, chunks: Sequence[Chunk]) -> list[KeywordChunk]:
     return [
         KeywordChunk(
+            chunk_id=chunk.id,
             ordinal=chunk.ordinal,
             text=chunk_input(title, chunk.heading_path, chunk.text),
             language=chunk.language,
