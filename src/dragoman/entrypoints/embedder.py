@@ -58,6 +58,7 @@ async def serve(embedder: Embedder, socket_path: Path, *, stop: asyncio.Event | 
     """
     role = _Role(embedder)
     with _own_path(socket_path):
+        await embedder.count_tokens([""])  # loads a model that is loaded late, so that no question waits for it
         server = await asyncio.start_unix_server(role.serve_connection, sock=_bind(socket_path))
         _log.info("embedder.listening", path=str(socket_path), model=embedder.profile.model)
         try:
