@@ -5,6 +5,7 @@ from __future__ import annotations
 from dragoman.kit.errors import UnavailableError
 from dragoman.ports.embedder import EmbedderUnavailableError
 from dragoman.ports.llm import LlmUnavailableError
+from dragoman.ports.reranker import RerankerUnavailableError
 
 
 class EmbedderTimeoutError(EmbedderUnavailableError):
@@ -18,6 +19,18 @@ class LlmTimeoutError(LlmUnavailableError):
     """The language model took too long. The answer was made without it where possible."""
 
     code = "inference.llm_timeout"
+
+
+class RerankerTimeoutError(RerankerUnavailableError):
+    """The re-ranker took too long. The search was answered in the order it had before."""
+
+    code = "inference.reranker_timeout"
+
+
+class UnknownRerankerError(UnavailableError):
+    """No such re-ranker exists in this installation. The reference of adapters lists those that do."""
+
+    code = "inference.unknown_reranker"
 
 
 class CircuitOpenError(UnavailableError):

