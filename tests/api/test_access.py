@@ -5,7 +5,9 @@ A new operation needs a row in `EXPECTED`, a new path parameter an entry in `FOR
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +21,7 @@ from tests.api.conftest import Service
 
 from dragoman.entrypoints.api import create_app
 from dragoman.kit.clock import now
+from dragoman.tenancy import access
 
 ABSENT = "019a0000-0000-7000-8000-000000000000"
 
@@ -35,6 +38,7 @@ class Foreign:
     job_id: str
     connector_id: str
     sync_id: str
+    search_id: str
     version: str = "1"
     page_number: str = "1"
     image_id: str = ABSENT
@@ -77,6 +81,14 @@ async def _import(company: Any) -> str:
     return import_id
 
 
+async def _search(company: Any, *, who: str = "owner") -> str:
+    """The id of a search that is written and has a result."""
+    found = await company.search("discount", who=who)
+    await company.service.deps.search_log.flush()
+    search_id: str = found["search_id"]
+    return search_id
+
+
 @pytest.fixture
 async def foreign(company: Any, files_to_sync: Path) -> Foreign:
     """One of each thing that has an id, all of them in use."""
@@ -94,6 +106,7 @@ async def foreign(company: Any, files_to_sync: Path) -> Foreign:
         job_id=status["job_id"],
         connector_id=connector_id,
         sync_id=sync_id,
+        search_id=await _search(company),
     )
 
 
@@ -142,6 +155,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/chatbot/connectors/{connector_id}/": {"json": {"name": "Changed"}},
     "POST /api/chatbot/connectors/{connector_id}/sync/": {"json": {}},
     "POST /api/search": {"json": {"query": "discount"}},
+    "POST /api/search/batch": {"json": {"queries": [{"query": "discount"}]}},
+    "GET /api/search/hybrid/{chatbot_id}": {"params": {"q": "discount"}},
+    "POST /api/search/{search_id}/click": {"json": {"rank": 1}},
+    "POST /api/search/{search_id}/rating": {"json": {"rating": "up"}},
     "POST /api/chatbots/": {"json": {"name": "Another"}},
     "PATCH /api/chatbots/{chatbot_id}/": {"json": {"name": "Changed"}},
     "POST /api/keys/": {"json": {"name": "another"}},
@@ -212,6 +229,11 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /api/chatbot/connectors/{connector_id}/syncs/{sync_id}/": _managers(200),
     "GET /api/chatbot/connectors/{connector_id}/items/": _managers(200),
     "POST /api/search": _ALL_200,
+    "POST /api/search/batch": _ALL_200,
+    "GET /api/search/hybrid/{chatbot_id}": _ALL_200,
+    "GET /api/search/analytics/{chatbot_id}": _managers(200),
+    "POST /api/search/{search_id}/click": (204,) * 5,
+    "POST /api/search/{search_id}/rating": (204,) * 5,
     "GET /api/chatbots/": _ALL_200,
     "GET /api/chatbots/{chatbot_id}/": _ALL_200,
     "POST /api/chatbots/": _ADMINS_201,
@@ -266,6 +288,12 @@ async def test_another_tenant_gets_404_for_ids_in_bodies_and_queries(other_compa
         assert (await request).status_code == 404, name
     found = await api.post("/api/search", json={"query": "discount", "document_ids": [foreign.document_id]})
     assert (found.status_code, found.json()["results"]) == (200, [])
+    batch = await api.post(
+        "/api/search/batch", json={"queries": [{"query": "discount", "chatbot_id": foreign.chatbot_id}]}
+    )
+    assert batch.json()["results"][0]["error"]["status"] == 404
+    in_session = {"query": "discount", "session_id": foreign.session_id}
+    assert (await api.post("/api/search", json=in_session)).status_code == 404
     sessions = await api.get("/api/chatbot/sessions/", params={"chatbot_id": foreign.chatbot_id})
     assert sessions.json()["total"] == 0
 
@@ -291,6 +319,7 @@ async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, 
     connector_id, sync_id = await _connector(company, files_to_sync)
     await service.run_jobs(kind="connectors.sync")
     api = company.api(role)
+    search_id = await _search(company, who=role)
     for operation in sorted(_operations(service), key=lambda operation: operation.method == "DELETE"):
         spare = (await company.api().post("/api/chatbots/", json={"name": "Spare"})).json()["id"]
         key = (await company.api().post("/api/keys/", json={"name": "spare"})).json()["id"]
@@ -303,6 +332,7 @@ async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, 
             job_id=status["job_id"],
             connector_id=connector_id,
             sync_id=sync_id,
+            search_id=search_id,
         )
         answer = await api.request(operation.method, operation.address(ids), **BODIES.get(operation.name, {}))
         await service.run_jobs(kind="ingestion.ingest_document")
@@ -389,15 +419,38 @@ async def test_a_new_key_is_shown_once_works_at_once_and_a_revoked_one_no_more(s
 
 
 async def test_an_expired_key_is_401(service: Any, company: Any) -> None:
-    expires_at = (now() + timedelta(hours=1)).isoformat()
-    made = (await company.api().post("/api/keys/", json={"name": "short", "expires_at": expires_at})).json()
-    assert (await service.client(made["api_key"]).get("/api/chatbots/")).status_code == 200
-    async with service.deps.database.transaction(company.tenant_id) as connection:
-        await connection.execute(
-            text("update api_keys set expires_at = now() - interval '1 second' where id = :id"), {"id": made["id"]}
-        )
-    refused = await service.client(made["api_key"]).get("/api/chatbots/")
+    expires_at = now() + timedelta(seconds=1)
+    body = {"name": "short", "expires_at": expires_at.isoformat()}
+    client = service.client((await company.api().post("/api/keys/", json=body)).json()["api_key"])
+    assert (await client.get("/api/chatbots/")).status_code == 200
+    await asyncio.sleep((expires_at - now()).total_seconds() + 0.05)
+    refused = await client.get("/api/chatbots/")
     assert (refused.status_code, refused.json()["code"]) == (401, "tenancy.expired_key")
+
+
+async def test_a_key_that_another_process_revoked_opens_nothing_after_two_seconds(service: Any, company: Any) -> None:
+    made = (await company.api().post("/api/keys/", json={"name": "lost"})).json()
+    client = service.client(made["api_key"])
+    assert (await client.get("/api/chatbots/")).status_code == 200
+    async with service.deps.database.transaction(company.tenant_id) as connection:
+        await connection.execute(text("update api_keys set revoked_at = now() where id = :id"), {"id": made["id"]})
+    revoked = time.monotonic()
+    while (await client.get("/api/chatbots/")).status_code == 200:
+        assert time.monotonic() - revoked < 2.5
+        await asyncio.sleep(0.05)
+    refused = await client.post("/api/search", json={"query": "anything"})
+    assert (refused.status_code, refused.json()["code"]) == (401, "tenancy.revoked_key")
+
+
+async def test_a_key_that_was_refused_opens_as_soon_as_it_exists(service: Any, company: Any) -> None:
+    """A refusal is not remembered."""
+    secret = access.new_secret()
+    assert (await service.client(secret).get("/api/chatbots/")).status_code == 401
+    key_id = company.key_ids["member"]
+    async with service.deps.database.transaction(company.tenant_id) as connection:
+        values = {"id": key_id, "hash": access.secret_hash(secret)}
+        await connection.execute(text("update api_keys set secret_hash = :hash where id = :id"), values)
+    assert (await service.client(secret).get("/api/chatbots/")).status_code == 200
 
 
 async def test_a_key_is_never_stored_in_the_clear(service: Any, company: Any) -> None:
@@ -470,6 +523,7 @@ async def test_a_user_id_means_nothing_for_other_keys(service: Any, make_key: Ma
 async def _everything(service: Any, company: Any) -> dict[str, Any]:
     """What a tenant's tables hold, but for the moment a key was last used."""
     tables = ("chatbots", "documents", "document_versions", "chunks", "sessions", "messages", "turns", "jobs")
+    tables += ("searches", "search_reactions", "search_days", "search_queries")
     tenant_id: UUID = company.tenant_id
     async with service.deps.database.transaction(tenant_id) as connection:
         rows = {

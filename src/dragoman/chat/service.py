@@ -12,7 +12,9 @@ from dragoman.chat import repository
 from dragoman.chat.entities import Message, Session
 from dragoman.chat.errors import SessionClosedError, SessionNotFoundError
 from dragoman.deps import Deps
+from dragoman.deps.conversation import Conversation
 from dragoman.kit.clock import new_id, now
+from dragoman.kit.database import Database
 from dragoman.kit.pagination import Page, PageRequest
 from dragoman.knowledge import repository as knowledge
 from dragoman.knowledge.entities import ChunkInDocument
@@ -22,6 +24,7 @@ from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Caller, Permission
 
 _TITLE_CHARACTERS = 80
+_CONVERSATION_MESSAGES = 24
 
 
 async def create_session(
@@ -134,6 +137,21 @@ async def list_messages(
             connection, tenant_id=caller.tenant_id, chatbot_id=session.chatbot_id, chunk_ids=list(chunk_ids)
         )
     return Page(items=items, total=total, limit=page.limit, offset=page.offset), chunks
+
+
+async def read_conversation(database: Database, caller: Caller, session_id: UUID) -> Conversation:
+    """The latest messages of a session, for a search in its context. Raises SessionNotFoundError."""
+    async with database.transaction(caller.tenant_id) as connection:
+        session = await get_session(connection, caller, caller.asker, session_id)
+        latest = await repository.list_latest_messages(
+            connection, tenant_id=caller.tenant_id, session_id=session_id, limit=_CONVERSATION_MESSAGES
+        )
+    return Conversation(
+        chatbot_id=session.chatbot_id,
+        document_ids=session.document_ids,
+        said=[(message.role.value, message.content) for message in latest],
+        language=next((message.language for message in reversed(latest) if message.language), None),
+    )
 
 
 def title_from(question: str) -> str:

@@ -24,6 +24,7 @@ from dragoman.client.jobs import Job
 from dragoman.client.models import (
     Answer,
     ApiKey,
+    BatchItem,
     Chatbot,
     Chunk,
     CompleteEvent,
@@ -58,6 +59,7 @@ __all__ = [
     "Answer",
     "ApiError",
     "ApiKey",
+    "BatchItem",
     "Chatbot",
     "Chunk",
     "ClientError",

@@ -16,6 +16,7 @@ from dragoman.client.documents import Documents
 from dragoman.client.imports import Imports
 from dragoman.client.jobs import Jobs
 from dragoman.client.models import Answer, Readiness, SearchResult, StreamEvent
+from dragoman.client.search import Filter, Searches
 from dragoman.client.tenancy import Chatbots, Keys
 from dragoman.client.transport import Transport
 
@@ -44,6 +45,7 @@ class Dragoman:
         self.jobs = Jobs(self._transport)
         self.sessions = Sessions(self._transport)
         self.messages = Messages(self._transport)
+        self.searches = Searches(self._transport)
 
     @property
     def url(self) -> str:
@@ -75,6 +77,7 @@ class Dragoman:
         *,
         chatbot_id: UUID | str | None = None,
         max_results: int = 10,
+        offset: int = 0,
         mode: str | None = None,
         language: str | None = None,
         similarity_threshold: float | None = None,
@@ -82,13 +85,22 @@ class Dragoman:
         languages: Sequence[str] | None = None,
         content_types: Sequence[str] | None = None,
         categories: Sequence[str] | None = None,
+        filter: Filter | None = None,  # noqa: A002 - as the API says
+        history: Sequence[tuple[str, str]] | None = None,
+        session_id: UUID | str | None = None,
+        user_id: str | None = None,
         explain: bool = False,
     ) -> SearchResult:
-        """The passages nearest to a question; what is None is left to the chatbot's settings."""
+        """The passages nearest to a question; what is None is left to the chatbot's settings.
+
+        `history` holds role (`user` or `assistant`) and text of what was said before, oldest first; `session_id` stands
+        for the messages of a session.
+        """
         body = {
             "query": query,
             "chatbot_id": chatbot_id and str(chatbot_id),
             "max_results": max_results,
+            "offset": offset or None,
             "mode": mode,
             "language": language,
             "similarity_threshold": similarity_threshold,
@@ -96,6 +108,10 @@ class Dragoman:
             "languages": languages,
             "content_types": content_types,
             "categories": categories,
+            "filter": filter,
+            "history": None if history is None else [{"role": role, "content": text} for role, text in history],
+            "session_id": session_id and str(session_id),
+            "user_id": user_id,
             "explain": explain or None,
         }
         given = {name: value for name, value in body.items() if value is not None}

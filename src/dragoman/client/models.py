@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -244,7 +244,8 @@ class TrainingData(_Received):
 class Passage(_Received):
     """One result of a search; `similarity_score` from 0 to 1, `start` to `end` its place in the whole text.
 
-    `images` are pictures that stand with it, `provenance` says where a pair of a conversation comes from.
+    `images` are pictures that stand with it, `provenance` says where a pair of a conversation comes from. `signals` are
+    there where an explanation was asked for.
     """
 
     content: str
@@ -264,9 +265,15 @@ class Passage(_Received):
     images: list[UUID]
     provenance: dict[str, Any]
     external_id: str | None
+    signals: dict[str, float | None] | None = None
 
 
 class SearchResult(_Received):
+    """One page of a search. `search_id` is for clicks and ratings, None where the chatbot keeps no query log.
+
+    `total_results` counts all pages; pages of the same `knowledge_revision` fit together.
+    """
+
     query: str
     chatbot_id: UUID
     language: str
@@ -276,6 +283,77 @@ class SearchResult(_Received):
     search_time_ms: float
     timings_ms: dict[str, float]
     degraded: list[str]
+    search_id: UUID | None = None
+    knowledge_revision: int | None = None
+    cached: bool = False
+    explanation: dict[str, Any] | None = None
+
+
+class HybridResult(SearchResult):
+    """A search across content types; `groups` holds the ranks of the results of each type."""
+
+    arrangement: str
+    groups: dict[str, list[int]]
+
+
+class QueryError(_Received):
+    code: str
+    status: int
+    detail: str
+
+
+class BatchItem(_Received):
+    """What became of one query of a batch: its result or its error."""
+
+    index: int
+    result: SearchResult | None
+    error: QueryError | None
+
+
+class SearchCounts(_Received):
+    """Numbers of a span of time; rates are shares of `searches`, from 0 to 1."""
+
+    searches: int
+    zero_results: int
+    zero_result_rate: float
+    low_confidence: int
+    low_confidence_rate: float
+    cache_hit_rate: float
+    degraded: int
+    clicks: int
+    click_through_rate: float
+    mean_reciprocal_rank: float
+    ratings_up: int
+    ratings_down: int
+    satisfaction: float | None
+
+
+class SearchedQuery(_Received):
+    """A query that was asked; `query` is None where the chatbot keeps no text."""
+
+    query: str | None
+    query_id: str
+    language: str
+    searches: int
+    zero_results: int
+    low_confidence: int
+    clicked_searches: int
+
+
+class SearchAnalytics(_Received):
+    """What was searched; `latency_ms` holds p50, p95 and p99 by stage."""
+
+    chatbot_id: UUID
+    first_day: date
+    last_day: date
+    query_log: str
+    totals: SearchCounts
+    latency_ms: dict[str, dict[str, float]]
+    languages: list[SearchCounts]
+    days: list[SearchCounts]
+    popular_queries: list[SearchedQuery]
+    failing_queries: list[SearchedQuery]
+    opened_documents: list[dict[str, Any]]
 
 
 class Session(_Received):

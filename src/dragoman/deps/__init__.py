@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dragoman.deps.conversation import ConversationReader
+from dragoman.inference.reranking import Rerankers
 from dragoman.inference.service import Inference
 from dragoman.jobs.entities import JobKind, JobSender
 from dragoman.jobs.live import LiveFeed
-from dragoman.kit.cache import Cache
+from dragoman.kit.buffer import Buffer
+from dragoman.kit.cache import Cache, LayeredCache
 from dragoman.kit.database import Database
 from dragoman.kit.encryption import Keyring
 from dragoman.ports.blob_store import BlobStore
@@ -37,6 +41,9 @@ class Deps:
         keyring: seals what must be stored but not read by others.
         embedding_version: the version that new chatbots get: its id and its name.
         upload_directory: where an upload lies until it is checked and stored.
+        search_results: what searches found lately; None where that is not remembered.
+        search_log: takes each search (`search.entities.SearchEntry`) and stores it behind the request.
+        read_conversation: what was said in a session.
         default_answerer: `extractive`, or the name of the `llm` adapter used when a chatbot sets none.
     """
 
@@ -45,6 +52,7 @@ class Deps:
     sender: JobSender
     job_kinds: Mapping[str, JobKind]
     inference: Inference
+    rerankers: Rerankers
     vector_index: VectorIndex
     keyword_index: KeywordIndex
     language_detector: LanguageDetector
@@ -61,3 +69,6 @@ class Deps:
     embedding_version_name: str
     upload_directory: Path
     default_answerer: str
+    search_results: LayeredCache | None
+    search_log: Buffer[Any]
+    read_conversation: ConversationReader

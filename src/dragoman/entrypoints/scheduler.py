@@ -21,6 +21,7 @@ from dragoman.kit.cache import Cache
 from dragoman.kit.database import Database
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import configure_logging
+from dragoman.search import analytics
 
 _log = structlog.get_logger(__name__)
 _REAP_INTERVAL_S = 2.0
@@ -47,6 +48,7 @@ async def run_scheduler(settings: Settings) -> None:
             rounds.create_task(_repeat(stop, _PUBLISH_INTERVAL_S, lambda: _publish_all(database, cache)))
             rounds.create_task(_repeat(stop, _GROUPS_INTERVAL_S, lambda: groups.finish_groups(database)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: jobs.sweep(database)))
+            rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: analytics.purge(database)))
             rounds.create_task(_repeat(stop, _SYNC_INTERVAL_S, lambda: connectors.enqueue_due(database, sender)))
             rounds.create_task(watch_folders(database, sender, folders, stop))
     finally:

@@ -32,6 +32,33 @@ class ChatbotSettings(BaseModel):
     chunk_overlap_tokens: int = Field(0, ge=0, le=400, description="Whole sentences repeated from the chunk before.")
     sentence_vectors: bool = Field(True, description="A vector per sentence: better answers, slower ingestion.")
     search_mode: Literal["hybrid", "dense", "keyword"] = Field("hybrid", description="Which arms a question searches.")
+    reranker: str = Field(
+        "none", description="Judges the best passages again: `none`, or the name of a `reranker` adapter."
+    )
+    rerank_depth: int | None = Field(
+        None, ge=0, le=200, description="How many passages it judges; None for as many as the adapter wants."
+    )
+    neighbours: Literal["apart", "merge"] = Field(
+        "apart", description="`merge` makes one passage of found chunks that follow each other in a document."
+    )
+    near_duplicates: bool = Field(False, description="Show passages too that say the same as a better one.")
+    diversity: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="0: by similarity alone. Above: passages unlike those before them come forward.",
+    )
+    rewrite: Literal["auto", "history", "off"] = Field(
+        "auto",
+        description="Completes a follow-up from its conversation: `auto` by the answerer's language model, where it has one, "
+        "else from its words alone; `history` from its words alone.",
+    )
+    expand_queries: bool = Field(
+        True, description="Searches acronyms and other names too that the chatbot's shared documents tell."
+    )
+    multi_query: int = Field(
+        0, ge=0, le=4, description="Other wordings of a question that the answerer's language model writes; 0 for none."
+    )
     max_size_mib: int = Field(25, ge=1, le=512, description="Largest document accepted, in MiB.")
     moderation: Literal["open", "review"] = Field(
         "open", description="`review`: a shared document is searchable only once somebody approved it."
@@ -63,3 +90,9 @@ class ChatbotSettings(BaseModel):
         "groups, organisations, bank codes and addresses of web pages.",
     )
     pii_min_score: float = Field(0.5, ge=0.0, le=1.0, description="Findings less certain than this are left.")
+    query_log: Literal["full", "masked", "anonymised", "off"] = Field(
+        "full",
+        description="What is kept of searches: their text, the text with personal data masked, a keyed hash without "
+        "text, or daily counts only.",
+    )
+    query_log_days: int = Field(365, ge=1, le=3650, description="Days that searches are kept; daily counts stay.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dragoman.client import Dragoman, Passage, SearchResult
 
 _EXCERPT_CHARACTERS = 320
+_FILTER_HELP = "Such as 'language:de,fr -tags:internal date>=2025-01-01 heading:Warranty'."
 
 
 class SearchMode(StrEnum):
@@ -32,6 +33,9 @@ def search(
     ] = None,
     language: Annotated[str | None, typer.Option(help="Of the query; found out when not given.")] = None,
     category: Annotated[list[str] | None, typer.Option("--category", help="Only these; may be repeated.")] = None,
+    filter: Annotated[str | None, typer.Option("--filter", help=_FILTER_HELP)] = None,  # noqa: A002 - as the API says
+    offset: Annotated[int, typer.Option("--offset", min=0, max=100, help="Passages to skip.")] = 0,
+    session: Annotated[str | None, typer.Option("--session", help="Id of the session that the query goes on.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the raw scores of each arm.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show passages whole.")] = False,
     chatbot: ChatbotId = None,
@@ -53,6 +57,9 @@ def search(
             mode=mode.value if mode else None,
             language=language,
             categories=category or None,
+            filter=filter,
+            offset=offset,
+            session_id=session,
             explain=explain,
         )
 
@@ -70,14 +77,16 @@ def _show(found: SearchResult, *, full: bool) -> None:
         text = passage.content if full else _excerpt(passage.content)
         for line in text.splitlines():
             print_line(f"   {line}")
-        signals = (passage.model_extra or {}).get("signals")
-        if signals:
-            shown = ", ".join(f"{name} {value:.4f}" for name, value in signals.items() if value is not None)
+        if passage.signals:
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in passage.signals.items() if value is not None)
             print_line(f"   {shown}", style="dim")
     if not found.results:
         print_line("Nothing found.")
+    searched = (found.explanation or {}).get("searched_query", found.query)
+    if searched != found.query:
+        print_line(f"Searched: {searched}", style="dim")
     note = f"{found.total_results} passages, {found.mode}, {found.language}, {found.search_time_ms:.0f} ms"
-    print_line(" · ".join([note, *found.degraded]), style="dim")
+    print_line(" · ".join([note, *found.degraded, *(["cached"] if found.cached else [])]), style="dim")
 
 
 def place_of(passage: Passage) -> str:
