@@ -19,6 +19,7 @@ import psutil
 
 from benchmarks import bigfiles as large
 from benchmarks import ingest as bulk
+from benchmarks import quality as qualities
 from benchmarks import search as searches
 from benchmarks.instance import Instance, running
 
@@ -262,6 +263,13 @@ def search() -> None:
     searches.search(show)
 
 
+def quality() -> None:
+    """How well hybrid searches find, beside LangChain, LlamaIndex, Haystack and txtai with the same texts and vectors."""
+    if not _DATA.is_dir():
+        sys.exit(f"The evaluation data is not at {_DATA}.")
+    qualities.quality(_DATA, show)
+
+
 MEASURES: dict[str, Callable[[], None]] = {
     "start": start,
     "pipeline": pipeline,
@@ -269,6 +277,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "ingest": ingest,
     "bigfiles": bigfiles,
     "search": search,
+    "quality": quality,
     "answers": answers,
     "retrieval": retrieval,
 }

@@ -55,7 +55,11 @@ def search(show: Show) -> None:
     """Dense and hybrid searches over HTTP among many tenants, beside other engines on the same vectors."""
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as name:
         home = Path(name) / "home"
-        environment = {"DRAGOMAN_EMBEDDER": "hashing", "DRAGOMAN_EMBEDDER_HASHING_DIMENSIONS": str(DIMENSIONS)}
+        environment = {
+            "DRAGOMAN_EMBEDDER": "hashing",
+            "DRAGOMAN_EMBEDDER_HASHING_DIMENSIONS": str(DIMENSIONS),
+            "DRAGOMAN_SEARCH_CACHE_S": "0",  # each request searches; vectors of questions are remembered
+        }
         with running(home, "--no-sample", **environment) as instance:
             tenants = asyncio.run(
                 fill(instance, tenants=TENANTS, chunks_per_tenant=CHUNKS // TENANTS, queries=_QUERIES_PER_TENANT)
@@ -129,7 +133,7 @@ def _cpu_by_role(instance: Instance) -> dict[str, float]:
 def _bytes_per_chunk(show: Show, instance: Instance) -> None:
     import psycopg
 
-    tables = ("chunks", "keyword_postings", "chunk_embeddings")
+    tables = ("chunks", "keyword_segments", "keyword_postings", "keyword_versions", "chunk_embeddings")
     with psycopg.connect(instance.roles()["api"].environ()["DRAGOMAN_DATABASE_URL"]) as connection:
         for table in tables:
             row = connection.execute(

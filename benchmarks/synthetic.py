@@ -93,7 +93,7 @@ async def fill(
                 language = Language(number)
                 texts = list(language.chunks(chunks_per_tenant))
                 vectors = embed(texts)
-                ids, documents = _insert_rows(connection, account.tenant_id, account.chatbot.id, texts)
+                ids, documents = insert_rows(connection, account.tenant_id, account.chatbot.id, texts)
                 async with database.transaction(account.tenant_id) as scoped:
                     for document, chunk_rows in documents.items():
                         await vector_index.add(
@@ -142,7 +142,7 @@ async def fill(
     return made
 
 
-def _insert_rows(
+def insert_rows(
     connection: psycopg.Connection, tenant_id: UUID, chatbot_id: UUID, texts: Sequence[str]
 ) -> tuple[list[UUID], dict[tuple[UUID, UUID], list[int]]]:
     """The chunk ids, and for each document (its id and its version's) the places of its chunks."""

@@ -174,7 +174,8 @@ async def test_browsers_may_call_from_the_origins_that_are_set_and_from_no_other
 
 async def test_a_process_may_serve_chosen_groups_only(settings_for: Callable[..., Any]) -> None:
     paths = create_app(settings_for(), only=["search"]).openapi()["paths"]
-    assert set(paths) == {"/api/search", "/healthz", "/readyz", "/metrics"}
+    assert {path for path in paths if not path.startswith("/api/search")} == {"/healthz", "/readyz", "/metrics"}
+    assert "/api/search" in paths
     with pytest.raises(InvalidSettingError, match="nonsense"):
         create_app(settings_for(), only=["nonsense"])
 

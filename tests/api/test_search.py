@@ -350,3 +350,25 @@ async def test_the_same_search_is_remembered_until_the_knowledge_changes(company
     await company.api().delete(f"/api/chatbot/documents/{document['id']}/")
     after = await company.search("gold partners")
     assert (after["cached"], after["results"]) == (False, [])
+
+
+# ---- operators
+
+
+async def test_a_phrase_and_a_forbidden_word_rule_what_is_found(company: Any) -> None:
+    await company.know("# Pumps\n\nThe green pump is cleaned every week with warm water.", "pumps.md")
+    await company.know("# Lamps\n\nA pump that is green with rust is cleaned by hand.", "rust.md")
+
+    async def titles(query: str) -> list[str]:
+        return [hit["title"] for hit in (await company.search(query))["results"]]
+
+    assert len(await titles("green pump")) == 2
+    assert await titles('"green pump"') == ["pumps"]
+    assert await titles("green pump -rust") == ["pumps"]
+    assert await titles("pump rus*") == (await titles("pump rust"))
+
+
+async def test_a_misspelt_word_is_found(company: Any) -> None:
+    await company.know("# Warranty\n\nThe refrigerator has a warranty of three years.", "warranty.md")
+    found = await company.search("refrigarator", mode="keyword")
+    assert "refrigerator" in found["results"][0]["content"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _SQL_PLACES = re.compile(
-    r"(^|/)(repository|tables)\.py$|^adapters/((vector_index|keyword_index)/|scope_sql\.py$)|^kit/database\.py$|^entrypoints/schema\.py$"
+    r"(^|/)(repository|tables)\.py$|^adapters/((vector_index|keyword_index)/|scope_sql\.py$)|^kit/(database|reading)\.py$|^entrypoints/schema\.py$"
 )
 _SQL_WAIVED = {
     "entrypoints/api.py": "readiness asks the database for the number 1",
@@ -22,7 +22,7 @@ _SQL_TEXT = re.compile(
     r"^\s*(select\s.+\sfrom\s|insert\s+into\s|update\s+\w+\s+set\s|delete\s+from\s|with\s+\w+\s+as\s*\()",
     re.IGNORECASE | re.DOTALL,
 )
-_CONNECTION_PLACES = {"kit/database.py", "entrypoints/schema.py"}
+_CONNECTION_PLACES = {"kit/database.py", "kit/reading.py", "entrypoints/schema.py"}
 _CONNECTION_WAIVED = {
     "entrypoints/embedded.py": "starts the server and makes its database, before there is a schema",
     "entrypoints/doctor.py": "looks at the database as an administrator does, beneath the domains",
@@ -67,7 +67,7 @@ def test_sql_stands_in_repositories_and_index_adapters_only(sources: list[Any], 
 
 
 def test_there_is_one_door_to_the_database(sources: list[Any], explain: Explain) -> None:
-    """Tenant data is reached through `Database.transaction`, which sets the tenant for row-level security."""
+    """Tenant data is reached through `Database.transaction` and `reading`, which set the tenant for row-level security."""
     engines = {"create_engine", "create_async_engine", "async_engine_from_config", "engine_from_config"}
     found = []
     for source in sources:

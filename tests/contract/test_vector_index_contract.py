@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -15,14 +15,15 @@ from dragoman.kit import registry
 from dragoman.kit.database import Database
 from dragoman.ports.search_scope import SearchScope
 from dragoman.ports.vector_index import ChunkVectors, DenseHit, VectorIndex
+from tests.contract.conftest import VECTOR_DIMENSIONS, open_adapter
 
-DIMENSIONS = 32
+DIMENSIONS = VECTOR_DIMENSIONS
 
 
-@pytest.fixture(params=registry.list_adapters("vector_index"))
-def index(request: pytest.FixtureRequest) -> VectorIndex:
-    adapter: VectorIndex = registry.create("vector_index", request.param)
-    return adapter
+@pytest.fixture(scope="module", params=registry.list_adapters("vector_index"))
+async def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[VectorIndex]:
+    async with open_adapter("vector_index", request.param, tmp_path_factory.mktemp("index")) as adapter:
+        yield adapter
 
 
 @pytest.fixture

@@ -10,7 +10,14 @@ from tests.conftest import EMBEDDING_DIMENSIONS, MakeTenant, Tenant
 from dragoman.kit.database import Database
 
 _VALUES = {
-    "keyword_postings": {"term": "'kettle'", "version_id": "gen_random_uuid()", "postings": "'{1}'"},
+    "keyword_segments": {"id": "gen_random_uuid()", "chunk_count": "1", "directory": "''"},
+    "keyword_postings": {"segment_id": "gen_random_uuid()", "number": "0", "content": "''"},
+    "keyword_versions": {
+        "version_id": "gen_random_uuid()",
+        "segment_id": "gen_random_uuid()",
+        "number": "0",
+        "chunk_count": "1",
+    },
     "chunk_embeddings": {
         "embedding_version": ":v",
         "chunk_id": "gen_random_uuid()",
@@ -62,6 +69,6 @@ async def test_a_chatbot_takes_its_index_rows_along_and_no_others(
         await _write(database, each)
     async with database.transaction(gone.tenant_id) as connection:
         await connection.execute(text("delete from chatbots where id = :b"), {"b": gone.chatbot_id})
-    assert await _count(database, gone) == [0, 0, 0, 0]
-    assert await _count(database, sister) == [1, 1, 1, 1]
-    assert await _count(database, stranger) == [1, 1, 1, 1]
+    assert await _count(database, gone) == [0] * len(_VALUES)
+    assert await _count(database, sister) == [1] * len(_VALUES)
+    assert await _count(database, stranger) == [1] * len(_VALUES)

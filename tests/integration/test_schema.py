@@ -211,10 +211,21 @@ async def test_partitions_are_reached_through_their_parent_only(database: Databa
     [
         (
             (
-                "select postings from keyword_postings where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s "
-                "and term = any(array['router', 'antenna'])"
+                "select content from keyword_postings where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s "
+                "and segment_id = %(id)s and number = 7"
             ),
-            "(term = ANY (",
+            "(number = 7)",
+        ),
+        (
+            "select segment_id from keyword_versions where tenant_id = %(tenant_id)s and version_id = %(id)s",
+            "(version_id = ",
+        ),
+        (
+            (
+                "select id from documents where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s "
+                "and visibility = 'private' and owner = 'user:ada'"
+            ),
+            "(owner = ",
         ),
         (
             (

@@ -60,6 +60,28 @@ def test_unspaced_scripts_become_bigrams_whatever_the_language(language: str) ->
     assert analyse("東京都 333 駅", language) == ["東京", "京都", "333", "駅"]
 
 
+def test_runs_of_syllabic_scripts_become_trigrams_and_their_ends() -> None:
+    assert analyse("การประกัน ปี 東京ปี", "th") == [
+        *["การ", "ารป", "รปร", "ประ", "ระก", "ะกั", "กัน"],
+        *["กา", "ัน"],
+        *["ปี", "東京", "ปี"],
+    ]
+
+
+@pytest.mark.parametrize("language", sorted(terms._SNOWBALL))
+def test_every_language_of_snowball_has_its_stemmer(language: str) -> None:
+    assert analyse("4100 abc", language)
+    assert len(terms._SNOWBALL) >= 28
+
+
+@pytest.mark.parametrize(
+    ("prefix", "languages", "forms"),
+    [("Warrant", ["en"], ("warrant",)), ("DX-41", ["en"], ("dx-41",)), ("Gewä", ["de", "en"], ("gewa",))],
+)
+def test_a_prefix_is_normalised_but_not_stemmed(prefix: str, languages: list[str], forms: tuple[str, ...]) -> None:
+    assert terms.normalise_prefix(prefix, languages) == forms
+
+
 def test_scripts_are_cut_apart_inside_a_word() -> None:
     assert analyse("NX-4100は現在", "ja") == ["nx-4100", "nx", "4100", "は現", "現在"]
 

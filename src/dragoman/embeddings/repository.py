@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.embeddings.tables import embedding_versions
+from dragoman.kit.reading import Reader
 from dragoman.ports.embedder import Calibration, ConfidenceModel, EmbedderProfile
 
 _ENSURE = text(
@@ -36,10 +37,11 @@ async def ensure_version(connection: AsyncConnection, *, name: str, adapter: str
     return version
 
 
-async def find_version(connection: AsyncConnection, version_id: int) -> EmbeddingVersion | None:
-    row = (
-        await connection.execute(select(embedding_versions).where(embedding_versions.c.id == version_id))
-    ).one_or_none()
+_FIND_VERSION = select(embedding_versions).where(embedding_versions.c.id == bindparam("version_id"))
+
+
+async def find_version(connection: Reader, version_id: int) -> EmbeddingVersion | None:
+    row = (await connection.execute(_FIND_VERSION, {"version_id": version_id})).one_or_none()
     return None if row is None else _version(row)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from dragoman.embeddings import repository
 from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.kit.database import Database
 from dragoman.kit.errors import NotFoundError
+from dragoman.kit.reading import Reader
 from dragoman.ports.embedder import EmbedderProfile
 
 
@@ -32,7 +31,7 @@ async def ensure_version(database: Database, *, adapter: str, profile: EmbedderP
     return version
 
 
-async def get_version(connection: AsyncConnection, version_id: int) -> EmbeddingVersion:
+async def get_version(connection: Reader, version_id: int) -> EmbeddingVersion:
     """A version by its id. Raises EmbeddingVersionNotFoundError."""
     version = await repository.find_version(connection, version_id)
     if version is None:

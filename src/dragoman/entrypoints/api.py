@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
 
 import structlog
 import uvicorn
@@ -18,17 +21,16 @@ from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import dragoman
-from dragoman.entrypoints.problems import install_problem_handlers, problem
+from dragoman.deps.http import LeanEndpoint, is_lean
+from dragoman.entrypoints.problems import install_problem_handlers, problem, problem_of
 from dragoman.entrypoints.reference import error_page
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.wiring import running_deps
 from dragoman.kit.clock import Stopwatch, new_id
 from dragoman.kit.errors import DragomanError, InvalidSettingError
-from dragoman.kit.telemetry import configure_logging
+from dragoman.kit.telemetry import configure_logging, log_event
 from dragoman.tenancy.http import Problem
-
-_log = structlog.get_logger(__name__)
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "chat": ("dragoman.chat.endpoints",),
@@ -98,11 +100,13 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     modules = [module for group in only or GROUPS for module in GROUPS[group]]
+    lean: dict[tuple[str, str], _LeanRoute] = {}
     for router in (*(importlib.import_module(module).router for module in modules), _operations):
         app.include_router(router)
         _serve_other_spellings(app, router)
+        lean |= _lean_routes(router)
     install_problem_handlers(app)
-    app.add_middleware(_RequestMiddleware)
+    app.add_middleware(_RequestMiddleware, lean=lean)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -114,8 +118,23 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
     return app
 
 
-async def serve(settings: Settings, *, only: Sequence[str] = ()) -> None:
+def run(settings: Settings, *, only: Sequence[str] = ()) -> None:
     """Run the API until SIGINT or SIGTERM."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, only))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where there is one (not on Windows): with httptools it halves what a connection costs."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def _serve(settings: Settings, only: Sequence[str]) -> None:
     configure_logging(level=settings.log_level, style=settings.log_style)
     start_tracing("api", settings.otlp_endpoint)
     config = uvicorn.Config(
@@ -134,7 +153,7 @@ def _serve_other_spellings(app: FastAPI, router: APIRouter) -> None:
     """Each path is served with and without its trailing slash; a redirect would lose the body of some clients' POST."""
     for route in router.routes:
         if isinstance(route, APIRoute):
-            twin = route.path.rstrip("/") if route.path.endswith("/") else f"{route.path}/"
+            twin = _other_spelling(route.path)
             app.router.add_api_route(
                 twin,
                 route.endpoint,
@@ -146,6 +165,27 @@ def _serve_other_spellings(app: FastAPI, router: APIRouter) -> None:
                 name=f"{route.name}_twin",
                 route_class_override=type(route),
             )
+
+
+def _other_spelling(path: str) -> str:
+    return path.rstrip("/") if path.endswith("/") else f"{path}/"
+
+
+def _lean_routes(router: APIRouter) -> dict[tuple[str, str], _LeanRoute]:
+    """The lean endpoints of a router by method and path, in both spellings."""
+    return {
+        (method, path): _LeanRoute(path=path, endpoint=LeanEndpoint.of(route.endpoint))
+        for route in router.routes
+        if isinstance(route, APIRoute) and is_lean(route.endpoint)
+        for method in route.methods or ()
+        for path in (route.path, _other_spelling(route.path))
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LeanRoute:
+    path: str
+    endpoint: LeanEndpoint
 
 
 # ---- operations
@@ -218,29 +258,22 @@ async def _cache_answers(request: Request) -> bool:
 
 
 class _RequestMiddleware:
-    """Gives each request an id, bounds its body, and logs and counts its end. Pure ASGI, so that streams stay streams."""
+    """Gives each request an id, bounds its body, and logs and counts its end. Pure ASGI, so that streams stay streams.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Lean endpoints are served from here.
+    """
+
+    def __init__(self, app: ASGIApp, lean: Mapping[tuple[str, str], _LeanRoute]) -> None:
+        self._app, self._lean = app, lean
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
-        request_id = _given_id(request) or new_id().hex
+        request_id = _given_id(scope) or new_id().hex
         scope.setdefault("state", {})["request_id"] = request_id
         watch = Stopwatch()
         status = 500
-        received = 0
-
-        async def bounded_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > _MAX_BODY_BYTES:
-                raise HTTPException(413)  # FastAPI makes a 400 of any other error while it reads a body
-            return message
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -252,22 +285,124 @@ class _RequestMiddleware:
         structlog.contextvars.clear_contextvars()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, bounded_receive, send_with_id)
+                lean = self._lean.get((scope["method"], scope["path"]))
+                if lean is None or not _is_small_json(scope):
+                    await self._app(scope, _bounded(receive), send_with_id)
+                else:
+                    await self._serve_lean(lean, scope, receive, send_with_id)
             finally:
-                route = getattr(scope.get("route"), "path", "unmatched")
-                REQUESTS.labels(request.method, route, status).inc()
-                REQUEST_SECONDS.labels(route).observe(watch.elapsed_ms / 1000)
-                if route not in ("/healthz", "/readyz", "/metrics"):
-                    _log.info(
-                        "api.request",
-                        method=request.method,
-                        path=request.url.path,
-                        status=status,
-                        duration_ms=round(watch.elapsed_ms, 1),
-                        tenant_id=scope["state"].get("tenant_id"),
-                    )
+                _count_and_log(scope, request_id, status, watch.elapsed_ms)
+
+    async def _serve_lean(self, lean: _LeanRoute, scope: Scope, receive: Receive, send: Send) -> None:
+        content = await _body(receive)
+        if content is None:
+            return
+        request = Request(scope)
+        try:
+            arguments = await lean.endpoint.prepare(request, content)
+            if arguments is None:
+                await self._app(scope, _replay(content, receive), send)
+                return
+            scope["route"] = lean
+            response = await lean.endpoint.call(**arguments)
+        except Exception as error:
+            scope["route"] = lean
+            answer = problem_of(request, error)
+            if answer is None:
+                raise
+            response = answer
+        await response(scope, receive, send)
 
 
-def _given_id(request: Request) -> str | None:
-    given = request.headers.get("x-request-id", "")
-    return given if 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").isalnum() else None
+_LEAN_BODY_BYTES = 256 * 1024
+
+
+def _is_small_json(scope: Scope) -> bool:
+    is_json = is_small = False
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            is_json = value in (b"application/json", b"application/json; charset=utf-8")
+        elif name == b"content-length":
+            is_small = value.isdigit() and int(value) <= min(_LEAN_BODY_BYTES, _MAX_BODY_BYTES)
+    return is_json and is_small
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None when the client has gone."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _replay(content: bytes, receive: Receive) -> Receive:
+    """The body once more, then whatever comes after it."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    return replay
+
+
+def _bounded(receive: Receive) -> Receive:
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > _MAX_BODY_BYTES:
+            raise HTTPException(413)  # FastAPI makes a 400 of any other error while it reads a body
+        return message
+
+    return bounded
+
+
+def _count_and_log(scope: Scope, request_id: str, status: int, duration_ms: float) -> None:
+    route = getattr(scope.get("route"), "path", "unmatched")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    _requests(method, route, status).inc()
+    _request_seconds(route).observe(duration_ms / 1000)
+    if route not in ("/healthz", "/readyz", "/metrics"):
+        tenant_id = scope["state"].get("tenant_id")
+        log_event(
+            "api.request",
+            __name__,
+            request_id,
+            method=method,
+            path=scope["path"],
+            status=status,
+            duration_ms=round(duration_ms, 1),
+            tenant_id=None if tenant_id is None else str(tenant_id),
+        )
+
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+@cache  # all three are from short lists
+def _requests(method: str, route: str, status: int) -> Counter:
+    return REQUESTS.labels(method, route, status)
+
+
+@cache
+def _request_seconds(route: str) -> Histogram:
+    return REQUEST_SECONDS.labels(route)
+
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: str = value.decode("latin-1")
+            is_fit = 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").isalnum()
+            return given if is_fit else None
+    return None

@@ -19,6 +19,7 @@ from dragoman.entrypoints.commands import (
     documents,
     evaluate,
     imports,
+    index,
     ingest,
     jobs,
     key,
@@ -58,6 +59,7 @@ app.add_typer(tenant.app, name="tenant", rich_help_panel=_ADMINISTER)
 app.add_typer(db.app, name="db", rich_help_panel=_ADMINISTER)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_ADMINISTER)
 app.add_typer(blobs.app, name="blobs", rich_help_panel=_ADMINISTER)
+app.add_typer(index.app, name="index", rich_help_panel=_ADMINISTER)
 app.add_typer(evaluate.app, name="eval", rich_help_panel=_ADMINISTER)
 app.command("doctor", rich_help_panel=_ADMINISTER)(doctor.doctor)
 

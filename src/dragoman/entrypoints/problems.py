@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -25,12 +27,17 @@ _DETAILS = {
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(DragomanError, _on_dragoman_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(DataError, _on_unstorable)
-    app.add_exception_handler(IntegrityError, _on_overtaken)
+    for error_type, handler in _HANDLERS.items():
+        app.add_exception_handler(error_type, handler)
     app.add_exception_handler(Exception, _on_unforeseen)
+
+
+def problem_of(request: Request, error: Exception) -> JSONResponse | None:
+    """The problem document of an error, for endpoints that are served outside of FastAPI; None: it is unforeseen."""
+    for error_type in type(error).__mro__:
+        if error_type in _HANDLERS:
+            return _HANDLERS[error_type](request, error)
+    return None
 
 
 def problem(
@@ -147,6 +154,15 @@ def _on_overtaken(request: Request, error: Exception) -> JSONResponse:
         detail="Another request changed the same thing at the same moment. Send this one again.",
         headers={"Retry-After": "1"},
     )
+
+
+_HANDLERS: Final[Mapping[type[Exception], Callable[[Request, Exception], JSONResponse]]] = {
+    DragomanError: _on_dragoman_error,
+    RequestValidationError: _on_validation_error,
+    HTTPException: _on_http_exception,
+    DataError: _on_unstorable,
+    IntegrityError: _on_overtaken,
+}
 
 
 def _title(class_name: str) -> str:

@@ -43,9 +43,9 @@ def run_role(role: str, settings: Settings, *, only: Sequence[str] = ()) -> None
 
 
 def _run_api(settings: Settings, only: Sequence[str]) -> None:
-    from dragoman.entrypoints.api import serve  # noqa: PLC0415
+    from dragoman.entrypoints.api import run  # noqa: PLC0415
 
-    asyncio.run(serve(settings, only=only))
+    run(settings, only=only)
 
 
 def _run_embedder(settings: Settings) -> None:

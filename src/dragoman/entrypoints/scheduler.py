@@ -11,12 +11,15 @@ from redis.exceptions import RedisError
 
 from dragoman.connectors import service as connectors
 from dragoman.connectors.watch import watch_folders
+from dragoman.embeddings.indexes import service as vector_indexes
+from dragoman.embeddings.indexes.entities import IndexPolicy
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.wiring import broker_url, cache_url, database_urls
 from dragoman.jobs import groups
 from dragoman.jobs import service as jobs
 from dragoman.jobs.celery_app import CelerySender, create_celery
+from dragoman.jobs.entities import JobSender
 from dragoman.kit.cache import Cache
 from dragoman.kit.database import Database
 from dragoman.kit.errors import DragomanError
@@ -28,6 +31,7 @@ _REAP_INTERVAL_S = 2.0
 _PUBLISH_INTERVAL_S = 0.5
 _GROUPS_INTERVAL_S = 5.0
 _SYNC_INTERVAL_S = 5.0
+_INDEX_INTERVAL_S = 30.0
 _SWEEP_INTERVAL_S = 3600.0
 
 
@@ -50,10 +54,16 @@ async def run_scheduler(settings: Settings) -> None:
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: jobs.sweep(database)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: analytics.purge(database)))
             rounds.create_task(_repeat(stop, _SYNC_INTERVAL_S, lambda: connectors.enqueue_due(database, sender)))
+            if settings.vector_index == "pgvector":
+                rounds.create_task(_repeat(stop, _INDEX_INTERVAL_S, lambda: _see_to_indexes(database, sender)))
             rounds.create_task(watch_folders(database, sender, folders, stop))
     finally:
         await cache.close()
         await database.close()
+
+
+async def _see_to_indexes(database: Database, sender: JobSender) -> int:
+    return await vector_indexes.enqueue_due(database, sender, IndexPolicy())
 
 
 async def _publish_all(database: Database, cache: Cache) -> int:

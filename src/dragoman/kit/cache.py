@@ -1,4 +1,4 @@
-"""What may be lost: small values under a key with an expiry, in Valkey (or Redis).
+"""What may be lost: small values under a key with an expiry, in this process's memory and in Valkey (or Redis).
 
 Nothing here is needed for a right answer. When Valkey does not answer, reads find nothing and writes do nothing;
 both are counted in `dragoman_cache_errors_total`, and `/readyz` shows it.
@@ -6,21 +6,45 @@ both are counted in `dragoman_cache_errors_total`, and `/readyz` shows it.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
 import redis.asyncio as redis
 import structlog
-from prometheus_client import Counter
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
 _log = structlog.get_logger(__name__)
 CACHE_ERRORS = Counter("dragoman_cache_errors_total", "Cache operations that failed because Valkey did not answer.")
-CACHE_READS = Counter("dragoman_cache_reads_total", "Cache reads.", ["area", "result"])
+CACHE_READS = Counter(
+    "dragoman_cache_reads_total", "Cache reads, by layer: `process`, then `valkey`.", ["area", "layer", "result"]
+)
+CACHE_JOINED = Counter(
+    "dragoman_cache_joined_total", "Reads that got a value which was being made for another reader.", ["area"]
+)
+CACHE_BYTES = Gauge("dragoman_cache_process_bytes", "Bytes that a cache keeps in this process's memory.", ["area"])
+
+_REST_S: Final = 2.0  # after a failure Valkey is not asked for so long: a dead one would cost each request its time-out
+_ENTRY_BYTES: Final = 350  # of Python objects around each value: measured 330 for a key of 32 bytes
+_NONCE_BYTES: Final = 12
+
+T = TypeVar("T")
 
 
 class Cache:
-    """Byte values under string keys. Every method is safe to call while Valkey is down."""
+    """Byte values under string keys in Valkey. Every method is safe to call while it is down."""
 
     def __init__(self, url: str) -> None:
         self._client: redis.Redis = redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=1.0)
+        self._rests_until = 0.0
 
     @property
     def client(self) -> redis.Redis:
@@ -29,19 +53,23 @@ class Cache:
 
     async def find(self, area: str, key: str) -> bytes | None:
         """The value, or None when it is absent, expired or Valkey does not answer."""
+        if time.monotonic() < self._rests_until:
+            return None
         try:
             value = await self._client.get(f"dragoman:{area}:{key}")
         except (RedisError, OSError) as error:
-            _failed(error)
+            self._failed(error)
             return None
-        CACHE_READS.labels(area, "miss" if value is None else "hit").inc()
+        CACHE_READS.labels(area, "valkey", "miss" if value is None else "hit").inc()
         return value.encode() if isinstance(value, str) else value
 
     async def put(self, area: str, key: str, value: bytes, *, expires_after_s: int = 3600) -> None:
+        if time.monotonic() < self._rests_until:
+            return
         try:
             await self._client.set(f"dragoman:{area}:{key}", value, ex=expires_after_s)
         except (RedisError, OSError) as error:
-            _failed(error)
+            self._failed(error)
 
     async def is_reachable(self) -> bool:
         try:
@@ -52,7 +80,163 @@ class Cache:
     async def close(self) -> None:
         await self._client.aclose()
 
+    def _failed(self, error: Exception) -> None:
+        CACHE_ERRORS.inc()
+        self._rests_until = time.monotonic() + _REST_S
+        _log.warning("cache.unavailable", reason=str(error))
 
-def _failed(error: Exception) -> None:
-    CACHE_ERRORS.inc()
-    _log.warning("cache.unavailable", reason=str(error))
+
+class ProcessCache:
+    """Byte values in this process's memory. When `max_bytes` are full, what was not read for longest goes first."""
+
+    def __init__(self, area: str, *, max_bytes: int, expires_after_s: float) -> None:
+        self._max_bytes, self._expires_after_s = max_bytes, expires_after_s
+        self._entries: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
+        self._bytes = 0
+        self._hits = CACHE_READS.labels(area, "process", "hit")
+        self._misses = CACHE_READS.labels(area, "process", "miss")
+        self._gauge = CACHE_BYTES.labels(area)
+
+    def find(self, key: bytes) -> bytes | None:
+        """The value, or None when it is absent or expired."""
+        entry = self._entries.get(key)
+        if entry is None or entry[0] < time.monotonic():
+            self._misses.inc()
+            return None
+        self._entries.move_to_end(key)
+        self._hits.inc()
+        return entry[1]
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._drop(key)
+        if _size(key, value) > self._max_bytes:
+            return
+        self._entries[key] = (time.monotonic() + self._expires_after_s, value)
+        self._bytes += _size(key, value)
+        while self._bytes > self._max_bytes:
+            self._drop(next(iter(self._entries)))
+        self._gauge.set(self._bytes)
+
+    def _drop(self, key: bytes) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= _size(key, entry[1])
+
+
+def _size(key: bytes, value: bytes) -> int:
+    return len(key) + len(value) + _ENTRY_BYTES
+
+
+@dataclass(slots=True)
+class _Flight(Generic[T]):
+    task: asyncio.Task[T]
+    waiting: int = 0
+
+
+class SingleFlight(Generic[T]):
+    """Makes a value once for all who ask for it at the same time.
+
+    The work runs in a task of its own: one caller who leaves does not take it from the others, and when the last one
+    leaves it is cancelled. An error goes to all who wait, and is not remembered.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[bytes, _Flight[T]] = {}
+
+    def is_running(self, key: bytes) -> bool:
+        return key in self._flights
+
+    async def run(self, key: bytes, work: Callable[[], Awaitable[T]]) -> T:
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight(asyncio.ensure_future(_awaited(work)))
+            flight.task.add_done_callback(lambda _, flight=flight: self._land(key, flight))  # type: ignore[misc]
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if flight.waiting == 0 and not flight.task.done():
+                self._land(key, flight)  # whoever comes now begins anew, and does not join what is being cancelled
+                flight.task.cancel()
+
+    def _land(self, key: bytes, flight: _Flight[T]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if flight.task.done() and not flight.task.cancelled():
+            flight.task.exception()  # retrieved here too: all who waited may have left
+
+
+async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
+    return await work()
+
+
+class LayeredCache:
+    """Values by a key made of parts: in this process, then in Valkey, else computed once for all who ask.
+
+    Valkey knows neither key nor value: the name of an entry is a hash of the parts, and the value is encrypted with
+    a key made of the parts as well. Only who can name them all can read it, so that what the value quotes cannot be
+    read from Valkey's memory or files by others, nor by anybody once a part of the key (a revision) has gone.
+    """
+
+    def __init__(self, shared: Cache, area: str, *, max_bytes: int, expires_after_s: int, made_with: str = "") -> None:
+        """`max_bytes` bounds this process's memory; `expires_after_s` holds for both layers.
+
+        `made_with` says by which settings values are computed: processes that differ in it share none.
+        """
+        self._shared, self._area, self._expires_after_s = shared, area, expires_after_s
+        self._made_with = made_with.encode()
+        self._process = ProcessCache(area, max_bytes=max_bytes, expires_after_s=expires_after_s)
+        self._flights: SingleFlight[tuple[bytes, bool]] = SingleFlight()
+        self._joined = CACHE_JOINED.labels(area)
+
+    async def get(self, key: bytes, compute: Callable[[], Awaitable[tuple[bytes, bool]]]) -> tuple[bytes, bool]:
+        """The value of this key (`cache_key`), and whether it was there already.
+
+        `compute` returns the value and whether it may be kept. What it raises goes to all who wait for this value, and
+        nothing is kept.
+        """
+        value = self._process.find(key)
+        if value is not None:
+            return value, True
+        if self._flights.is_running(key):
+            self._joined.inc()
+        return await self._flights.run(key, lambda: self._found_or_computed(key, compute))
+
+    async def _found_or_computed(
+        self, key: bytes, compute: Callable[[], Awaitable[tuple[bytes, bool]]]
+    ) -> tuple[bytes, bool]:
+        name = cache_key("name", self._made_with, key).hex()
+        secret = cache_key("seal", self._made_with, key)
+        sealed = await self._shared.find(self._area, name)
+        if sealed is not None and (value := _opened(secret, sealed)) is not None:
+            self._process.put(key, value)
+            return value, True
+        made, may_be_kept = await compute()
+        if may_be_kept:
+            self._process.put(key, made)
+            await self._shared.put(self._area, name, _sealed(secret, made), expires_after_s=self._expires_after_s)
+        return made, False
+
+
+def cache_key(*parts: str | bytes) -> bytes:
+    """The key of a value that depends on these parts, 32 bytes. Parts are told apart whatever they hold."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.digest()
+
+
+def _sealed(secret: bytes, value: bytes) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(secret).encrypt(nonce, value, None)
+
+
+def _opened(secret: bytes, sealed: bytes) -> bytes | None:
+    """The value; None when somebody else wrote what stands there."""
+    try:
+        return AESGCM(secret).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+    except (InvalidTag, ValueError):
+        return None

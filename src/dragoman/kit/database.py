@@ -19,13 +19,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg import adapters
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 from sqlalchemy import MetaData, Table, event, text
 from sqlalchemy.dialects.postgresql.psycopg import AsyncAdapt_psycopg_connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
-from dragoman.kit.errors import UnavailableError
+from dragoman.kit.errors import InvalidSettingError, UnavailableError
 from dragoman.kit.reading import LostConnectionError, ReadConnection, ReadPool
 
 metadata = MetaData(
@@ -50,6 +54,12 @@ class DatabaseUnavailableError(UnavailableError):
 
     code = "database.unavailable"
     is_outage = True
+
+
+class NoAdministratorError(InvalidSettingError):
+    """The schema cannot be changed: this process knows the application's roles only. Run the command where DRAGOMAN_DATABASE_URL names the administrator's connection."""
+
+    code = "database.no_administrator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +136,38 @@ class Database:
         async with _begin(self._system) as connection:
             yield connection
 
+    @property
+    def can_change_schema(self) -> bool:
+        """Whether the administrator's connection is known here."""
+        return bool(self.urls.admin)
+
+    @asynccontextmanager
+    async def as_owner(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of its own as the owner of the schema, outside any transaction, without a limit of time.
+
+        For what PostgreSQL does in no transaction: indexes built beside running writes. The server looks every few
+        seconds whether the caller still lives, and ends the work of one that is gone.
+
+        Raises:
+            NoAdministratorError: the administrator's connection is not known here.
+            DatabaseUnavailableError: no connection can be had.
+        """
+        if not self.can_change_schema:
+            raise NoAdministratorError
+        engine = create_async_engine(
+            driver_url(self.urls.admin),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args=_connect_args(
+                f"-c role={OWNER_ROLE} -c search_path=public -c client_connection_check_interval=5s"
+            ),
+        )
+        try:
+            async with _begin(engine) as connection:
+                yield connection
+        finally:
+            await engine.dispose()
+
     async def close(self) -> None:
         await self._reads.close()
         await self._app.dispose()
@@ -184,6 +226,28 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         raise
     finally:
         await connection.close()
+
+
+# ---- values in PostgreSQL's own binary form
+
+
+class BinaryValue(bytes):
+    """A parameter that is written already as PostgreSQL receives its type; the statement says which: `%(name)s::halfvec`.
+
+    For types whose text is slow to write and to read, such as vectors.
+    """
+
+
+class _BinaryValueDumper(Dumper):
+    """Leaves the type open, so that its number need not be asked for on each connection."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: BinaryValue) -> bytes:
+        return bytes(obj)
+
+
+adapters.register_dumper(BinaryValue, _BinaryValueDumper)  # before any engine is made: each copies what is registered
 
 
 # ---- many rows in one statement

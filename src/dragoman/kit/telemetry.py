@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Literal
 
 import structlog
 from opentelemetry import trace
 from prometheus_client import Histogram
 
-from dragoman.kit.clock import Stopwatch
+from dragoman.kit.clock import Stopwatch, now
 
 _tracer = trace.get_tracer("dragoman")
 
@@ -55,13 +57,78 @@ def configure_logging(*, level: str = "INFO", style: Literal["console", "json"] 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    _EventLog.set_up(handler, style)
     for noisy in ("httpx", "httpcore", "openai", "celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def log_event(name: str, logger: str, request_id: str, **fields: str | float | None) -> None:
+    """Log at level INFO what happens with every request, in the same form as everything else.
+
+    A line by structlog and logging takes 120 µs of a search's 900, this one 9.
+    """
+    root = logging.getLogger()
+    if not root.isEnabledFor(logging.INFO):
+        return
+    if _EventLog.handler in root.handlers and _EventLog.handler is not None:
+        _EventLog.write(name, logger, request_id, fields)
+    else:  # logging is somebody else's: a test's, or that of a program which we are part of
+        structlog.get_logger(logger).info(name, **fields)
+
+
+class _EventLog:
+    """Where `log_event` writes, and how."""
+
+    handler: logging.StreamHandler[Any] | None = None
+    is_json = False
+
+    @classmethod
+    def set_up(cls, handler: logging.StreamHandler[Any], style: str) -> None:
+        cls.is_json = style == "json"
+        is_plain = cls.is_json or not sys.stderr.isatty()  # colours are structlog's business
+        cls.handler = handler if is_plain else None
+
+    @classmethod
+    def write(cls, name: str, logger: str, request_id: str, fields: dict[str, str | float | None]) -> None:
+        handler = cls.handler
+        assert handler is not None  # asked for by `log_event`
+        at = now().isoformat().replace("+00:00", "Z")
+        if cls.is_json:
+            told = {**fields, "event": name, "request_id": request_id, "level": "info", "logger": logger}
+            line = json.dumps({**told, "timestamp": at})
+        else:
+            shown = " ".join(
+                f"{key}={_shown(value)}" for key, value in sorted({**fields, "request_id": request_id}.items())
+            )
+            line = f"{at} [info     ] {name:<30} [{logger}] {shown}"
+        handler.acquire()
+        try:
+            handler.stream.write(f"{line}\n")
+            handler.flush()
+        finally:
+            handler.release()
+
+
+def _shown(value: str | float | None) -> str:
+    """A value as structlog's console shows it: quoted where it would not stay one word on one line."""
+    if not isinstance(value, str):
+        return str(value)
+    return value if value and value.isprintable() and not set(value) & set(" \t='\"\\") else repr(value)
+
+
+def _is_traced() -> bool:
+    """Whether anybody takes our spans. One that nobody takes still costs 10 µs, and a search has six."""
+    return not (
+        isinstance(_tracer, trace.ProxyTracer) and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    )
 
 
 @contextmanager
 def span(name: str, **attributes: str | float | bool) -> Iterator[None]:
     """An OpenTelemetry span; costs next to nothing when no exporter is set."""
+    if not _is_traced():
+        yield
+        return
     with _tracer.start_as_current_span(name, attributes=attributes):
         yield
 
@@ -75,21 +142,13 @@ class StageTimer:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._span = _tracer.start_span(path)
+        self._span = _tracer.start_span(path) if _is_traced() else trace.INVALID_SPAN
         self._total = Stopwatch()
         self.timings_ms: dict[str, float] = {}
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        watch = Stopwatch()
-        stage_span = _tracer.start_span(f"{self._path}.{name}", context=trace.set_span_in_context(self._span))
-        try:
-            yield
-        finally:
-            stage_span.end()
-            elapsed_ms = watch.elapsed_ms
-            self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + elapsed_ms, 2)
-            STAGE_SECONDS.labels(self._path, name).observe(elapsed_ms / 1000)
+    def stage(self, name: str) -> _Stage:
+        """A context manager around the work of this stage; the same stage may come again."""
+        return _Stage(self, name)
 
     def finish(self) -> dict[str, float]:
         """All timings in milliseconds, with the `total`."""
@@ -97,3 +156,33 @@ class StageTimer:
         if self._span.is_recording():
             self._span.end()
         return dict(self.timings_ms)
+
+    def _begin(self, name: str) -> trace.Span | None:
+        if not self._span.is_recording():
+            return None
+        return _tracer.start_span(f"{self._path}.{name}", context=trace.set_span_in_context(self._span))
+
+    def _end(self, name: str, elapsed_ms: float) -> None:
+        self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + elapsed_ms, 2)
+        _stage_seconds(self._path, name).observe(elapsed_ms / 1000)
+
+
+class _Stage:
+    __slots__ = ("_name", "_span", "_timer", "_watch")
+
+    def __init__(self, timer: StageTimer, name: str) -> None:
+        self._timer, self._name = timer, name
+
+    def __enter__(self) -> None:
+        self._span = self._timer._begin(self._name)
+        self._watch = Stopwatch()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer._end(self._name, self._watch.elapsed_ms)
+        if self._span is not None:
+            self._span.end()
+
+
+@cache  # the names of paths and stages are words of this program: a few dozen
+def _stage_seconds(path: str, stage: str) -> Histogram:
+    return STAGE_SECONDS.labels(path, stage)

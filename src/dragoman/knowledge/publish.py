@@ -8,14 +8,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.deps import Deps
+from dragoman.jobs import repository as jobs_repository
 from dragoman.jobs import service as jobs
-from dragoman.jobs.entities import Job, Priority
+from dragoman.jobs.entities import Job, Priority, Progress
 from dragoman.kit.clock import now
 from dragoman.knowledge import repository
 from dragoman.knowledge.entities import Approval, Document, DocumentState, DocumentVersion, VersionState, Visibility
 from dragoman.tenancy import repository as tenancy_repository
 
 PURGE_BLOBS = "knowledge.purge_blobs"
+TIDY_KEYWORD_INDEX = "knowledge.tidy_keyword_index"
 
 
 async def finish_reading(
@@ -102,7 +104,37 @@ async def forget_version(deps: Deps, connection: AsyncConnection, *, tenant_id: 
     await repository.delete_bands(connection, tenant_id=tenant_id, version_ids=[version_id])
     images = await repository.list_images(connection, tenant_id=tenant_id, version_id=version_id)
     await repository.delete_images(connection, tenant_id=tenant_id, version_ids=[version_id])
-    return await purge_later(connection, tenant_id=tenant_id, blob_keys=[image.blob_key for image in images])
+    purges = await purge_later(connection, tenant_id=tenant_id, blob_keys=[image.blob_key for image in images])
+    return [*purges, *await _tidy_later(connection, tenant_id=tenant_id, version_id=version_id)]
+
+
+async def _tidy_later(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> list[Job]:
+    """A job that takes forgotten words out of the chatbot's keyword index; none where one waits already."""
+    chatbot_id = await repository.find_chatbot_of_version(connection, tenant_id=tenant_id, version_id=version_id)
+    if chatbot_id is None or await jobs_repository.is_queued(
+        connection, tenant_id=tenant_id, kind=TIDY_KEYWORD_INDEX, subject_id=chatbot_id
+    ):
+        return []
+    job = await jobs.enqueue(
+        connection,
+        tenant_id=tenant_id,
+        kind=TIDY_KEYWORD_INDEX,
+        payload={"chatbot_id": str(chatbot_id)},
+        priority=Priority.BULK,
+        subject_id=chatbot_id,
+    )
+    return [job]
+
+
+async def tidy_keyword_index(deps: Deps, job: Job, progress: Progress) -> None:
+    """Body of the job: until no word of a removed document is stored any more; each step commits."""
+    chatbot_id, steps = UUID(job.payload["chatbot_id"]), 0
+    more = True
+    while more:
+        async with deps.database.transaction(job.tenant_id) as connection:
+            more = await deps.keyword_index.tidy(connection, tenant_id=job.tenant_id, chatbot_id=chatbot_id)
+        steps += 1
+        await progress("tidying", 1.0 - 1.0 / (1 + steps))
 
 
 async def purge_later(connection: AsyncConnection, *, tenant_id: UUID, blob_keys: Sequence[str]) -> list[Job]:

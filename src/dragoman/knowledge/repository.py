@@ -36,6 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
 from dragoman.kit.database import insert_rows, update_rows
+from dragoman.kit.reading import Reader
 from dragoman.knowledge.entities import (
     Approval,
     Chunk,
@@ -584,22 +585,24 @@ async def list_blob_keys(connection: AsyncConnection, *, tenant_id: UUID, chatbo
     return sorted((await connection.execute(files.union(pictures))).scalars())
 
 
-async def list_live_languages(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> list[str]:
-    """The languages of the chatbot's searchable knowledge, sorted."""
-    language = func.unnest(document_versions.c.languages).label("language")
-    query = (
-        select(language)
-        .join(
-            documents,
-            and_(
-                documents.c.tenant_id == document_versions.c.tenant_id,
-                documents.c.live_version_id == document_versions.c.id,
-            ),
-        )
-        .where(document_versions.c.tenant_id == tenant_id, document_versions.c.chatbot_id == chatbot_id)
-        .distinct()
+_LIVE_LANGUAGES = """
+    select distinct unnest(v.languages) as language from document_versions v join documents d
+        on d.tenant_id = v.tenant_id and d.live_version_id = v.id
+    where v.tenant_id = %(tenant_id)s and v.chatbot_id = %(chatbot_id)s"""
+
+
+async def find_chatbot_of_version(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> UUID | None:
+    query = select(document_versions.c.chatbot_id).where(
+        document_versions.c.tenant_id == tenant_id, document_versions.c.id == version_id
     )
-    return sorted(row.language for row in await connection.execute(query))
+    found: UUID | None = (await connection.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def list_live_languages(connection: Reader, *, tenant_id: UUID, chatbot_id: UUID) -> list[str]:
+    """The languages of the chatbot's searchable knowledge, sorted."""
+    rows = await connection.exec_driver_sql(_LIVE_LANGUAGES, {"tenant_id": tenant_id, "chatbot_id": chatbot_id})
+    return sorted(row.language for row in rows)
 
 
 # ---- chunks
@@ -672,38 +675,33 @@ async def _delete_of_versions(
     )
 
 
+_CHUNK_LANGUAGES = (
+    "select id, language from chunks where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s "
+    "and id = any(%(chunk_ids)s::uuid[])"
+)
+
+
 async def list_chunk_languages(
-    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID]
+    connection: Reader, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID]
 ) -> dict[UUID, str]:
-    query = select(chunks.c.id, chunks.c.language).where(
-        chunks.c.tenant_id == tenant_id, chunks.c.chatbot_id == chatbot_id, chunks.c.id.in_(chunk_ids)
-    )
-    return {row.id: row.language for row in await connection.execute(query)}
+    parameters = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "chunk_ids": list(chunk_ids)}
+    return {row.id: row.language for row in await connection.exec_driver_sql(_CHUNK_LANGUAGES, parameters)}
+
+
+_LIVE_CHUNKS = """
+    select k.id, k.document_id, k.version_id, k.ordinal, k.text, k.language, k.kind, k.heading_path, k.page,
+        k.start_offset, k.end_offset, k.token_count, k.content_hash, k.image_ids, k.provenance,
+        d.title, d.file_name, d.external_id, d.content_type, d.category
+    from chunks k join documents d
+        on d.tenant_id = k.tenant_id and d.id = k.document_id and d.live_version_id = k.version_id
+    where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s and k.id = any(%(chunk_ids)s::uuid[])"""
 
 
 async def list_live_chunks(
-    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID]
+    connection: Reader, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID]
 ) -> dict[UUID, ChunkInDocument]:
     """Those of the chunks that still belong to the live version of a document, by id."""
-    query = (
-        select(
-            chunks,
-            documents.c.title,
-            documents.c.file_name,
-            documents.c.external_id,
-            documents.c.content_type,
-            documents.c.category,
-        )
-        .join(
-            documents,
-            and_(
-                documents.c.tenant_id == chunks.c.tenant_id,
-                documents.c.id == chunks.c.document_id,
-                documents.c.live_version_id == chunks.c.version_id,
-            ),
-        )
-        .where(chunks.c.tenant_id == tenant_id, chunks.c.chatbot_id == chatbot_id, chunks.c.id.in_(chunk_ids))
-    )
+    parameters = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "chunk_ids": list(chunk_ids)}
     return {
         row.id: ChunkInDocument(
             chunk=_chunk(row),
@@ -713,7 +711,7 @@ async def list_live_chunks(
             content_type=row.content_type,
             category=row.category,
         )
-        for row in await connection.execute(query)
+        for row in await connection.exec_driver_sql(_LIVE_CHUNKS, parameters)
     }
 
 

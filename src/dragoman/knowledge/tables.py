@@ -50,6 +50,7 @@ documents = Table(
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "chatbot_id"], ["chatbots.tenant_id", "chatbots.id"], ondelete="CASCADE"),
     Index("ix_documents_chatbot", "tenant_id", "chatbot_id", "id"),
+    Index("ix_documents_private", "tenant_id", "chatbot_id", "owner", postgresql_where=text("visibility = 'private'")),
     Index("ix_documents_connector", "tenant_id", "connector_id", postgresql_where=text("connector_id is not null")),
     Index(
         "uq_documents_external_id",
@@ -82,7 +83,6 @@ document_versions = Table(
     Column("page_count", Integer),
     Column("chunk_count", Integer, nullable=False, server_default=text("0")),
     Column("token_count", Integer, nullable=False, server_default=text("0")),
-    Column("keyword_length", BigInteger, nullable=False, server_default=text("0")),
     Column("quality", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("error_code", Text),
     Column("error_message", Text),

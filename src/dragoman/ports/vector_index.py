@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dragoman.kit.reading import Reader
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.search_scope import SearchScope
 
@@ -34,6 +35,14 @@ class DenseHit:
     best_sentence_cosine: float | None
 
 
+class DenseText(NamedTuple):
+    """A hit with what is shown of it, in the names of `knowledge.entities`: the fields of `Chunk`, and those of the document."""
+
+    hit: DenseHit
+    chunk: Mapping[str, Any]
+    document: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentenceHit:
     chunk_id: UUID
@@ -48,6 +57,10 @@ class VectorIndex(Protocol):
     Only chunks of the current version of a live, approved document that the scope may see are ever returned, in the
     transaction that sees the change. `search` is exact unless an approximate index is chosen for the chatbot (then
     recall@10 >= 0.98). Hits come best first; ties by chunk id.
+
+    An adapter that searches outside PostgreSQL (`ports/external_index.py`) takes from there only which chunks to look
+    at, so its recall is that of the other index; cosines and visibility are PostgreSQL's. While its server is away
+    PostgreSQL searches alone: `search` never fails because of it, `add` and `copy` raise an outage.
     """
 
     async def add(
@@ -97,7 +110,7 @@ class VectorIndex(Protocol):
         ...
 
     async def search(
-        self, connection: AsyncConnection, *, scope: SearchScope, embedding_version: int, query: Vectors, limit: int
+        self, connection: Reader, *, scope: SearchScope, embedding_version: int, query: Vectors, limit: int
     ) -> list[DenseHit]:
         """The `limit` chunks nearest to `query` (shape `(d,)`) by their own cosine, united with the `limit` nearest by their best sentence.
 
@@ -107,7 +120,7 @@ class VectorIndex(Protocol):
 
     async def score(
         self,
-        connection: AsyncConnection,
+        connection: Reader,
         *,
         scope: SearchScope,
         embedding_version: int,
@@ -119,7 +132,7 @@ class VectorIndex(Protocol):
 
     async def score_sentences(
         self,
-        connection: AsyncConnection,
+        connection: Reader,
         *,
         scope: SearchScope,
         embedding_version: int,
@@ -127,4 +140,25 @@ class VectorIndex(Protocol):
         chunk_ids: Sequence[UUID],
     ) -> list[SentenceHit]:
         """Every stored sentence of these chunks with its cosine, in the order of the text."""
+        ...
+
+
+@runtime_checkable
+class TextIndex(Protocol):
+    """An index that lies beside the texts and can bring both in one round trip."""
+
+    async def search_texts(
+        self,
+        connection: Reader,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        query: Vectors,
+        limit: int,
+        depth: int | None = None,
+    ) -> list[DenseText] | None:
+        """As `VectorIndex.search`, with the texts; None where the scope has filters, which `search` takes.
+
+        `depth`: how many best chunks have their sentences searched, at least `limit`; None for what the adapter is set to.
+        """
         ...

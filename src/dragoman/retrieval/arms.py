@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from dragoman.deps import Deps
+from dragoman.kit.reading import Reader
 from dragoman.knowledge import repository as knowledge
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.keyword_index import KeywordFound, KeywordHit, KeywordTerm
@@ -41,11 +40,13 @@ class Arms:
         )
 
 
-async def search_arms(deps: Deps, connection: AsyncConnection, query: Query, vector: Vectors | None) -> Arms:
+async def search_arms(deps: Deps, connection: Reader, query: Query, vector: Vectors | None) -> Arms:
     """Search with the question's words and its vector; None: keywords alone."""
     dense = await _search_dense(deps, connection, query, vector)
     found = await _search_keywords(deps, connection, query, list(dense))
     keyword = {hit.chunk_id: hit for hit in found.hits}
+    if query.must_hold:  # what the question demands, only the keywords can tell
+        dense = {chunk_id: hit for chunk_id, hit in dense.items() if chunk_id in keyword}
     chunk_ids = list(dense | keyword)
     await _add_scores(deps, connection, query, vector, dense, chunk_ids)
     languages = await knowledge.list_chunk_languages(
@@ -54,9 +55,7 @@ async def search_arms(deps: Deps, connection: AsyncConnection, query: Query, vec
     return Arms(dense=dense, keyword=keyword, terms=found.terms, chunk_ids=chunk_ids, languages=languages)
 
 
-async def _search_dense(
-    deps: Deps, connection: AsyncConnection, query: Query, vector: Vectors | None
-) -> dict[UUID, DenseHit]:
+async def _search_dense(deps: Deps, connection: Reader, query: Query, vector: Vectors | None) -> dict[UUID, DenseHit]:
     if vector is None:
         return {}
     hits = await deps.vector_index.search(
@@ -69,7 +68,7 @@ async def _search_dense(
     return {hit.chunk_id: hit for hit in hits}
 
 
-async def _search_keywords(deps: Deps, connection: AsyncConnection, query: Query, near: Sequence[UUID]) -> KeywordFound:
+async def _search_keywords(deps: Deps, connection: Reader, query: Query, near: Sequence[UUID]) -> KeywordFound:
     """The words are analysed in each language of the knowledge, so that one question searches them all."""
     if query.mode == "dense":
         return KeywordFound(hits=(), terms=())
@@ -84,12 +83,14 @@ async def _search_keywords(deps: Deps, connection: AsyncConnection, query: Query
         question_language="" if query.language == "und" else query.language,
         limit=CANDIDATES_PER_ARM,
         also=near,
+        synonyms=query.synonyms,
+        operators=query.operators,
     )
 
 
 async def _add_scores(
     deps: Deps,
-    connection: AsyncConnection,
+    connection: Reader,
     query: Query,
     vector: Vectors | None,
     hits: dict[UUID, DenseHit],

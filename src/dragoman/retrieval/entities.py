@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.kit.text.query_syntax import parse_query
 from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.keyword_index import KeywordTerm
@@ -47,7 +48,8 @@ class Query:
         threshold: passages with a lower `similarity_score` are left out.
         also_ask: the question in other words, with the share (0 to 1, less than 1 together) of each: the question's vector
             moves towards theirs. Keywords are those of `text`.
-        synonyms: other words for words of the question, for the keyword arm. It does not take them yet.
+        synonyms: other names of what the question names, for the keyword arm.
+        operators: `"a phrase"`, `prefix*`, `+required` and `-forbidden` in `text` mean what they do in a search box.
     """
 
     text: str
@@ -60,7 +62,18 @@ class Query:
     threshold: float = 0.0
     also_ask: Mapping[str, float] = field(default_factory=dict)
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    operators: bool = False
     ranking: Ranking = field(default_factory=Ranking)
+
+    @property
+    def words(self) -> str:
+        """What is asked, without operators."""
+        return parse_query(self.text).words if self.operators else self.text
+
+    @property
+    def must_hold(self) -> bool:
+        """Whether the text says what a passage must hold or must not."""
+        return self.operators and self.mode != "dense" and parse_query(self.text).has_conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from dragoman.deps import Deps
+from dragoman.kit.reading import Reader
 from dragoman.knowledge import repository as knowledge
 from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.ports.search_scope import SearchScope
@@ -34,12 +33,12 @@ class Texts:
     def was_asked(self, chunk_id: UUID) -> bool:
         return chunk_id in self._asked
 
-    async def load(self, chunk_ids: Iterable[UUID], connection: AsyncConnection | None = None) -> None:
+    async def load(self, chunk_ids: Iterable[UUID], connection: Reader | None = None) -> None:
         missing = [chunk_id for chunk_id in chunk_ids if chunk_id not in self._asked]
         if not missing:
             return
         if connection is None:
-            async with self._deps.database.transaction(self._scope.tenant_id) as own:
+            async with self._deps.database.reading(self._scope.tenant_id) as own:
                 await self.load(missing, own)
             return
         self._asked.update(missing)

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.deps import Deps
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import Stopwatch
 from dragoman.kit.errors import DragomanError, UnavailableError
+from dragoman.kit.reading import Reader
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.vector_index import SentenceHit
 from dragoman.retrieval.arms import search_arms
@@ -56,7 +56,7 @@ async def find_passages(deps: Deps, query: Query, context: CallContext) -> Found
     mode: Mode = query.mode if vector is not None else "keyword"
     degraded = [KEYWORD_ONLY] if mode != query.mode else []
     depth = _rerank_depth(deps, query, degraded)
-    async with deps.database.transaction(query.scope.tenant_id) as connection:
+    async with deps.database.reading(query.scope.tenant_id) as connection:
         with timings.of("arms"):
             arms = await search_arms(deps, connection, query, vector)
             pool = rank_by_fusion(arms, query, mode)
@@ -93,7 +93,7 @@ async def _question_vector(deps: Deps, query: Query, context: CallContext) -> Ve
         return None
     name = query.embedding_version.name
     try:
-        vector = await deps.inference.embed_question(context, name, query.text)
+        vector = await deps.inference.embed_question(context, name, query.words or query.text)
     except UnavailableError as error:
         _log.warning("retrieval.keyword_only", reason=error.message)
         return None
@@ -123,7 +123,7 @@ def _rerank_depth(deps: Deps, query: Query, degraded: list[str]) -> int:
 
 
 async def _sentences(
-    deps: Deps, connection: AsyncConnection, query: Query, vector: Vectors | None, best: Sequence[Scored]
+    deps: Deps, connection: Reader, query: Query, vector: Vectors | None, best: Sequence[Scored]
 ) -> list[SentenceHit]:
     """The stored sentences of what is judged again."""
     if vector is None or not best:

@@ -138,7 +138,7 @@ async def open_search(deps: Deps, caller: Caller, request: SearchRequest, timer:
         if request.session_id is not None:
             conversation = await deps.read_conversation(caller, request.session_id)
             request = _in_session(request, conversation)
-        async with deps.database.transaction(caller.tenant_id) as connection:
+        async with deps.database.reading(caller.tenant_id) as connection:
             chatbot = await tenancy.get_chatbot(connection, caller, request.chatbot_id)
             version = await embeddings.get_version(connection, chatbot.active_embedding_version)
     with timer.stage("understand"):
@@ -173,7 +173,13 @@ def _in_session(request: SearchRequest, conversation: Conversation) -> SearchReq
 async def retrieve(deps: Deps, caller: Caller, opened: OpenedSearch, request: SearchRequest) -> tuple[Found, bool]:
     """What is found, and whether an earlier search found it. An explanation is always of a search that is made now."""
     query = query_of(
-        opened.chatbot, opened.version, request, asker=caller.asker, language=opened.language, prepared=opened.prepared
+        opened.chatbot,
+        opened.version,
+        request,
+        asker=caller.asker,
+        language=opened.language,
+        prepared=opened.prepared,
+        operators=True,  # a search box; in a chat "-5 degrees" forbids nothing
     )
     context = CallContext(tenant_id=caller.tenant_id, chatbot_id=opened.chatbot.id, purpose="search")
     found, state = await cached_search(
@@ -268,6 +274,7 @@ def query_of(
     asker: str,
     language: str,
     prepared: Prepared | None,
+    operators: bool = False,
 ) -> Query:
     """What retrieval is asked: the question, moved towards its completed form, within what the asker may see."""
     settings = tenancy.settings_of(chatbot)
@@ -281,6 +288,7 @@ def query_of(
         threshold=request.threshold,
         also_ask={also.text: also.weight for also in prepared.also_ask} if prepared else {},
         synonyms=prepared.synonyms if prepared else {},
+        operators=operators,
         scope=scope_of(chatbot, request, asker=asker),
         ranking=retrieval.ranking_of(settings),
     )

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
+from collections import OrderedDict
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
+from dragoman.kit.cache import SingleFlight
 from dragoman.kit.clock import now
 from dragoman.kit.database import Database
 from dragoman.tenancy import repository
@@ -53,8 +58,14 @@ def visible_prefix(secret: str) -> str:
     return secret[:_VISIBLE_CHARACTERS]
 
 
+REMEMBERED_S: Final = 2.0
+"""A key is looked up once in so many seconds. One that is revoked in another process opens no longer than that; where
+it is revoked, it opens nothing from the commit on."""
+_MOST_REMEMBERED: Final = 10_000
+
+
 async def authenticate(database: Database, secret: str | None) -> Caller:
-    """The caller that holds this key.
+    """The caller that holds this key; remembered for `REMEMBERED_S`.
 
     Raises:
         MissingKeyError, InvalidKeyError, RevokedKeyError, ExpiredKeyError.
@@ -63,8 +74,61 @@ async def authenticate(database: Database, secret: str | None) -> Caller:
         raise MissingKeyError
     if not secret.startswith(KEY_PREFIX) or not secret.isascii():
         raise InvalidKeyError
+    return await _memory_of(database).caller(database, secret_hash(secret))
+
+
+def forget_key(database: Database, key_id: UUID) -> None:
+    """Let the next request with this key look it up: it has changed."""
+    _memory_of(database).forget(key_id)
+
+
+class _CallerMemory:
+    """Callers of one database by the hash of their key. Only keys that open are remembered, never a refusal."""
+
+    def __init__(self) -> None:
+        self._callers: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._flights: SingleFlight[Caller] = SingleFlight()
+        self._forgotten = 0
+
+    async def caller(self, database: Database, key_hash: bytes) -> Caller:
+        known = self._callers.get(key_hash)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        return await self._flights.run(key_hash, lambda: self._looked_up(database, key_hash))
+
+    async def _looked_up(self, database: Database, key_hash: bytes) -> Caller:
+        begun, forgotten = time.monotonic(), self._forgotten
+        key = await _look_up(database, key_hash)
+        caller = caller_of(key)
+        left_s = REMEMBERED_S if key.expires_at is None else (key.expires_at - now()).total_seconds()
+        if forgotten == self._forgotten:  # else a key was revoked meanwhile, perhaps this one
+            self._callers[key_hash] = (begun + min(REMEMBERED_S, left_s), caller)
+            self._callers.move_to_end(key_hash)
+        if len(self._callers) > _MOST_REMEMBERED:
+            self._callers.popitem(last=False)
+        return caller
+
+    def forget(self, key_id: UUID) -> None:
+        self._forgotten += 1
+        self._flights = SingleFlight()  # a look-up that has begun may still find the key as it was
+        for key_hash in [held for held, (_, caller) in self._callers.items() if caller.api_key_id == key_id]:
+            del self._callers[key_hash]
+
+
+_memories: WeakKeyDictionary[Database, _CallerMemory] = WeakKeyDictionary()
+
+
+def _memory_of(database: Database) -> _CallerMemory:
+    memory = _memories.get(database)
+    if memory is None:
+        memory = _memories[database] = _CallerMemory()
+    return memory
+
+
+async def _look_up(database: Database, key_hash: bytes) -> ApiKey:
+    """Raises InvalidKeyError, RevokedKeyError, ExpiredKeyError."""
     async with database.system_transaction() as connection:
-        key = await repository.find_key_by_hash(connection, secret_hash(secret))
+        key = await repository.find_key_by_hash(connection, key_hash)
         if key is None:
             raise InvalidKeyError
         if key.revoked_at is not None:
@@ -73,7 +137,7 @@ async def authenticate(database: Database, secret: str | None) -> Caller:
             raise ExpiredKeyError
         if key.last_used_at is None or now() - key.last_used_at > _LAST_USED_RESOLUTION:
             await repository.mark_key_used(connection, key)
-    return caller_of(key)
+    return key
 
 
 def caller_of(key: ApiKey) -> Caller:

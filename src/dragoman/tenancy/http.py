@@ -35,7 +35,7 @@ async def _caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
     caller = await access.authenticate(database, key or (bearer.credentials if bearer else None))
-    request.state.tenant_id = str(caller.tenant_id)
+    request.state.tenant_id = caller.tenant_id
     return caller
 
 
@@ -43,6 +43,7 @@ def _with(permission: Permission) -> Callable[[Caller], Coroutine[Any, Any, Call
     async def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
         return access.require(caller, permission)
 
+    check.permission = permission  # type: ignore[attr-defined]  # for `deps.http.lean`
     return check
 
 

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
 from dragoman.kit.database import insert_rows
+from dragoman.kit.reading import Reader
 from dragoman.tenancy.entities import ApiKey, AuditEvent, Chatbot, Role, Tenant, User
 from dragoman.tenancy.tables import api_keys, audit_events, chatbots, tenants, users
 
@@ -62,15 +63,20 @@ async def insert_chatbot(
     )
 
 
-async def find_chatbot(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> Chatbot | None:
-    query = _CHATBOT.where(chatbots.c.tenant_id == tenant_id, chatbots.c.id == chatbot_id)
-    row = (await connection.execute(query)).one_or_none()
+_FIND_CHATBOT = _CHATBOT.where(chatbots.c.tenant_id == bindparam("tenant_id"), chatbots.c.id == bindparam("chatbot_id"))
+_FIND_DEFAULT_CHATBOT = _CHATBOT.where(
+    chatbots.c.tenant_id == bindparam("tenant_id"), tenants.c.default_chatbot_id == chatbots.c.id
+)
+
+
+async def find_chatbot(connection: Reader, *, tenant_id: UUID, chatbot_id: UUID) -> Chatbot | None:
+    found = await connection.execute(_FIND_CHATBOT, {"tenant_id": tenant_id, "chatbot_id": chatbot_id})
+    row = found.one_or_none()
     return None if row is None else _chatbot(row)
 
 
-async def find_default_chatbot(connection: AsyncConnection, *, tenant_id: UUID) -> Chatbot | None:
-    query = _CHATBOT.where(chatbots.c.tenant_id == tenant_id, tenants.c.default_chatbot_id == chatbots.c.id)
-    row = (await connection.execute(query)).one_or_none()
+async def find_default_chatbot(connection: Reader, *, tenant_id: UUID) -> Chatbot | None:
+    row = (await connection.execute(_FIND_DEFAULT_CHATBOT, {"tenant_id": tenant_id})).one_or_none()
     return None if row is None else _chatbot(row)
 
 

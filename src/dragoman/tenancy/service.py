@@ -14,6 +14,7 @@ from dragoman.kit.clock import new_id, now
 from dragoman.kit.database import Database
 from dragoman.kit.errors import InvalidRequestError
 from dragoman.kit.pagination import Page, PageRequest
+from dragoman.kit.reading import Reader
 from dragoman.tenancy import access, repository
 from dragoman.tenancy.entities import ApiKey, Caller, Chatbot, Role, Tenant, User
 from dragoman.tenancy.errors import (
@@ -79,7 +80,7 @@ async def create_chatbot(
         return await _insert_chatbot(connection, caller.tenant_id, name, description, checked, embedding_version)
 
 
-async def get_chatbot(connection: AsyncConnection, caller: Caller, chatbot_id: UUID | None) -> Chatbot:
+async def get_chatbot(connection: Reader, caller: Caller, chatbot_id: UUID | None) -> Chatbot:
     """The chatbot of this id; without an id the key's, or else the tenant's default.
 
     Raises:
@@ -237,7 +238,7 @@ async def list_keys(database: Database, caller: Caller, page: PageRequest) -> Pa
 
 
 async def revoke_key(database: Database, caller: Caller, key_id: UUID) -> ApiKey:
-    """From the commit on the key opens nothing; revoking twice changes nothing.
+    """From the commit on the key opens nothing here, and within `access.REMEMBERED_S` nowhere; twice changes nothing.
 
     Raises:
         KeyNotFoundError: no such key in the caller's tenant.
@@ -253,6 +254,7 @@ async def revoke_key(database: Database, caller: Caller, key_id: UUID) -> ApiKey
         key = await repository.find_key(connection, tenant_id=caller.tenant_id, key_id=key_id)
     if key is None:
         raise KeyNotFoundError
+    access.forget_key(database, key_id)
     return key
 
 

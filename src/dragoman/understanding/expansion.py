@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.deps import Deps
+from dragoman.jobs import repository as jobs_repository
 from dragoman.jobs import service as jobs
 from dragoman.jobs.entities import Job, JobSender, Priority, Progress
 from dragoman.kit.database import Database
@@ -118,8 +119,8 @@ async def request_learning(connection: AsyncConnection, *, tenant_id: UUID, chat
 
     Returns jobs to announce after the commit.
     """
-    if await repository.is_learning_queued(
-        connection, tenant_id=tenant_id, chatbot_id=chatbot_id, kind=LEARN_EXPANSIONS
+    if await jobs_repository.is_queued(
+        connection, tenant_id=tenant_id, kind=LEARN_EXPANSIONS, subject_id=chatbot_id
     ) or not await repository.has_unscanned(connection, tenant_id=tenant_id, chatbot_id=chatbot_id):
         return []
     job = await jobs.enqueue(

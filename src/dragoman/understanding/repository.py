@@ -11,8 +11,6 @@ from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, litera
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.jobs.entities import JobState
-from dragoman.jobs.tables import jobs
 from dragoman.kit.clock import now
 from dragoman.knowledge.tables import chunks, documents
 from dragoman.understanding.expansion_patterns import RULES
@@ -159,14 +157,3 @@ async def mark_scanned(
     place = {"tenant_id": tenant_id, "chatbot_id": chatbot_id}
     statement = insert(expansion_scans).values([{**place, "version_id": id_, **read} for id_ in version_ids])
     await connection.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "version_id"], set_=read))
-
-
-async def is_learning_queued(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, kind: str) -> bool:
-    """Whether a job that waits will read what is new anyway. One that runs may be past it."""
-    waits = exists().where(
-        jobs.c.tenant_id == tenant_id,
-        jobs.c.subject_id == chatbot_id,
-        jobs.c.kind == kind,
-        jobs.c.state == JobState.QUEUED.value,
-    )
-    return bool((await connection.execute(select(waits))).scalar_one())

@@ -27,6 +27,11 @@ class ParsedQuery:
     forbidden_phrases: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
 
+    @property
+    def has_conditions(self) -> bool:
+        """Whether it says what a chunk must or must not hold: what does not fulfil that is no result, however near."""
+        return bool(self.phrases or self.required or self.forbidden or self.forbidden_phrases)
+
 
 def parse_query(text: str) -> ParsedQuery:
     """Any text is a query; a sign in the middle of a word, or alone, means nothing.
@@ -67,12 +72,14 @@ def fold_for_phrases(text: str) -> str:
     Each word is between single spaces, so that `f" {fold(phrase)} " in f" {fold(text)} "` compares whole words; scripts
     that write no spaces are cut into characters for that.
     """
+    if text.isascii():
+        return " ".join(_ASCII_WORD.findall(text.lower()))
     plain = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
     plain = _ACCENTED.sub(r"\1", plain)
     return " ".join(_WORD.findall(unicodedata.normalize("NFC", plain)))
 
 
-_QUOTES: Final = "\"“”„«»「」『』"
+_QUOTES: Final = '"“”„«»「」『』'
 _OPENING: Final = r"(?:(?<!\w)[\"”»]|[“„«「『])(?!\s)"  # 5" is no quotation
 _PART: Final = re.compile(
     rf"((?<!\S)[+-](?=[\w{_QUOTES}]))?(?:{_OPENING}([^{_QUOTES}]*\w[^{_QUOTES}]*)[{_QUOTES}]|([^\s{_QUOTES}]+|[{_QUOTES}]))"
@@ -84,4 +91,5 @@ _UNSPACED: Final = (
     "\U00020000-\U0003ffff\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1780-\u17d3"
 )
 _MARKS: Final = "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)) in {"Mn", "Mc"})
+_ASCII_WORD: Final = re.compile("[a-z0-9]+")
 _WORD: Final = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}_])[\w{_MARKS}])+")

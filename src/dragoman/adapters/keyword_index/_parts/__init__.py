@@ -1,0 +1,1 @@
+"""What the adapters of the port are made of. No adapter is here."""

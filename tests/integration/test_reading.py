@@ -1,0 +1,245 @@
+"""Reading transactions: the same rows and the same walls as `Database.transaction`, and what happens when one breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.exc import DataError, DBAPIError, MultipleResultsFound, NoResultFound, ProgrammingError
+from tests.conftest import MakeDocument, MakeTenant, Tenant
+
+from dragoman.kit import reading
+from dragoman.kit.database import Database, DatabaseUnavailableError, DatabaseUrls
+from dragoman.kit.reading import Rows
+from dragoman.tenancy.tables import chatbots
+
+FIND = select(chatbots).where(chatbots.c.tenant_id == bindparam("tenant_id"), chatbots.c.id == bindparam("chatbot_id"))
+OPEN_TRANSACTIONS = (
+    "select count(*) from pg_stat_activity where usename = 'dragoman_app' and state like 'idle in transaction%'"
+)
+
+
+@pytest.fixture
+async def lone(admin_url: str) -> AsyncIterator[Database]:
+    """A database with a single connection for reading, so that one transaction follows another on it."""
+    database = Database(DatabaseUrls.derive(admin_url), pool_size=1)
+    yield database
+    await database.close()
+
+
+async def see(database: Database, tenant_id: UUID) -> set[UUID]:
+    """The chatbots that a reading transaction of this tenant sees when it asks for all."""
+    async with database.reading(tenant_id) as connection:
+        return set((await connection.exec_driver_sql("select id from chatbots")).scalars())
+
+
+async def test_a_row_reads_the_same_as_through_a_transaction(database: Database, tenant: Tenant) -> None:
+    ids = {"tenant_id": tenant.tenant_id, "chatbot_id": tenant.chatbot_id}
+    async with database.transaction(tenant.tenant_id) as connection:
+        expected = (await connection.execute(FIND, ids)).one()
+    async with database.reading(tenant.tenant_id) as connection:
+        row = (await connection.execute(FIND, ids)).one()
+    assert row._asdict() == expected._asdict()
+    assert row.settings == {}
+
+
+async def test_values_of_all_kinds_go_there_and_back(database: Database, tenant: Tenant) -> None:
+    given = {
+        "id": uuid4(),
+        "ids": [uuid4(), uuid4()],
+        "words": ["größe", "it's", "100%", ""],
+        "none": None,
+        "number": 2**40,
+        "share": 0.25,
+        "flag": True,
+    }
+    sql = (
+        "select %(id)s::uuid as id, %(ids)s::uuid[] as ids, %(words)s::text[] as words, %(none)s::text[] as none, "
+        "%(number)s::bigint as number, %(share)s::float8 as share, %(flag)s::bool as flag, 7 %% 4 as rest, %(id)s::uuid as again"
+    )
+    async with database.reading(tenant.tenant_id) as connection:
+        for _ in range(2):  # the second time from the prepared statement
+            row = (await connection.exec_driver_sql(sql, given)).one()
+            assert row._asdict() == {**given, "rest": 3, "again": given["id"]}
+
+
+async def test_a_transaction_sees_its_tenant_only_also_on_the_connection_of_another(
+    lone: Database, make_tenant: MakeTenant
+) -> None:
+    first, second = await make_tenant(), await make_tenant()
+    for _ in range(3):
+        assert await see(lone, first.tenant_id) == {first.chatbot_id}
+        assert await see(lone, second.tenant_id) == {second.chatbot_id}
+    await asyncio.sleep(reading._LINGER_S * 3)
+    assert await see(lone, second.tenant_id) == {second.chatbot_id}
+
+
+async def test_without_a_tenant_a_connection_sees_nothing(lone: Database, tenant: Tenant) -> None:
+    await see(lone, tenant.tenant_id)
+    await asyncio.sleep(reading._LINGER_S * 3)
+    [connection] = lone._reads._idle
+    connection._is_begun = True  # as if a statement were sent without `begin` before it
+    assert (await connection.exec_driver_sql("select id from chatbots")).all() == []
+
+
+async def test_nothing_can_be_written(database: Database, tenant: Tenant) -> None:
+    with pytest.raises(DBAPIError, match="read-only"):
+        async with database.reading(tenant.tenant_id) as connection:
+            await connection.exec_driver_sql("update chatbots set name = 'x'")
+
+
+async def test_all_statements_of_a_transaction_see_one_state(
+    database: Database, tenant: Tenant, make_document: MakeDocument
+) -> None:
+    count = "select count(*) from documents"
+    async with database.reading(tenant.tenant_id) as connection:
+        before = (await connection.exec_driver_sql(count)).scalar_one()
+        await make_document(tenant, ["text"])
+        assert (await connection.exec_driver_sql(count)).scalar_one() == before
+    async with database.reading(tenant.tenant_id) as connection:
+        assert (await connection.exec_driver_sql(count)).scalar_one() == before + 1
+
+
+async def test_what_is_committed_is_seen_by_the_next_transaction_at_once(
+    lone: Database, database: Database, tenant: Tenant
+) -> None:
+    """Also when the one before still waits for its `commit`."""
+    for number in range(20):
+        async with database.transaction(tenant.tenant_id) as connection:
+            await connection.execute(
+                text("update chatbots set knowledge_revision = :n where id = :b"), {"n": number, "b": tenant.chatbot_id}
+            )
+        async with lone.reading(tenant.tenant_id) as reader:
+            seen = await reader.exec_driver_sql("select knowledge_revision from chatbots")
+            assert seen.scalar_one() == number
+
+
+async def test_statements_that_need_nothing_of_each_other_travel_together(database: Database, tenant: Tenant) -> None:
+    async with database.reading(tenant.tenant_id) as connection:
+        sets = await connection.run_all(
+            [("select %(n)s::int as n", {"n": number}) for number in range(5)] + [("select id from chatbots", {})]
+        )
+    assert [rows.scalar_one() for rows in sets] == [0, 1, 2, 3, 4, tenant.chatbot_id]
+
+
+async def test_an_idle_connection_holds_no_transaction_open(lone: Database, tenant: Tenant, admin_url: str) -> None:
+    await see(lone, tenant.tenant_id)
+    await asyncio.sleep(reading._LINGER_S * 5)
+    async with await psycopg.AsyncConnection.connect(admin_url) as admin:
+        cursor = await admin.execute(f"{OPEN_TRANSACTIONS} and datname = current_database()")
+        assert await cursor.fetchone() == (0,)
+
+
+async def test_many_at_once_share_few_connections(admin_url: str, make_tenant: MakeTenant) -> None:
+    database = Database(DatabaseUrls.derive(admin_url), pool_size=3)
+    tenants = [await make_tenant() for _ in range(4)]
+    seen = await asyncio.gather(*(see(database, tenants[number % 4].tenant_id) for number in range(100)))
+    assert seen == [{tenants[number % 4].chatbot_id} for number in range(100)]
+    assert database._reads._made == 3
+    await database.close()
+
+
+async def test_an_error_leaves_the_next_transaction_untouched(lone: Database, tenant: Tenant) -> None:
+    for broken, kind in (
+        ("select nothing_of_this_name", ProgrammingError),
+        ("select 1 / 0", DataError),
+        ("selec", ProgrammingError),
+    ):
+        with pytest.raises(kind):
+            async with lone.reading(tenant.tenant_id) as connection:
+                await connection.exec_driver_sql(broken)
+        assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}
+
+
+async def test_a_value_that_postgresql_cannot_hold_is_a_data_error(lone: Database, tenant: Tenant) -> None:
+    with pytest.raises(DataError):
+        async with lone.reading(tenant.tenant_id) as connection:
+            await connection.exec_driver_sql("select %(word)s::text", {"word": "a\0b"})
+    assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}
+
+
+async def test_who_leaves_in_the_middle_stops_the_query_and_harms_nobody(
+    lone: Database, tenant: Tenant, admin_url: str
+) -> None:
+    async def slow() -> None:
+        async with lone.reading(tenant.tenant_id) as connection:
+            await connection.exec_driver_sql("select pg_sleep(30)")
+
+    task = asyncio.create_task(slow())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.wait_for(see(lone, tenant.tenant_id), 5) == {tenant.chatbot_id}
+    await asyncio.sleep(0.3)
+    async with await psycopg.AsyncConnection.connect(admin_url) as admin:
+        cursor = await admin.execute(
+            "select count(*) from pg_stat_activity where query like '%pg_sleep(30)%' and pid <> pg_backend_pid() and state = 'active'"
+        )
+        assert await cursor.fetchone() == (0,)
+
+
+async def test_a_connection_that_the_server_cut_is_an_outage_now_and_replaced_then(
+    lone: Database, tenant: Tenant, admin_url: str
+) -> None:
+    async def cut() -> None:
+        async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as admin:
+            await admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where usename = 'dragoman_app' and datname = current_database()"
+            )
+
+    with pytest.raises((DatabaseUnavailableError, DBAPIError)):
+        async with lone.reading(tenant.tenant_id) as connection:
+            await connection.exec_driver_sql("select 1")
+            await cut()
+            await asyncio.sleep(0.05)
+            await connection.exec_driver_sql("select 1")
+    assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}
+    await cut()  # while it is idle
+    await asyncio.sleep(0.05)
+    assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}
+
+
+async def test_no_server_is_an_outage(tenant: Tenant) -> None:
+    nowhere = Database(DatabaseUrls.derive("postgresql://x@127.0.0.1:1/x"), pool_size=1)
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailableError):
+            await see(nowhere, tenant.tenant_id)
+    await nowhere.close()
+
+
+async def test_when_no_connection_becomes_free_in_time_it_is_an_outage(
+    lone: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_POOL_TIMEOUT_S", 0.1)
+    async with lone.reading(tenant.tenant_id):
+        with pytest.raises(DatabaseUnavailableError):
+            await see(lone, tenant.tenant_id)
+    assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}
+
+
+async def test_a_connection_keeps_a_bounded_number_of_statements(
+    lone: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_MOST_PREPARED", 8)
+    for _ in range(2):
+        for number in range(30):
+            async with lone.reading(tenant.tenant_id) as connection:
+                assert (await connection.exec_driver_sql(f"select {number}")).scalar_one() == number
+    async with lone.reading(tenant.tenant_id) as connection:
+        held = (await connection.exec_driver_sql("select count(*) from pg_prepared_statements")).scalar_one()
+    assert held <= 8
+
+
+def test_rows_say_when_there_are_none_or_too_many() -> None:
+    assert Rows([]).one_or_none() is None
+    assert Rows([]).scalar_one_or_none() is None
+    with pytest.raises(NoResultFound):
+        Rows([]).one()
+    with pytest.raises(MultipleResultsFound):
+        Rows([(1,), (2,)]).one()
