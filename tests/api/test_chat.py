@@ -372,7 +372,9 @@ async def test_a_turn_is_recorded_whole(company: Any, service: Any) -> None:
 
 
 async def test_a_follow_up_is_completed_from_its_conversation(company: Any, service: Any) -> None:
-    await company.know("# Pumps\n\nThe NX-4100 pump has a warranty of three years. The LX-200 pump has one of one year.")
+    await company.know(
+        "# Pumps\n\nThe NX-4100 pump has a warranty of three years. The LX-200 pump has one of one year."
+    )
     session_id = await company.open_session()
     await company.ask("What does the NX-4100 pump offer?", session_id=session_id)
     await company.ask("And how long is its warranty?", session_id=session_id)

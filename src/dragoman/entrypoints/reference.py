@@ -63,6 +63,10 @@ _OF_DOCUMENT: Final = "`document_id`, `version_id`, `chatbot_id`, `visibility`, 
 _OF_SYNC: Final = "`connector_id`, `sync_id`, `state`"
 
 TOPICS: Final = {
+    "index.mended": (
+        "A check mended an index outside PostgreSQL.",
+        "`places`, `entries`, `missing`, `different`, `unknown`, `sent`, `removed`",
+    ),
     "document.registered": ("An upload was accepted; a job will read it.", _OF_DOCUMENT),
     "document.ready": ("The document is searchable from now on.", _OF_DOCUMENT),
     "document.replaced": ("A new version serves in place of the old one from now on.", _OF_DOCUMENT),
@@ -83,6 +87,11 @@ JOBS: Final = {
     "ingestion.ingest_document": "Reads, cuts, embeds and indexes one version of a document, then makes it live.",
     "knowledge.purge_document": "Removes chunks, vectors, postings and files of a deleted document.",
     "knowledge.purge_blobs": "Removes stored files and pictures that nothing refers to any more.",
+    "knowledge.tidy_keyword_index": "Takes the words of removed documents out of the stored keyword index.",
+    "ingestion.refill_keyword_index": "Fills the keyword index of a chatbot where an upgrade has changed its layout.",
+    "check_external_index": "Compares the indexes outside PostgreSQL with it and mends what differs.",
+    "build_vector_index": "Builds, checks or drops the vector index of a chatbot, as its size and recall ask for.",
+    "understanding.learn_expansions": "Learns acronyms and other names from the documents of a chatbot.",
     "connectors.sync": "Brings the documents of a connector in step with their origin.",
     "connectors.remove": "Deletes the documents of a deleted connector.",
     "connectors.fetch_url": "Fetches one address of a list and uploads what is there.",
@@ -119,6 +128,7 @@ EXTRAS: Final = {
     "otlp": "Sends OpenTelemetry traces (`DRAGOMAN_OTLP_ENDPOINT`).",
     "local-llm": "Runs a local model file (GGUF) in the process: the `llm` adapter `llama_cpp`.",
     "pii": "Finds names, places and addresses in text: the `pii_detector` adapter `onnx_ner`.",
+    "faiss": "Finds nearest vectors in the process: the `vector_index` adapter `faiss`.",
     "pii-presidio": "Microsoft Presidio's recognisers of personal data: the `pii_detector` adapter `presidio`.",
     "s3": "Buckets of any S3-compatible store: the `blob_store` and the `connector` adapters `s3`.",
     "train": "Trains models. The running service never needs it.",
@@ -184,6 +194,7 @@ def ports() -> str:
 
 
 _CHOSEN: Final = {
+    "reranker": "Chosen by the chatbot setting `reranker`.",
     "connector": "A connector names its kind. These settings are given with it; as variables they are not read.",
     "extractor": "All are used at once; the true type of a document decides which one reads it.",
     "pii_detector": "Those named in `DRAGOMAN_PII_DETECTORS` are asked one after the other.",

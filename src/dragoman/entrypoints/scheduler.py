@@ -15,7 +15,9 @@ from dragoman.embeddings.indexes import service as vector_indexes
 from dragoman.embeddings.indexes.entities import IndexPolicy
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.telemetry import start_tracing
-from dragoman.entrypoints.wiring import broker_url, cache_url, database_urls
+from dragoman.entrypoints.wiring import broker_url, cache_url, create_index, database_urls
+from dragoman.ingestion import external_indexes
+from dragoman.ingestion.refill import enqueue_refills
 from dragoman.jobs import groups
 from dragoman.jobs import service as jobs
 from dragoman.jobs.celery_app import CelerySender, create_celery
@@ -32,6 +34,8 @@ _PUBLISH_INTERVAL_S = 0.5
 _GROUPS_INTERVAL_S = 5.0
 _SYNC_INTERVAL_S = 5.0
 _INDEX_INTERVAL_S = 30.0
+_REFILL_INTERVAL_S = 600.0
+_OUTSIDE_INDEXES = frozenset({"chroma", "pinecone", "elasticsearch"})
 _SWEEP_INTERVAL_S = 3600.0
 
 
@@ -46,8 +50,16 @@ async def run_scheduler(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folders = [folder.expanduser().resolve() for folder in settings.connector_folders]
+    keyword_index = create_index(settings, "keyword_index")
     try:
         async with asyncio.TaskGroup() as rounds:
+            rounds.create_task(
+                _repeat(stop, _REFILL_INTERVAL_S, lambda: enqueue_refills(database, keyword_index, sender))
+            )
+            if {settings.vector_index, settings.keyword_index} & _OUTSIDE_INDEXES:
+                rounds.create_task(
+                    _repeat(stop, _SWEEP_INTERVAL_S, lambda: external_indexes.enqueue_checks(database, sender))
+                )
             rounds.create_task(_repeat(stop, _REAP_INTERVAL_S, lambda: jobs.reap(database, sender)))
             rounds.create_task(_repeat(stop, _PUBLISH_INTERVAL_S, lambda: _publish_all(database, cache)))
             rounds.create_task(_repeat(stop, _GROUPS_INTERVAL_S, lambda: groups.finish_groups(database)))

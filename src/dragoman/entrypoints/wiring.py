@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +27,7 @@ from dragoman.entrypoints.settings import Settings, adapter_settings
 from dragoman.inference.question_cache import QuestionCache
 from dragoman.inference.reranking import AnyReranker, Rerankers
 from dragoman.inference.service import Inference
+from dragoman.ingestion import external_indexes
 from dragoman.ingestion.ingest import (
     TOGETHER,
     ingest_document,
@@ -36,6 +37,7 @@ from dragoman.ingestion.ingest import (
     record_retried,
 )
 from dragoman.ingestion.reading import IMAGE_TYPES
+from dragoman.ingestion.refill import REFILL_KEYWORD_INDEX, refill_keyword_index
 from dragoman.jobs.celery_app import CelerySender, create_celery
 from dragoman.jobs.entities import BatchProgress, Job, JobKind, Progress
 from dragoman.jobs.live import LiveFeed
@@ -123,6 +125,11 @@ def _create_adapter(settings: Settings, port: str) -> Any:
     if (port, name) == ("blob_store", "file"):
         defaults["root"] = settings.home / "blobs"
     return registry.create(port, name, adapter_settings(port, name, **defaults))
+
+
+def create_index(settings: Settings, port: Literal["vector_index", "keyword_index"]) -> Any:
+    """The index that is set."""
+    return _create_adapter(settings, port)
 
 
 def _extractors() -> Mapping[str, Extractor]:
@@ -250,6 +257,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     )
     try:
         version = await embeddings.ensure_version(database, adapter=settings.embedder, profile=embedder.profile)
+        vector_index, keyword_index = create_index(settings, "vector_index"), create_index(settings, "keyword_index")
         inference = Inference(
             embedders={version.name: embedder},
             llms=llm_factories,
@@ -277,8 +285,8 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 sender=CelerySender(create_celery(broker_url(settings))),
                 inference=inference,
                 rerankers=rerankers,
-                vector_index=_create_adapter(settings, "vector_index"),
-                keyword_index=_create_adapter(settings, "keyword_index"),
+                vector_index=vector_index,
+                keyword_index=keyword_index,
                 language_detector=_create_adapter(settings, "language_detector"),
                 blob_store=blob_store,
                 readable_types=frozenset(_extractors()),
@@ -307,6 +315,9 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             await usage.close()
             await rerankers.close()
             await inference.close()
+            for index in (vector_index, keyword_index):
+                if hasattr(index, "close"):  # one outside PostgreSQL holds connections
+                    await index.close()
     finally:
         await cache.close()
         await database.close()
@@ -351,6 +362,12 @@ def job_kinds(deps: Deps) -> dict[str, JobKind]:
     async def tidy_keywords(job: Job, progress: Progress) -> None:
         await tidy_keyword_index(deps, job, progress)
 
+    async def refill_keywords(job: Job, progress: Progress) -> None:
+        await refill_keyword_index(deps, job, progress)
+
+    async def check_external_index(job: Job, progress: Progress) -> None:
+        await external_indexes.run_check(deps, job, progress)
+
     async def build_vector_index(job: Job, progress: Progress) -> None:
         await vector_indexes.run_job(deps.database, IndexPolicy(), job, progress)
 
@@ -379,6 +396,8 @@ def job_kinds(deps: Deps) -> dict[str, JobKind]:
             on_retried=connectors.record_retry,
         ),
         JobKind(name=connectors.REMOVE, body=remove_connector),
+        JobKind(name=REFILL_KEYWORD_INDEX, body=refill_keywords),
+        JobKind(name=external_indexes.CHECK_EXTERNAL_INDEX, body=check_external_index),
         JobKind(name=vector_indexes.BUILD_VECTOR_INDEX, body=build_vector_index),
         JobKind(name=expansion.LEARN_EXPANSIONS, body=learn_expansions),
     )

@@ -219,7 +219,10 @@ async def _send(
                 assert external.vectors is not None  # its places are being mended
                 sent += await external.vectors.send_versions(connection, place, chosen)
             else:
-                texts = {version_id: await _texts(connection, place, version_id) for version_id in chosen}
+                texts = {
+                    version_id: await chunks_to_index(connection, tenant_id=place.tenant_id, version_id=version_id)
+                    for version_id in chosen
+                }
                 present = {version_id: chunks for version_id, chunks in texts.items() if chunks}
                 await external.keyword_index.add(
                     connection, tenant_id=place.tenant_id, chatbot_id=place.chatbot_id, versions=present
@@ -228,13 +231,13 @@ async def _send(
     return sent
 
 
-async def _texts(connection: AsyncConnection, place: IndexPlace, version_id: UUID) -> list[KeywordChunk]:
+async def chunks_to_index(connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> list[KeywordChunk]:
     """The chunks of a version as ingestion gave them to the index; none of a version that is gone."""
-    version = await knowledge_repository.find_version(connection, tenant_id=place.tenant_id, version_id=version_id)
+    version = await knowledge_repository.find_version(connection, tenant_id=tenant_id, version_id=version_id)
     if version is None:
         return []
     title = str(version.described_as.get("title", ""))
-    chunks = await knowledge_repository.list_chunks(connection, tenant_id=place.tenant_id, version_id=version_id)
+    chunks = await knowledge_repository.list_chunks(connection, tenant_id=tenant_id, version_id=version_id)
     return [
         KeywordChunk(
             chunk_id=chunk.id,

@@ -99,6 +99,11 @@ async def update_chatbot(
     )
 
 
+async def list_chatbot_ids(connection: AsyncConnection, *, tenant_id: UUID) -> list[UUID]:
+    query = select(chatbots.c.id).where(chatbots.c.tenant_id == tenant_id)
+    return list((await connection.execute(query)).scalars())
+
+
 async def raise_knowledge_revision(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> None:
     """Makes every cache entry of the chatbot stale, from the commit of this transaction."""
     await connection.execute(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from dragoman.entrypoints.commands.index_sync import sync
 from dragoman.entrypoints.commands.options import Home, Json
 from dragoman.entrypoints.commands.terminal import ExitCode, err, print_json, print_line, print_table
 from dragoman.kit.errors import InvalidRequestError, NotFoundError
@@ -30,6 +31,8 @@ _MIB = 1024 * 1024
 app = typer.Typer(
     help="Check, build and drop the vector indexes of chatbots: an administrator's work, for all tenants."
 )
+
+app.command("sync")(sync)
 
 Which = Annotated[
     str | None, typer.Option("--chatbot", help="Id or name of the chatbot, of whichever tenant.", metavar="ID|NAME")
