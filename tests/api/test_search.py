@@ -365,7 +365,15 @@ async def test_a_phrase_and_a_forbidden_word_rule_what_is_found(company: Any) ->
     assert len(await titles("green pump")) == 2
     assert await titles('"green pump"') == ["Pumps"]
     assert await titles("green pump -rust") == ["Pumps"]
-    assert await titles("pump rus*") == (await titles("pump rust"))
+    assert await titles("+rust pump") == ["Lamps"]
+    keyword = await company.search("rus*", mode="keyword")
+    assert [hit["title"] for hit in keyword["results"]] == ["Lamps"]
+
+
+async def test_quotation_marks_in_a_question_exclude_nothing(company: Any) -> None:
+    await company.know("# Access\n\nAn emergency account opens every door of the pump house.", "access.md")
+    found = await company.search('How do I get an emergency account ("break glass")?')
+    assert found["results"][0]["title"] == "Access"
 
 
 async def test_a_misspelt_word_is_found(company: Any) -> None:

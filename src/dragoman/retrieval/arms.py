@@ -84,7 +84,7 @@ async def _search_keywords(deps: Deps, connection: Reader, query: Query, near: S
         limit=CANDIDATES_PER_ARM,
         also=near,
         synonyms=query.synonyms,
-        operators=query.operators,
+        operators=query.uses_operators,
     )
 
 

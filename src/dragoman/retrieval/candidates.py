@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import add
 from uuid import UUID
 
+from dragoman.kit.text.terms import is_code
 from dragoman.retrieval.arms import Arms
 from dragoman.retrieval.entities import Candidate, Mode, Query
 from dragoman.retrieval.fusion import (
@@ -74,8 +75,10 @@ def rank_by_fusion(arms: Arms, query: Query, mode: Mode) -> Pool:
     calibration = KEYWORD_CALIBRATION if mode == "keyword" else query.embedding_version.calibration
     chunk_ids = list(arms.chunk_ids)
     foreign = [_is_foreign(arms.languages.get(chunk_id, "und"), query) for chunk_id in chunk_ids]
+    asks_for_code = any(is_code(form) for term in arms.terms for form in term.alternatives)
     features = [
-        arms.features(chunk_id, is_foreign=is_foreign) for chunk_id, is_foreign in zip(chunk_ids, foreign, strict=True)
+        arms.features(chunk_id, is_foreign=is_foreign and not asks_for_code)
+        for chunk_id, is_foreign in zip(chunk_ids, foreign, strict=True)
     ]
     scores = fuse(features, mode, calibration)
     bonuses = [FOREIGN_LANGUAGE_BONUS if is_foreign and mode != "keyword" else 0.0 for is_foreign in foreign]

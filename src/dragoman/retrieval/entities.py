@@ -68,12 +68,24 @@ class Query:
     @property
     def words(self) -> str:
         """What is asked, without operators."""
-        return parse_query(self.text).words if self.operators else self.text
+        return parse_query(self.text).words if self.uses_operators else self.text
+
+    @property
+    def uses_operators(self) -> bool:
+        """Whether operators count in this text: not the quotation marks of a question, `an ("emergency") account`.
+
+        Where vectors are searched too, a phrase with other words beside it is such a question.
+        """
+        if not self.operators:
+            return False
+        parsed = parse_query(self.text)
+        is_exact = parsed.required or parsed.forbidden or parsed.forbidden_phrases or parsed.prefixes
+        return self.mode == "keyword" or bool(is_exact) or parsed.words == " ".join(parsed.phrases)
 
     @property
     def must_hold(self) -> bool:
         """Whether the text says what a passage must hold or must not."""
-        return self.operators and self.mode != "dense" and parse_query(self.text).has_conditions
+        return self.mode != "dense" and self.uses_operators and parse_query(self.text).has_conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

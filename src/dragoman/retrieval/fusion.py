@@ -31,9 +31,6 @@ BACKGROUND_SIZE: Final = 20  # fewer candidates than this are filled up with the
 ABSOLUTE_WEIGHT: Final = 0.73
 RELATIVE_WEIGHT: Final = 0.55
 KEYWORD_HALF: Final = 40.0  # the BM25 score that earns half the absolute weight: two rare words earn a quarter of it
-FOREIGN_KEYWORDS: Final = (
-    0.5  # of the evidence, where question and chunk differ in language; mean nDCG@10 +0.0008 over 13
-)
 UNIT_OF_SPREADS: Final = 4.0  # a model that was never measured: standard deviations of a search's semantic scores
 LEAST_UNIT: Final = 0.01  # where nothing can be told from one candidate, or from none with a vector
 TYPICAL_KEYWORDS: Final = 0.07  # units that keywords lift an unrelated chunk: taken off before the score is calibrated
@@ -55,8 +52,8 @@ class Features:
         keyword: BM25 score, 0 when no term matches. Terms come from `analyse_query` with the question's language, so
             that a foreign question leaves only names, numbers and codes here.
         matched_weight: Share of the question's IDF mass that the chunk matches, 0 to 1.
-        is_foreign: The question is in another language than the chunk: a word that both have is a name, or means something
-            else.
+        is_foreign: The question is in another language than the chunk and holds no code: a word that both have says
+            nothing. With half the evidence 15 of 25 pairs of languages of partner-center-a fell below the vectors alone.
     """
 
     dense: float | None
@@ -129,9 +126,9 @@ def _keyword_evidence(candidates: Sequence[Features]) -> list[float]:
         return [0.0] * len(candidates)
     relative = RELATIVE_WEIGHT * max(candidate.matched_weight for candidate in candidates) / strongest
     return [
-        candidate.keyword
-        * (ABSOLUTE_WEIGHT / (candidate.keyword + KEYWORD_HALF) + relative)
-        * (FOREIGN_KEYWORDS if candidate.is_foreign else 1.0)
+        0.0
+        if candidate.is_foreign
+        else candidate.keyword * (ABSOLUTE_WEIGHT / (candidate.keyword + KEYWORD_HALF) + relative)
         for candidate in candidates
     ]
 
