@@ -14,11 +14,12 @@ from sqlalchemy import text
 from dragoman.adapters.llm import scripted
 from dragoman.deps import Deps
 from dragoman.inference.service import Inference, Limits
+from dragoman.jobs import repository as jobs_repository
 from dragoman.jobs.entities import Job
 from dragoman.kit.database import Database
 from dragoman.metering.prices import PriceList
 from dragoman.tenancy.entities import Chatbot
-from dragoman.understanding import expansion, repository
+from dragoman.understanding import expansion
 from dragoman.understanding.expansion import LEARN_EXPANSIONS, learn_expansions, request_learning
 from dragoman.understanding.history import Said
 from dragoman.understanding.service import prepare_question
@@ -208,8 +209,8 @@ async def test_a_replaced_document_tells_what_its_new_version_tells(
     assert await _names(deps, chatbot_of(tenant, revision=2)) == ()  # not read yet, and the old text is no longer live
     assert await learn(tenant) is False  # the question before asked for it
     async with deps.database.transaction(tenant.tenant_id) as connection:
-        waiting = await repository.is_learning_queued(
-            connection, tenant_id=tenant.tenant_id, chatbot_id=tenant.chatbot_id, kind=LEARN_EXPANSIONS
+        waiting = await jobs_repository.is_queued(
+            connection, tenant_id=tenant.tenant_id, kind=LEARN_EXPANSIONS, subject_id=tenant.chatbot_id
         )
     assert waiting
 

@@ -337,6 +337,7 @@ def _peak_mib() -> float:
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_MAPPED_MIB: Final = 64  # the code of libraries: part of what a process holds, but not of what the system bounds
 _MORE_LIKELY_KILLED: Final = "500"  # when the machine runs out of memory, a reader goes before a database
 
 
@@ -358,7 +359,7 @@ def _bound_resources(limits: Mapping[str, Any]) -> None:
     _lower(resource.RLIMIT_FSIZE, file)
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
     if sys.platform == "linux":  # elsewhere it counts something else, and the parent watches
-        _lower(resource.RLIMIT_DATA, memory)
+        _lower(resource.RLIMIT_DATA, memory - min(_MAPPED_MIB * MIB, memory // 4))
 
 
 def _lower(kind: int, value: int) -> None:
