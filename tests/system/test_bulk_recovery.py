@@ -87,6 +87,7 @@ def test_a_bulk_import_is_whole_after_postgresql_was_restarted_and_killed(instan
 # ---- a full disk
 
 _DISK_BYTES = 8 * 1024 * 1024
+_DISK_FILES = 600  # so many that some are still to come when the disk is filled
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_a_full_disk_refuses_uploads_and_loses_none_that_it_took(folder: Path, s
     home.mkdir()
     (home / "uploads").symlink_to(small_disk / "uploads")
     with running(home, "--no-sample", **_FAST, **on_disk) as instance, instance.http() as http:
-        with importing(instance, files=120) as bulk:
+        with importing(instance, files=_DISK_FILES) as bulk:
             until(lambda: len(bulk.acknowledged) >= 20, "some notes are acknowledged")
             until(lambda: _is_full(small_disk) and bool(bulk.refusals), "an upload is refused")
             _check_that_it_says_so(http, bulk)
@@ -127,7 +128,7 @@ def test_a_full_disk_refuses_uploads_and_loses_none_that_it_took(folder: Path, s
             (small_disk / "ballast").unlink()
         refused = http.post("/api/chatbot/documents/", files=_long_text(), data={"import_id": bulk.import_id})
         assert refused.status_code == 507, refused.text  # it would never fit
-        check_all_is_whole(bulk, files=120, **on_disk)
+        check_all_is_whole(bulk, files=_DISK_FILES, **on_disk)
     assert [file.name for file in (small_disk / "uploads").iterdir()] == []
 
 
@@ -144,7 +145,7 @@ def _is_full(disk: Path) -> bool:
 
 def _check_that_it_says_so(http: httpx.Client, bulk: BulkImport) -> None:
     """In a request with many files, and of a single one."""
-    assert {code for _, code, _ in bulk.refusals} == {"ingestion.storage_full"}
+    assert {code for _, code, _ in bulk.refusals} <= {"ingestion.storage_full", "blob_store.full"}
     assert {status for status, _, _ in bulk.refusals} <= {202, 507}  # one by one, or the whole request
     assert all("space" in detail for _, _, detail in bulk.refusals)
     answer = http.post("/api/chatbot/documents/", files=_long_text())
