@@ -67,7 +67,7 @@ def search(show: Show) -> None:
             asked = [(tenant, query) for queries in zip(*(t.queries for t in tenants), strict=True) for tenant, query in zip(tenants, queries, strict=True)]  # fmt: skip
             truth = [nearest(tenant, query) for tenant, query in asked[:_RECALL_QUERIES]]
             ours = _measured(show, instance, "dense, exact scan", asked, truth, mode="dense")
-            _build_indexes(instance) if os.environ.get("IDX") else None
+            _build_indexes(instance)
             indexed = _measured(show, instance, "dense, own index", asked, truth, mode="dense")
             _measured(show, instance, "hybrid", asked, None, mode="hybrid")
             _bytes_per_chunk(show, instance)
