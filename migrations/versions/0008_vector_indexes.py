@@ -110,35 +110,6 @@ begin
 end $$
 """
 
-# The same, with what a hit shows of its chunk and document: one statement for a whole search.
-_SEARCH_TEXTS = """
-create function search_texts(
-    tenant uuid, chatbot uuid, version integer, query halfvec, wanted integer, depth integer, asker text,
-    scan_sentences_up_to integer
-) returns table (
-    chunk_id uuid, distance double precision, sentence_distance double precision, document_id uuid, version_id uuid,
-    ordinal integer, text text, language text, kind text, heading_path text[], page integer, start_offset integer,
-    end_offset integer, token_count integer, content_hash text, image_ids uuid[], provenance text, title text,
-    file_name text, external_id text, content_type text, category text
-)
-language plpgsql rows 20 set plan_cache_mode = force_generic_plan set enable_seqscan = off
-set search_path = public, pg_temp as $$
-#variable_conflict use_column
-begin
-    return query
-        select h.chunk_id, h.distance, h.sentence_distance, k.document_id, k.version_id, k.ordinal, k.text, k.language,
-            k.kind, k.heading_path, k.page, k.start_offset, k.end_offset, k.token_count, k.content_hash, k.image_ids,
-            case when k.provenance <> '{}' then k.provenance::text end, d.title, d.file_name, d.external_id,
-            d.content_type, d.category
-        from search_chunks(tenant, chatbot, version, query, wanted, depth, asker, scan_sentences_up_to) h
-        cross join lateral (
-            select * from chunks c where c.tenant_id = tenant and c.chatbot_id = chatbot and c.id = h.chunk_id limit 1
-        ) k
-        cross join lateral (
-            select * from documents where tenant_id = tenant and id = k.document_id limit 1
-        ) d;
-end $$
-"""
 _ARGUMENTS = "(uuid, uuid, integer, halfvec, integer, integer, text, integer)"
 
 
@@ -180,14 +151,11 @@ def upgrade() -> None:
     )
     op.execute("grant select, insert, update, delete on vector_indexes to dragoman_app")
     op.execute(_SEARCH_CHUNKS)
-    op.execute(_SEARCH_TEXTS)
-    for name in ("search_chunks", "search_texts"):
-        op.execute(f"revoke execute on function {name}{_ARGUMENTS} from public")
-        op.execute(f"grant execute on function {name}{_ARGUMENTS} to dragoman_app")
+    op.execute(f"revoke execute on function search_chunks{_ARGUMENTS} from public")
+    op.execute(f"grant execute on function search_chunks{_ARGUMENTS} to dragoman_app")
 
 
 def downgrade() -> None:
-    op.execute(f"drop function search_texts{_ARGUMENTS}")
     op.execute(f"drop function search_chunks{_ARGUMENTS}")
     op.execute(_DROP_OWN)
     op.drop_table("vector_indexes")

@@ -27,7 +27,7 @@ from dragoman.kit import registry
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.database import Database, DatabaseUrls, NoAdministratorError
 from dragoman.knowledge.service import INGEST_DOCUMENT
-from dragoman.ports.vector_index import TextIndex, VectorIndex
+from dragoman.ports.vector_index import VectorIndex
 
 POLICY = IndexPolicy(own_index_from=300, exact_below=100, sample=40)
 
@@ -155,52 +155,12 @@ async def test_no_other_tenant_reaches_the_index(
 ) -> None:
     row = await build(full)
     stranger, query = await make_tenant(), unit(random=random)
-    assert isinstance(full.index, TextIndex)
     for scope in (scope_of(full.tenant), replace(scope_of(full.tenant), tenant_id=stranger.tenant_id)):
         options: dict[str, Any] = {"scope": scope, "embedding_version": full.tenant.embedding_version, "query": query}
         async with full.database.transaction(stranger.tenant_id) as connection:
             assert await full.index.search(connection, limit=10, **options) == []
-            assert await full.index.search_texts(connection, limit=10, **options) == []
             assert row.search_function is not None
             assert await repository.nearest_by_function(connection, row.search_function, query, limit=10) == {}
-
-
-@pytest.mark.parametrize("own", [False, True])
-async def test_texts_come_with_the_same_hits_in_one_statement(
-    full: Shelf, random: np.random.Generator, own: bool
-) -> None:
-    with_sentences = await full.put(unit(4, random=random), [unit(2, random=random)] * 4, category="manuals")
-    if own:
-        await build(full)
-    query = unit(random=random)
-    hits = await full.search(query, 10)
-    assert isinstance(full.index, TextIndex)
-    async with full.database.reading(full.tenant.tenant_id) as connection:
-        found = await full.index.search_texts(
-            connection,
-            scope=scope_of(full.tenant),
-            embedding_version=full.tenant.embedding_version,
-            query=query,
-            limit=10,
-        )
-        filtered = await full.index.search_texts(
-            connection,
-            scope=scope_of(full.tenant, languages=["en"]),
-            embedding_version=full.tenant.embedding_version,
-            query=query,
-            limit=10,
-        )
-    assert filtered is None
-    assert found is not None
-    assert [each.hit for each in found] == hits
-    assert {hit.chunk_id for hit in hits} & set(with_sentences.chunk_ids)
-    for each in found:
-        assert each.chunk["id"] == each.hit.chunk_id
-        assert each.chunk["text"].startswith("Text ")
-        assert each.document["title"] == "A document"
-        is_manual = each.hit.chunk_id in with_sentences.chunk_ids
-        assert (each.hit.best_sentence_cosine is not None) == is_manual
-        assert each.document["category"] == ("manuals" if is_manual else "")
 
 
 async def test_writers_go_on_while_an_index_is_built(full: Shelf, random: np.random.Generator) -> None:

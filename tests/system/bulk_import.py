@@ -49,7 +49,7 @@ _WORDS = [
     "quartz",
     "reed",
 ]
-_PASSING = {"ingestion.storage_full", "blob_store.full", "blob_store.unavailable", "database.unavailable"}
+_PASSING = {"ingestion.storage_full", "blob_store.unavailable", "database.unavailable"}
 
 
 def code_word(number: int) -> str:

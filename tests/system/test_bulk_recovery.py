@@ -145,7 +145,7 @@ def _is_full(disk: Path) -> bool:
 
 def _check_that_it_says_so(http: httpx.Client, bulk: BulkImport) -> None:
     """In a request with many files, and of a single one."""
-    assert {code for _, code, _ in bulk.refusals} <= {"ingestion.storage_full", "blob_store.full"}
+    assert {code for _, code, _ in bulk.refusals} == {"ingestion.storage_full"}
     assert {status for status, _, _ in bulk.refusals} <= {202, 507}  # one by one, or the whole request
     assert all("space" in detail for _, _, detail in bulk.refusals)
     answer = http.post("/api/chatbot/documents/", files=_long_text())

@@ -217,8 +217,9 @@ def _search_results(settings: Settings, cache: Cache) -> LayeredCache | None:
     """Where results of searches are remembered. Processes whose adapters or their settings differ share none."""
     if settings.search_cache_s == 0:
         return None
-    adapters = {port: getattr(settings, port) for port in _RANKING_PORTS}
-    made_with = [f"{port}:{name}:{adapter_settings(port, name).model_dump_json()}" for port, name in adapters.items()]
+    adapters = [(port, getattr(settings, port)) for port in _RANKING_PORTS]
+    adapters += [("reranker", name) for name in registry.list_adapters("reranker")]  # each chatbot chooses its own
+    made_with = [f"{port}:{name}:{adapter_settings(port, name).model_dump_json()}" for port, name in adapters]
     return LayeredCache(
         cache,
         "search_results",

@@ -22,6 +22,7 @@ from dragoman.ingestion.errors import (
     DailyUploadsUsedUpError,
     ImportOfOtherChatbotError,
     MalwareFoundError,
+    UploadStorageFullError,
 )
 from dragoman.ingestion.reading import IMAGE_TYPES
 from dragoman.ingestion.scan import Finding, require_safe, scan_structure
@@ -43,6 +44,7 @@ from dragoman.kit.errors import DragomanError
 from dragoman.knowledge import repository
 from dragoman.knowledge import service as knowledge
 from dragoman.knowledge.entities import Document, NewDocument, Source, Visibility
+from dragoman.ports.blob_store import BlobStoreFullError
 from dragoman.tenancy import audit
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import require
@@ -452,7 +454,14 @@ async def _store_all(deps: Deps, fresh: Mapping[int, _Checked]) -> dict[int, Dra
         if isinstance(outcome, BaseException):
             raise outcome
         not_stored |= outcome
-    return {place: not_stored[key] for place, item in fresh.items() if (key := item.new.blob_key) in not_stored}
+    return {
+        place: _as_told(not_stored[key]) for place, item in fresh.items() if (key := item.new.blob_key) in not_stored
+    }
+
+
+def _as_told(error: DragomanError) -> DragomanError:
+    """Whether the disk of uploads or that of originals is full is the same to who sends a file."""
+    return UploadStorageFullError(error.message) if isinstance(error, BlobStoreFullError) else error
 
 
 async def _list_unregistered(deps: Deps, caller: Caller, fresh: dict[int, _Checked]) -> list[_Checked]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,14 +33,6 @@ class DenseHit:
     chunk_id: UUID
     cosine: float
     best_sentence_cosine: float | None
-
-
-class DenseText(NamedTuple):
-    """A hit with what is shown of it, in the names of `knowledge.entities`: the fields of `Chunk`, and those of the document."""
-
-    hit: DenseHit
-    chunk: Mapping[str, Any]
-    document: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,25 +132,4 @@ class VectorIndex(Protocol):
         chunk_ids: Sequence[UUID],
     ) -> list[SentenceHit]:
         """Every stored sentence of these chunks with its cosine, in the order of the text."""
-        ...
-
-
-@runtime_checkable
-class TextIndex(Protocol):
-    """An index that lies beside the texts and can bring both in one round trip."""
-
-    async def search_texts(
-        self,
-        connection: Reader,
-        *,
-        scope: SearchScope,
-        embedding_version: int,
-        query: Vectors,
-        limit: int,
-        depth: int | None = None,
-    ) -> list[DenseText] | None:
-        """As `VectorIndex.search`, with the texts; None where the scope has filters, which `search` takes.
-
-        `depth`: how many best chunks have their sentences searched, at least `limit`; None for what the adapter is set to.
-        """
         ...

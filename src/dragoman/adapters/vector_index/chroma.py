@@ -19,6 +19,8 @@ from dragoman.adapters.vector_index._parts.candidates import (
     StoredRows,
     digests_of,
     entry_id,
+    field_of,
+    numbers_of,
     parse_entry_id,
     parse_place_name,
     place_name,
@@ -74,9 +76,9 @@ class Adapter(ExternalVectors):
         query: Vectors,
         limit: int,
     ) -> Sequence[UUID]:
-        body = {"query_embeddings": [_numbers(query)], "n_results": limit, "include": []}
+        body = {"query_embeddings": [numbers_of(query)], "n_results": limit, "include": []}
         answer = await self._of_collection(place, "query", body, timeout_s=self._settings.search_timeout_s)
-        return [entry[1] for entry in _entries(_first(_field(answer, "ids")))]
+        return [entry[1] for entry in _entries(_first(field_of(answer, "ids")))]
 
     async def send(self, place: IndexPlace, rows: StoredRows) -> None:
         for start in range(0, len(rows.chunk_ids), _ENTRIES_A_REQUEST):
@@ -84,7 +86,7 @@ class Adapter(ExternalVectors):
             ids = zip(rows.version_ids[part], rows.chunk_ids[part], strict=True)
             body = {
                 "ids": [entry_id(version_id, chunk_id) for version_id, chunk_id in ids],
-                "embeddings": [_numbers(vector) for vector in rows.vectors[part]],
+                "embeddings": [numbers_of(vector) for vector in rows.vectors[part]],
                 "metadatas": [{"version": version_id.hex} for version_id in rows.version_ids[part]],
             }
             await self._of_collection(place, "upsert", body, make=True, tries=self._settings.write_tries)
@@ -104,7 +106,7 @@ class Adapter(ExternalVectors):
                 "GET", self._collections, query={"limit": _COLLECTIONS_A_PAGE, "offset": offset}, tries=3
             )
             page = page if isinstance(page, list) else []
-            found = [parse_place_name(self._settings.prefix, _field(item, "name")) for item in page]
+            found = [parse_place_name(self._settings.prefix, field_of(item, "name")) for item in page]
             places += [place for place in found if place is not None and place.tenant_id == tenant_id]
             offset += len(page)
             if len(page) < _COLLECTIONS_A_PAGE:
@@ -115,7 +117,7 @@ class Adapter(ExternalVectors):
         offset = 0
         while True:
             body = {"limit": _ENTRIES_A_REQUEST, "offset": offset, "include": []}
-            ids = _field(await self._of_collection(place, "get", body, tries=3), "ids")
+            ids = field_of(await self._of_collection(place, "get", body, tries=3), "ids")
             ids = ids if isinstance(ids, list) else []
             digests_of(_entries(ids), digests)
             offset += len(ids)
@@ -175,7 +177,7 @@ class Adapter(ExternalVectors):
             if make:
                 raise
             return None
-        found = _field(answer, "id")
+        found = field_of(answer, "id")
         if not isinstance(found, str):
             return None
         self._ids[place] = found
@@ -208,11 +210,6 @@ class Adapter(ExternalVectors):
         )
 
 
-def _numbers(vector: Vectors) -> list[float]:
-    numbers: list[float] = vector.astype(float).round(6).tolist()
-    return numbers
-
-
 def _entries(ids: object) -> list[tuple[UUID, UUID]]:
     found = [parse_entry_id(item) for item in ids] if isinstance(ids, list) else []
     return [entry for entry in found if entry is not None]
@@ -220,7 +217,3 @@ def _entries(ids: object) -> list[tuple[UUID, UUID]]:
 
 def _first(value: object) -> object:
     return value[0] if isinstance(value, list) and value else None
-
-
-def _field(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None

@@ -6,16 +6,13 @@ chatbot stand in the statement as literals; `search_function` holds such a state
 
 Measured as the application role, 384 dimensions, chatbot among 50 tenants, 50 hits, processor time of PostgreSQL for
 comparing all / own index: 1,000 chunks 0.6 / 0.5 ms, 2,000 1.3 / 0.7, 5,000 2.9 / 1.0, 20,000 12.3 / 1.4. A search is
-one statement, whatever the size; with the texts (`search_texts`) it takes the caller 0.3 ms, by a transaction of
-SQLAlchemy 1.5 ms.
+one statement, whatever the size.
 """
 
 # ruff: noqa: S608 - the SQL is put together from constants, integers and UUIDs; every other value is a parameter
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,7 +32,7 @@ from dragoman.adapters.vector_index._parts.stored_vectors import (
 from dragoman.kit.reading import Reader
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.search_scope import SearchScope
-from dragoman.ports.vector_index import DenseHit, DenseText
+from dragoman.ports.vector_index import DenseHit
 
 _MOST_LOOKED_AT: Final = 4000  # vectors that an index may bring before a filter is called selective
 
@@ -85,29 +82,6 @@ class Adapter(StoredVectors):
             connection, scope=scope, embedding_version=embedding_version, query=query, chunk_ids=found
         )
         return by_best_rank(hits)
-
-    async def search_texts(
-        self,
-        connection: Reader,
-        *,
-        scope: SearchScope,
-        embedding_version: int,
-        query: Vectors,
-        limit: int,
-        depth: int | None = None,
-    ) -> list[DenseText] | None:
-        """See `ports.vector_index.TextIndex`."""
-        if not _is_plain(scope):
-            return None
-        if limit <= 0:
-            return []
-        depth = max(limit, self._settings.sentence_candidates if depth is None else depth)
-        rows = await connection.exec_driver_sql(
-            _SEARCH_TEXTS, self._arguments(scope, embedding_version, query, limit, depth)
-        )
-        found: dict[UUID, Sequence[Any]] = {row.chunk_id: row for row in rows}
-        hits = by_best_rank([_hit(row[0], row[1], row[2]) for row in found.values()])
-        return [_text(hit, found[hit.chunk_id]) for hit in hits]
 
     def _arguments(
         self, scope: SearchScope, embedding_version: int, query: Vectors, limit: int, depth: int
@@ -183,36 +157,6 @@ _ARGUMENTS = (
     "%(depth)s::int, %(owner)s::text, %(scan_sentences_up_to)s::int"
 )
 _SEARCH_CHUNKS = f"select * from search_chunks({_ARGUMENTS})"
-_SEARCH_TEXTS = f"select * from search_texts({_ARGUMENTS})"
-
-
-def _text(hit: DenseHit, row: Sequence[Any]) -> DenseText:
-    """From a row of `search_texts`, whose columns are read by number: 22 names a row would cost as much as the rest."""
-    chunk = {
-        "id": row[0],
-        "document_id": row[3],
-        "version_id": row[4],
-        "ordinal": row[5],
-        "text": row[6],
-        "language": row[7],
-        "kind": row[8],
-        "heading_path": tuple(row[9]),
-        "page": row[10],
-        "start_offset": row[11],
-        "end_offset": row[12],
-        "token_count": row[13],
-        "content_hash": row[14],
-        "image_ids": tuple(row[15]),
-        "provenance": json.loads(row[16]) if row[16] else {},
-    }
-    document = {
-        "title": row[17],
-        "file_name": row[18],
-        "external_id": row[19],
-        "content_type": row[20],
-        "category": row[21],
-    }
-    return DenseText(hit, chunk, document)
 
 
 # --- an own index under a filter -------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from dragoman.adapters.vector_index._parts.candidates import (
     StoredRows,
     digests_of,
     entry_id,
+    field_of,
+    numbers_of,
     parse_entry_id,
     parse_place_name,
     place_name,
@@ -85,13 +87,13 @@ class Adapter(ExternalVectors):
             raise IndexUnfitError("too_many")
         body = {
             "namespace": self._namespace(place),
-            "vector": _numbers(query),
+            "vector": numbers_of(query),
             "topK": limit,
             "includeValues": False,
             "includeMetadata": False,
         }
         answer = await self._call("POST", "/query", body, timeout_s=self._settings.search_timeout_s)
-        return [chunk_id for _, chunk_id in _entries(_field(answer, "matches"))]
+        return [chunk_id for _, chunk_id in _entries(field_of(answer, "matches"))]
 
     async def send(self, place: IndexPlace, rows: StoredRows) -> None:
         if not len(rows.chunk_ids):
@@ -103,7 +105,7 @@ class Adapter(ExternalVectors):
             vectors = [
                 {
                     "id": entry_id(version_id, chunk_id),
-                    "values": _numbers(vector),
+                    "values": numbers_of(vector),
                     "metadata": {"version": version_id.hex},
                 }
                 for version_id, chunk_id, vector in zip(
@@ -121,7 +123,7 @@ class Adapter(ExternalVectors):
     # ---- upkeep
 
     async def list_outside_places(self, *, tenant_id: UUID) -> list[IndexPlace]:
-        names = _field(await self._call("POST", "/describe_index_stats", {}, tries=3), "namespaces")
+        names = field_of(await self._call("POST", "/describe_index_stats", {}, tries=3), "namespaces")
         found = [parse_place_name(self._settings.prefix, name) for name in names] if isinstance(names, dict) else []
         return [place for place in found if place is not None and place.tenant_id == tenant_id]
 
@@ -140,7 +142,7 @@ class Adapter(ExternalVectors):
             token, doomed = "", []
             while True:
                 ids, token = await self._list(place, version_id.hex, token)
-                doomed += [item["id"] for item in ids if isinstance(_field(item, "id"), str)]
+                doomed += [item["id"] for item in ids if isinstance(field_of(item, "id"), str)]
                 if not token:
                     break
             await self._delete(place, doomed, timeout_s=None, tries=3)
@@ -168,7 +170,7 @@ class Adapter(ExternalVectors):
             answer = await self._call("GET", "/vectors/list", query=query, tries=3)
         except ServiceLacksError:
             return [], ""
-        entries, following = _field(answer, "vectors"), _field(_field(answer, "pagination"), "next")
+        entries, following = field_of(answer, "vectors"), field_of(field_of(answer, "pagination"), "next")
         return (entries if isinstance(entries, list) else []), (following if isinstance(following, str) else "")
 
     async def _delete(self, place: IndexPlace, ids: Sequence[str], *, timeout_s: float | None, tries: int = 1) -> None:
@@ -194,15 +196,6 @@ class Adapter(ExternalVectors):
         )
 
 
-def _numbers(vector: Vectors) -> list[float]:
-    numbers: list[float] = vector.astype(float).round(6).tolist()
-    return numbers
-
-
 def _entries(items: object) -> list[tuple[UUID, UUID]]:
-    found = [parse_entry_id(_field(item, "id")) for item in items] if isinstance(items, list) else []
+    found = [parse_entry_id(field_of(item, "id")) for item in items] if isinstance(items, list) else []
     return [entry for entry in found if entry is not None]
-
-
-def _field(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None

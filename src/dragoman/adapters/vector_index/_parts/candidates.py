@@ -332,3 +332,17 @@ _LIST_PLACES = """
     select chatbots.id as chatbot_id, embedding_versions.id as embedding_version
     from chatbots cross join embedding_versions
     where chatbots.tenant_id = %(tenant_id)s order by chatbots.id, embedding_versions.id"""
+
+
+# --- what answers of a server hold -----------------------------------------------------------------------------------
+
+
+def numbers_of(vector: Vectors) -> list[float]:
+    """A vector as JSON carries it."""
+    numbers: list[float] = vector.astype(float).round(6).tolist()
+    return numbers
+
+
+def field_of(value: object, name: str) -> Any:
+    """A field of an answer that may be of another shape; None where it has none."""
+    return value.get(name) if isinstance(value, dict) else None
