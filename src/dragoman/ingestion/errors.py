@@ -109,6 +109,7 @@ class UploadStorageFullError(DragomanError):
     """The server's disk is full, so the upload was not kept. Free space where uploads and originals lie, then send it again."""
 
     code, status, retryable = "ingestion.storage_full", 507, True
+    is_outage = True
 
 
 class NoSpaceToReadError(UnavailableError):
