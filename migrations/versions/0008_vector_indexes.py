@@ -41,7 +41,14 @@ declare
     nearest uuid[];
     distances double precision[];
     by_sentence uuid[];
+    has_sentences boolean := exists (
+        select from sentence_embeddings s
+        where s.tenant_id = tenant and s.chatbot_id = chatbot and s.embedding_version = version
+    );
 begin
+    if not has_sentences then
+        depth := wanted;
+    end if;
     select i.search_function into own from vector_indexes i
     where i.tenant_id = tenant and i.chatbot_id = chatbot and i.embedding_version = version and i.state = 'ready';
     if own is not null then
@@ -63,10 +70,7 @@ begin
     if nearest is null then
         return;
     end if;
-    if not exists (
-        select from sentence_embeddings s
-        where s.tenant_id = tenant and s.chatbot_id = chatbot and s.embedding_version = version
-    ) then
+    if not has_sentences then
         return query select n.id, n.distance, null::double precision
             from unnest(nearest[1:wanted], distances[1:wanted]) as n (id, distance);
         return;

@@ -14,6 +14,7 @@ from dragoman.ports.search_scope import SearchScope
 from dragoman.retrieval.entities import Found, Query, Ranking
 from dragoman.retrieval.neighbours import merged_span, merged_text
 from dragoman.retrieval.service import find_passages
+from dragoman.tenancy import repository as tenancy
 
 PARTS = ["lamp", "lens", "stand", "cable", "remote", "screen", "battery", "mount"]
 LONG = "# Lamps\n\n" + "\n\n".join(
@@ -27,8 +28,12 @@ async def find(company: Any, text: str, **fields: Any) -> Found:
     deps = company.service.deps
     async with deps.database.transaction(company.tenant_id) as connection:
         version = await embeddings.get_version(connection, deps.embedding_version_id)
+        chatbot = await tenancy.find_chatbot(connection, tenant_id=company.tenant_id, chatbot_id=company.chatbot_id)
+    assert chatbot is not None
+    revision = chatbot.knowledge_revision
     scope = SearchScope(tenant_id=company.tenant_id, chatbot_id=company.chatbot_id)
-    query = Query(**{"text": text, "language": "en", "scope": scope, "embedding_version": version, **fields})
+    fixed = {"language": "en", "scope": scope, "embedding_version": version, "knowledge_revision": revision}
+    query = Query(**{"text": text, **fixed, **fields})
     context = CallContext(tenant_id=company.tenant_id, chatbot_id=company.chatbot_id, purpose="search")
     return await find_passages(deps, query, context)
 

@@ -162,9 +162,9 @@ async def test_patterns_leave_alone_what_only_looks_alike(text: str) -> None:
 )
 async def test_hostile_text_costs_patterns_no_more_than_plain_text(unit: str) -> None:
     adapter = registry.create("pii_detector", "patterns")
-    started = time.perf_counter()
+    started = time.process_time()
     await adapter.detect([unit * (100_000 // len(unit))], language="en")
-    assert time.perf_counter() - started < 5  # 0.1 to 0.8 s on two busy cores
+    assert time.process_time() - started < 5  # 0.1 to 0.8 s
 
 
 _LATIN = {

@@ -243,3 +243,35 @@ def test_rows_say_when_there_are_none_or_too_many() -> None:
         Rows([]).one()
     with pytest.raises(MultipleResultsFound):
         Rows([(1,), (2,)]).one()
+
+
+# ---- statements that travel with another
+
+
+async def test_a_statement_travels_along_with_the_next_one(lone: Database, tenant: Tenant) -> None:
+    ids = {"tenant_id": tenant.tenant_id, "chatbot_id": tenant.chatbot_id}
+    async with lone.reading(tenant.tenant_id) as connection:
+        along = connection.send_along(FIND, ids)
+        assert along.rows is None
+        [number] = (await connection.exec_driver_sql("select 7")).scalars()
+        assert (number, [row.id for row in along.rows or ()]) == (7, [tenant.chatbot_id])
+        assert (await connection.exec_driver_sql("select 8")).scalars() == [8]
+
+
+async def test_a_statement_that_nothing_follows_is_not_sent_in_the_next_transaction(
+    lone: Database, tenant: Tenant
+) -> None:
+    async with lone.reading(tenant.tenant_id) as connection:
+        along = connection.send_along(text("select 1 / 0"), {})
+    async with lone.reading(tenant.tenant_id) as connection:
+        assert (await connection.exec_driver_sql("select 7")).scalars() == [7]
+    assert along.rows is None
+
+
+async def test_an_error_of_the_statement_beside_is_an_error_of_both(lone: Database, tenant: Tenant) -> None:
+    async with lone.reading(tenant.tenant_id) as connection:
+        along = connection.send_along(text("select 1 / 0"), {})
+        with pytest.raises(DBAPIError, match="division by zero"):
+            await connection.exec_driver_sql("select 7")
+    assert along.rows is None
+    assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}

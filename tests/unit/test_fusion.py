@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dragoman.ports.embedder import Calibration
@@ -141,6 +141,7 @@ def test_more_keyword_evidence_never_lowers_the_score(candidate: Features, more:
     assert before <= after <= before + UNIT * (ABSOLUTE_WEIGHT + RELATIVE_WEIGHT)
 
 
+@example([Features(dense=1.0, keyword=2.2250738585e-313, matched_weight=1.0)], CALIBRATION)
 @given(st.lists(FEATURES, max_size=20), st.sampled_from([CALIBRATION, UNMEASURED]))
 def test_every_score_is_a_number(candidates: list[Features], calibration: Calibration) -> None:
     lowest = -1.0 - TYPICAL_KEYWORDS * max(UNIT, UNIT_OF_SPREADS)  # cosines spread by 1 at most

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
+
 from dragoman.entrypoints.home import InstanceHome
 from dragoman.entrypoints.supervisor import Child, Report, Service, StopStep, child_environment, leashed
 from dragoman.kit.errors import UnavailableError
@@ -27,12 +29,11 @@ _VERSION = 18
 _ACCOUNT = "pgserver"  # runs PostgreSQL where we are root; the name the wheel itself uses
 _READ_AND_PASS = 0o005
 
-# For an instance that shares a small machine: idle it takes about a tenth of shared_buffers and 15 MiB beside.
+# For an instance that shares a small machine. Memory of shared_buffers is taken as pages are read.
 _POSTGRES_SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "60",
-    "shared_buffers": "96MB",
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",
     "effective_cache_size": "512MB",
@@ -51,6 +52,8 @@ _POSTGRES_SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
 }
+
+_LEAST_BUFFERS_MIB, _MOST_BUFFERS_MIB = 96, 1024
 
 _VALKEY_SETTINGS = {
     "port": "0",
@@ -72,6 +75,16 @@ select 'create database {_DATABASE}' where not exists (select from pg_database w
 set client_min_messages = warning;
 create extension if not exists vector;
 """  # noqa: S608 -- a constant
+
+
+def _buffers_mib() -> int:
+    """A thirty-second part of the machine's memory, in MiB.
+
+    100,000 chunks with their own vector indexes take about 270 MiB. Where they do not fit, reading pages is half of what a
+    dense search costs the database: 1.5 against 0.8 ms at 50 tenants.
+    """
+    total_mib = psutil.virtual_memory().total // 2**20
+    return min(_MOST_BUFFERS_MIB, max(_LEAST_BUFFERS_MIB, total_mib // 32))
 
 
 class EmbeddedServiceError(UnavailableError):
@@ -123,7 +136,10 @@ class EmbeddedPostgres:
     def service(self) -> Service:
         """How the supervisor runs it. Call `ensure_database` once it is ready."""
         self._user = _postgres_user(self._data, self._report)
-        settings = _POSTGRES_SETTINGS | {"unix_socket_directories": str(self._sockets)}
+        settings = _POSTGRES_SETTINGS | {
+            "unix_socket_directories": str(self._sockets),
+            "shared_buffers": f"{_buffers_mib()}MB",
+        }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Service(
             role="postgres",

@@ -155,6 +155,10 @@ class Inference:
                 if attempt == self._limits.attempts:
                     raise
                 await asyncio.sleep(self._delay_s(attempt, error.retry_after_s))
+                if (
+                    breaker.is_open
+                ):  # others have failed meanwhile: what went wrong says more than that it is left alone
+                    raise
             else:
                 breaker.succeeded()
                 return vectors
@@ -192,6 +196,8 @@ class Inference:
                 if started or not error.retryable or attempt == self._limits.attempts:
                     raise
                 await asyncio.sleep(self._delay_s(attempt, error.retry_after_s))
+                if breaker.is_open:
+                    raise
             else:
                 breaker.succeeded()
                 return

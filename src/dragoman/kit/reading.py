@@ -191,6 +191,13 @@ class _Batch:
     future: asyncio.Future[list[Rows]] | None = None
 
 
+@dataclass(slots=True, eq=False)
+class Along:
+    """A statement that travels with another; `rows` are there once those of the other are."""
+
+    rows: Rows | None = None
+
+
 class ReadConnection:
     """One transaction at a time, on one connection in pipeline mode. Made by `ReadPool`.
 
@@ -210,6 +217,7 @@ class ReadConnection:
         self._tenant_id = ""
         self._is_open = False  # the server has a transaction of ours: this one, or the one before
         self._is_begun = False  # this transaction's first statement was sent
+        self._along: list[tuple[Along, tuple[str, _Values]]] = []
         self._timer: asyncio.TimerHandle | None = None
         self.is_lost = False
 
@@ -218,6 +226,7 @@ class ReadConnection:
     def begin(self, tenant_id: UUID) -> None:
         """Takes effect with the first statement; nothing is sent before it."""
         self._tenant_id, self._is_begun = str(tenant_id), False
+        self._along.clear()
 
     async def execute(self, statement: Any, parameters: _Values | None = None, /) -> Rows:
         """Run a SQLAlchemy statement of fixed form, whose values come as `parameters`. Raises as `exec_driver_sql`."""
@@ -232,8 +241,24 @@ class ReadConnection:
         """
         return (await self.run_all([(statement, parameters or {})]))[0]
 
+    def send_along(self, statement: Any, parameters: _Values) -> Along:
+        """Let a statement of fixed form travel with the next one, at no round trip of its own; alone it is never sent."""
+        sql, constants = _compiled(statement)
+        along = Along()
+        self._along.append((along, (sql, {**constants, **parameters})))
+        return along
+
     async def run_all(self, statements: Sequence[tuple[str, _Values]]) -> list[Rows]:
         """Run statements in one round trip; none may need the rows of another. Raises as `exec_driver_sql`."""
+        if not self._along:
+            return await self._run(statements)
+        along, self._along = self._along, []
+        rows = await self._run([*(given for _, given in along), *statements])
+        for (waiting, _), its_rows in zip(along, rows, strict=False):  # those of `statements` follow
+            waiting.rows = its_rows
+        return rows[len(along) :]
+
+    async def _run(self, statements: Sequence[tuple[str, _Values]]) -> list[Rows]:
         if self.is_lost:
             raise LostConnectionError
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,8 +26,7 @@ class ChunkVectors:
     sentence_spans: Sequence[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DenseHit:
+class DenseHit(NamedTuple):
     """Cosine of the question with the chunk, and the best cosine with one of its sentences (None: it has none stored)."""
 
     chunk_id: UUID

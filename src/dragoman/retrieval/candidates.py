@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from operator import add
 from uuid import UUID
 
 from dragoman.kit.text.terms import is_code
+from dragoman.ports.embedder import Calibration
+from dragoman.ports.keyword_index import KeywordHit
+from dragoman.ports.vector_index import DenseHit
 from dragoman.retrieval.arms import Arms
-from dragoman.retrieval.entities import Candidate, Mode, Query
+from dragoman.retrieval.entities import Mode, Query
 from dragoman.retrieval.fusion import (
     FOREIGN_LANGUAGE_BONUS,
     KEYWORD_CALIBRATION,
@@ -23,96 +27,119 @@ from dragoman.retrieval.fusion import (
 
 @dataclass(slots=True, kw_only=True)
 class Scored:
-    """A candidate on its way through the steps of a search."""
+    """A candidate that is looked at more closely: judged again, or shown."""
 
     chunk_id: UUID
     features: Features
     language: str
     score: float
     similarity: float
-    dense_rank: int | None
-    keyword_rank: int | None
-    reranked: float | None = None
-    removed: str | None = None
-    because_of: UUID | None = None
 
-    @property
-    def signals(self) -> Mapping[str, float | None]:
-        return {
-            "dense": self.features.dense,
-            "sentence": self.features.sentence,
-            "keyword": self.features.keyword,
-            "matched_weight": self.features.matched_weight,
-            "dense_rank": self.dense_rank,
-            "keyword_rank": self.keyword_rank,
-            "fused": self.similarity,
-            "reranked": self.reranked,
-        }
 
-    def as_candidate(self, similarity_score: float) -> Candidate:
-        return Candidate(
-            chunk_id=self.chunk_id,
-            score=self.score,
-            similarity_score=similarity_score,
-            dense_rank=self.dense_rank,
-            keyword_rank=self.keyword_rank,
-            reranked=self.reranked,
-            removed=self.removed,
-            because_of=self.because_of,
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The candidates in rank order, a column for each thing that is known of them.
+
+    Most of a search's hundred candidates are never looked at one by one, and a column costs less than a hundred objects.
+
+    Attributes:
+        features: of the fusion, as are
+        scores: which ranked them, and
+        similarities: these, calibrated.
+        unrelated: the semantic score of an unrelated chunk, 0 where keywords alone count.
+        reranked: what the re-ranker said, by place.
+    """
+
+    chunk_ids: Sequence[UUID]
+    features: Sequence[Features]
+    languages: Sequence[str]
+    scores: Sequence[float]
+    similarities: Sequence[float]
+    unrelated: float
+    reranked: dict[int, float] = field(default_factory=dict)
+
+    def scored(self, place: int) -> Scored:
+        return Scored(
+            chunk_id=self.chunk_ids[place],
+            features=self.features[place],
+            language=self.languages[place],
+            score=self.scores[place],
+            similarity=self.similarities[place],
         )
 
+    def signals(self, place: int) -> Mapping[str, float | None]:
+        features = self.features[place]
+        return {
+            "dense": features.dense,
+            "sentence": features.sentence,
+            "keyword": features.keyword,
+            "matched_weight": features.matched_weight,
+            "dense_rank": self.dense_ranks.get(place),
+            "keyword_rank": self.keyword_ranks.get(place),
+            "fused": self.similarities[place],
+            "reranked": self.reranked.get(place),
+        }
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """The candidates in rank order. `unrelated`: the semantic score of an unrelated chunk, 0 where keywords alone count."""
+    @cached_property
+    def dense_ranks(self) -> Mapping[int, int]:
+        """By place, from 1; a candidate of which the vectors say nothing has none."""
+        return _ranks([None if seen.dense is None else semantic_score(seen) for seen in self.features])
 
-    ranked: Sequence[Scored]
-    unrelated: float
+    @cached_property
+    def keyword_ranks(self) -> Mapping[int, int]:
+        return _ranks([seen.keyword or None for seen in self.features])
 
 
 def rank_by_fusion(arms: Arms, query: Query, mode: Mode) -> Pool:
     """The union of the arms, best first; ties by chunk id."""
     calibration = KEYWORD_CALIBRATION if mode == "keyword" else query.embedding_version.calibration
-    chunk_ids = list(arms.chunk_ids)
-    foreign = [_is_foreign(arms.languages.get(chunk_id, "und"), query) for chunk_id in chunk_ids]
+    is_foreign = [_is_foreign(language, query) for language in arms.languages]
     asks_for_code = any(is_code(form) for term in arms.terms for form in term.alternatives)
     features = [
-        arms.features(chunk_id, is_foreign=is_foreign and not asks_for_code)
-        for chunk_id, is_foreign in zip(chunk_ids, foreign, strict=True)
+        _features(dense, keyword, foreign and not asks_for_code)
+        for dense, keyword, foreign in zip(arms.dense, arms.keyword, is_foreign, strict=True)
     ]
-    scores = fuse(features, mode, calibration)
-    bonuses = [FOREIGN_LANGUAGE_BONUS if is_foreign and mode != "keyword" else 0.0 for is_foreign in foreign]
-    fused = list(map(add, scores, bonuses))
-    order = sorted(range(len(chunk_ids)), key=lambda place: (-fused[place], chunk_ids[place].int))
-    semantics = [semantic_score(seen) for seen in features]
-    unrelated = uplifted = None
-    if mode != "keyword":
-        unrelated = background([semantics[place] for place in order], calibration.typical_background)
-        uplifted = background([semantics[place] + bonuses[place] for place in order], calibration.typical_background)
-    dense_ranks = _ranks([None if seen.dense is None else near for seen, near in zip(features, semantics, strict=True)])
-    keyword_ranks = _ranks([seen.keyword or None for seen in features])
-    ranked = [
-        Scored(
-            chunk_id=chunk_ids[place],
-            features=features[place],
-            language=arms.languages.get(chunk_ids[place], "und"),
-            score=fused[place],
-            similarity=calibrate(fused[place], calibration, uplifted),
-            dense_rank=dense_ranks.get(place),
-            keyword_rank=keyword_ranks.get(place),
-        )
-        for place in order
-    ]
-    return Pool(ranked=ranked, unrelated=unrelated or 0.0)
+    bonuses = [FOREIGN_LANGUAGE_BONUS if foreign and mode != "keyword" else 0.0 for foreign in is_foreign]
+    fused = list(map(add, fuse(features, mode, calibration), bonuses))
+    order = [place for _, _, place in sorted((-score, arms.chunk_ids[at].int, at) for at, score in enumerate(fused))]
+    unrelated, uplifted = _backgrounds(features, bonuses, order, mode, calibration)
+    return Pool(
+        chunk_ids=[arms.chunk_ids[place] for place in order],
+        features=[features[place] for place in order],
+        languages=[arms.languages[place] for place in order],
+        scores=[fused[place] for place in order],
+        similarities=[calibrate(fused[place], calibration, uplifted) for place in order],
+        unrelated=unrelated or 0.0,
+    )
+
+
+def _backgrounds(
+    features: Sequence[Features], bonuses: Sequence[float], order: Sequence[int], mode: Mode, calibration: Calibration
+) -> tuple[float | None, float | None]:
+    """What an unrelated chunk scores, without and with the bonus of other languages; None where keywords alone count."""
+    if mode == "keyword":
+        return None, None
+    semantics = [semantic_score(features[place]) for place in order]
+    uplifted = [semantic + bonuses[place] for semantic, place in zip(semantics, order, strict=True)]
+    return background(semantics, calibration.typical_background), background(uplifted, calibration.typical_background)
+
+
+def _features(dense: DenseHit | None, keyword: KeywordHit | None, is_foreign: bool) -> Features:
+    return Features(
+        dense.cosine if dense else None,
+        dense.best_sentence_cosine if dense else None,
+        keyword.score if keyword else 0.0,
+        keyword.matched_weight if keyword else 0.0,
+        is_foreign,
+    )
 
 
 def _is_foreign(language: str, query: Query) -> bool:
     """Whether a chunk is known to be in another language than the question."""
-    return "und" not in (language, query.language) and language != query.language
+    return language != query.language and "und" not in (language, query.language)
 
 
 def _ranks(scores: Sequence[float | None]) -> dict[int, int]:
     """Ranks from 1, by place; None has none."""
-    known = [(score, place) for place, score in enumerate(scores) if score is not None]
-    known.sort(reverse=True)
+    known = sorted((-score, place) for place, score in enumerate(scores) if score is not None)
     return {place: rank for rank, (_, place) in enumerate(known, start=1)}

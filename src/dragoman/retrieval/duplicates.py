@@ -54,11 +54,14 @@ def overlap(one: Fingerprint, other: Fingerprint) -> float:
 
 def _share_a_stretch(one: str, other: str) -> bool:
     """Whether any of some stretches of the shorter text stands in the other: of near duplicates hardly any has none."""
-    shorter, longer = sorted((one, other), key=len)
+    shorter, longer = (one, other) if len(one) <= len(other) else (other, one)
     if len(shorter) < ALIKE * ALIKE * len(longer):
         return False
     step = max(1, (len(shorter) - _STRETCH) // (_STRETCHES - 1))
-    return any(shorter[at : at + _STRETCH] in longer for at in range(0, step * _STRETCHES, step))
+    for at in range(0, step * _STRETCHES, step):  # noqa: SIM110 - ten times a search: `any` would take twice as long
+        if shorter[at : at + _STRETCH] in longer:
+            return True
+    return False
 
 
 def _runs(words: list[str]) -> frozenset[tuple[str, ...] | str]:

@@ -43,12 +43,14 @@ class Query:
 
     Attributes:
         language: of the question, ISO 639-1 or `und`.
+        knowledge_revision: of the chatbot, read in this request.
         limit: passages wanted at most.
         offset: passages to leave out first: those of the pages before.
         threshold: passages with a lower `similarity_score` are left out.
         also_ask: the question in other words, with the share (0 to 1, less than 1 together) of each: the question's vector
             moves towards theirs. Keywords are those of `text`.
         synonyms: other names of what the question names, for the keyword arm.
+        tells_candidates: whether what becomes of every candidate is wanted, for an explanation or the turn record.
         operators: `"a phrase"`, `prefix*`, `+required` and `-forbidden` in `text` mean what they do in a search box.
     """
 
@@ -56,12 +58,14 @@ class Query:
     language: str
     scope: SearchScope
     embedding_version: EmbeddingVersion
+    knowledge_revision: int
     mode: Mode = "hybrid"
     limit: int = 10
     offset: int = 0
     threshold: float = 0.0
     also_ask: Mapping[str, float] = field(default_factory=dict)
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tells_candidates: bool = True
     operators: bool = False
     ranking: Ranking = field(default_factory=Ranking)
 
@@ -154,7 +158,7 @@ class Found:
         question_vector: shape `(dimensions,)`; None when the embedder was away or keywords alone were asked for.
         terms: the question's terms with their weights in this knowledge.
         unrelated: what an unrelated chunk scores for this question: how far the best stand out tells whether they answer.
-        candidates: all that were considered, in rank order.
+        candidates: all that were considered, in rank order, where the query wants them told.
         considered: how many passages there are on all pages together, as far as it is known: those that a later page
             would leave out as duplicates are counted.
         degraded: what was skipped or replaced: `keyword_only`, `reranker_skipped`.

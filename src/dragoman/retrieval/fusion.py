@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from dragoman.ports.embedder import Calibration
 
@@ -42,8 +41,7 @@ TYPICAL_KEYWORDS: Final = 0.07  # units that keywords lift an unrelated chunk: t
 FOREIGN_LANGUAGE_BONUS: Final = 0.02
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
+class Features(NamedTuple):
     """What is known of one candidate chunk for one question.
 
     Attributes:
@@ -56,7 +54,7 @@ class Features:
             nothing. With half the evidence 15 of 25 pairs of languages of partner-center-a fell below the vectors alone.
     """
 
-    dense: float | None
+    dense: float | None = None
     sentence: float | None = None
     keyword: float = 0.0
     matched_weight: float = 0.0
@@ -124,11 +122,12 @@ def _keyword_evidence(candidates: Sequence[Features]) -> list[float]:
     strongest = max((candidate.keyword for candidate in candidates), default=0.0)
     if strongest <= 0.0:
         return [0.0] * len(candidates)
-    relative = RELATIVE_WEIGHT * max(candidate.matched_weight for candidate in candidates) / strongest
+    relative = RELATIVE_WEIGHT * max(candidate.matched_weight for candidate in candidates)
     return [
         0.0
         if candidate.is_foreign
-        else candidate.keyword * (ABSOLUTE_WEIGHT / (candidate.keyword + KEYWORD_HALF) + relative)
+        else ABSOLUTE_WEIGHT * candidate.keyword / (candidate.keyword + KEYWORD_HALF)
+        + relative * (candidate.keyword / strongest)
         for candidate in candidates
     ]
 

@@ -15,7 +15,7 @@ from dragoman.kit.errors import DragomanError
 from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.ports.reranker import RerankCandidate
 from dragoman.ports.vector_index import SentenceHit
-from dragoman.retrieval.candidates import Scored
+from dragoman.retrieval.candidates import Pool, Scored
 from dragoman.retrieval.entities import Query
 
 _log = structlog.get_logger(__name__)
@@ -43,17 +43,19 @@ async def rerank(
     deps: Deps,
     query: Query,
     context: CallContext,
-    best: Sequence[Scored],
+    pool: Pool,
+    depth: int,
     texts: Mapping[UUID, ChunkInDocument],
     sentences: Sequence[SentenceHit],
 ) -> bool:
-    """Write what the re-ranker says on each of the candidates; False when it fails, and nothing is written then."""
-    judged = [scored for scored in best if scored.chunk_id in texts]
-    if not judged:
+    """Write into the pool what the re-ranker says of its first; False when it fails, and nothing is written then."""
+    places = [place for place in range(min(depth, len(pool.chunk_ids))) if pool.chunk_ids[place] in texts]
+    if not places:
         return True
     cosines: dict[UUID, list[float]] = defaultdict(list)
     for sentence in sentences:
         cosines[sentence.chunk_id].append(sentence.cosine)
+    judged = [pool.scored(place) for place in places]
     candidates = [_candidate(scored, texts[scored.chunk_id], cosines.get(scored.chunk_id, ())) for scored in judged]
     try:
         scores = await deps.rerankers.rerank(context, query.ranking.reranker, query.text, query.language, candidates)
@@ -62,8 +64,7 @@ async def rerank(
             "retrieval.reranker_skipped", reranker=query.ranking.reranker, code=error.code, reason=error.message
         )
         return False
-    for scored, score in zip(judged, scores, strict=True):
-        scored.reranked = score
+    pool.reranked.update(zip(places, scores, strict=True))
     return True
 
 

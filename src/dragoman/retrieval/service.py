@@ -5,8 +5,9 @@ embed the question -> search both arms -> fuse -> judge the best again -> leave 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from uuid import UUID
 
 import numpy as np
 import structlog
@@ -15,11 +16,11 @@ from dragoman.deps import Deps
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import Stopwatch
 from dragoman.kit.errors import DragomanError, UnavailableError
-from dragoman.kit.reading import Reader
+from dragoman.kit.reading import ReadConnection, Reader
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.vector_index import SentenceHit
 from dragoman.retrieval.arms import search_arms
-from dragoman.retrieval.candidates import Scored, rank_by_fusion
+from dragoman.retrieval.candidates import rank_by_fusion
 from dragoman.retrieval.entities import Found, Mode, Query, Ranking
 from dragoman.retrieval.page import Texts, make_page
 from dragoman.retrieval.rerank import RERANKER_SKIPPED, depth_of, rerank
@@ -40,11 +41,16 @@ def ranking_of(settings: ChatbotSettings) -> Ranking:
     )
 
 
-async def find_passages(deps: Deps, query: Query, context: CallContext) -> Found:
+async def find_passages(
+    deps: Deps, query: Query, context: CallContext, *, begin: Callable[[ReadConnection], object] | None = None
+) -> Found:
     """The best passages for a question, within the scope.
 
     When the embedder is away, or does not serve the chatbot's embedding version, keywords alone are searched and
     `degraded` says `keyword_only`; when the re-ranker fails, the order stays and it says `reranker_skipped`.
+
+    Args:
+        begin: called with the transaction that everything is read in, before anything is.
 
     Raises:
         DatabaseUnavailableError: nothing can be searched.
@@ -57,26 +63,27 @@ async def find_passages(deps: Deps, query: Query, context: CallContext) -> Found
     degraded = [KEYWORD_ONLY] if mode != query.mode else []
     depth = _rerank_depth(deps, query, degraded)
     async with deps.database.reading(query.scope.tenant_id) as connection:
+        if begin is not None:
+            begin(connection)
         with timings.of("arms"):
             arms = await search_arms(deps, connection, query, vector)
             pool = rank_by_fusion(arms, query, mode)
         with timings.of("load"):
-            first = pool.ranked[: max(depth, query.offset + query.limit)]
-            texts = Texts(deps, query.scope)
-            await texts.load([scored.chunk_id for scored in first], connection)
-            sentences = await _sentences(deps, connection, query, vector, first[:depth])
+            texts = Texts(deps, query)
+            await texts.load(pool.chunk_ids[: max(depth, query.offset + query.limit)], connection)
+            sentences = await _sentences(deps, connection, query, vector, pool.chunk_ids[:depth])
     if depth:
         with timings.of("rerank"):
-            if not await rerank(deps, query, context, first[:depth], texts.known, sentences):
+            if not await rerank(deps, query, context, pool, depth, texts.known, sentences):
                 degraded.append(RERANKER_SKIPPED)
     with timings.of("page"):
-        page = await make_page(query, pool.ranked, texts)
+        page = await make_page(query, pool, texts)
     return Found(
         passages=page.passages,
         question_vector=vector,
         terms=arms.terms,
         unrelated=pool.unrelated,
-        candidates=page.candidates,
+        candidates=page.candidates() if query.tells_candidates else (),
         considered=page.considered,
         degraded=tuple(degraded),
         timings_ms=timings.timings_ms,
@@ -123,17 +130,17 @@ def _rerank_depth(deps: Deps, query: Query, degraded: list[str]) -> int:
 
 
 async def _sentences(
-    deps: Deps, connection: Reader, query: Query, vector: Vectors | None, best: Sequence[Scored]
+    deps: Deps, connection: Reader, query: Query, vector: Vectors | None, chunk_ids: Sequence[UUID]
 ) -> list[SentenceHit]:
     """The stored sentences of what is judged again."""
-    if vector is None or not best:
+    if vector is None or not chunk_ids:
         return []
     return await deps.vector_index.score_sentences(
         connection,
         scope=query.scope,
         embedding_version=query.embedding_version.id,
         query=vector,
-        chunk_ids=[scored.chunk_id for scored in best],
+        chunk_ids=chunk_ids,
     )
 
 

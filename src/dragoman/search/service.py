@@ -6,7 +6,7 @@ load chatbot and conversation -> understand (language, follow-up, other names) -
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -18,6 +18,7 @@ from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.errors import DragomanError
+from dragoman.kit.reading import ReadConnection
 from dragoman.kit.telemetry import StageTimer
 from dragoman.ports.search_scope import SearchScope
 from dragoman.retrieval import service as retrieval
@@ -25,6 +26,7 @@ from dragoman.retrieval.entities import Found, Mode, Query
 from dragoman.search.cache import cached_search
 from dragoman.search.entities import Origin, SearchEntry
 from dragoman.search.filters import NO_FILTER, Filter
+from dragoman.search.recent import Check, RecentChatbot, recent_chatbots
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Caller, Chatbot
 from dragoman.tenancy.settings import ChatbotSettings
@@ -93,6 +95,14 @@ async def search(deps: Deps, caller: Caller, request: SearchRequest) -> SearchRe
         ChatbotNotFoundError, SessionNotFoundError, DatabaseUnavailableError.
     """
     timer = StageTimer("search")
+    recent = None if request.session_id else recent_chatbots.find(caller, request.chatbot_id)
+    if recent is not None:
+        opened = await _understood(deps, recent, request, timer)
+        check = Check(recent, caller, request.chatbot_id)
+        with timer.stage("retrieve"):
+            found, is_cached = await retrieve(deps, caller, opened, request, begin=check.begin)
+            if await check.holds(deps.database):
+                return finish(deps, caller, opened, timer, found=found, is_cached=is_cached)
     opened = await open_search(deps, caller, request, timer)
     with timer.stage("retrieve"):
         found, is_cached = await retrieve(deps, caller, opened, opened.request)
@@ -141,8 +151,16 @@ async def open_search(deps: Deps, caller: Caller, request: SearchRequest, timer:
         async with deps.database.reading(caller.tenant_id) as connection:
             chatbot = await tenancy.get_chatbot(connection, caller, request.chatbot_id)
             version = await embeddings.get_version(connection, chatbot.active_embedding_version)
+        recent = recent_chatbots.keep(caller, request.chatbot_id, chatbot, version)
+    return await _understood(deps, recent, request, timer, previous=conversation.language if conversation else None)
+
+
+async def _understood(
+    deps: Deps, recent: RecentChatbot, request: SearchRequest, timer: StageTimer, *, previous: str | None = None
+) -> OpenedSearch:
+    """Args: previous: the language that the conversation has been in."""
+    chatbot = recent.chatbot
     with timer.stage("understand"):
-        previous = conversation.language if conversation else None
         language = request.language or understand(deps.language_detector, request.text, previous=previous).language
         prepared = await prepare_question(
             deps, chatbot, request.text, language, history=request.history, purpose="search"
@@ -150,7 +168,7 @@ async def open_search(deps: Deps, caller: Caller, request: SearchRequest, timer:
     return OpenedSearch(
         chatbot=chatbot,
         settings=tenancy.settings_of(chatbot),
-        version=version,
+        version=recent.version,
         language=language,
         request=request,
         prepared=prepared,
@@ -170,8 +188,19 @@ def _in_session(request: SearchRequest, conversation: Conversation) -> SearchReq
     )
 
 
-async def retrieve(deps: Deps, caller: Caller, opened: OpenedSearch, request: SearchRequest) -> tuple[Found, bool]:
-    """What is found, and whether an earlier search found it. An explanation is always of a search that is made now."""
+async def retrieve(
+    deps: Deps,
+    caller: Caller,
+    opened: OpenedSearch,
+    request: SearchRequest,
+    *,
+    begin: Callable[[ReadConnection], object] | None = None,
+) -> tuple[Found, bool]:
+    """What is found, and whether an earlier search found it. An explanation is always of a search that is made now.
+
+    Args:
+        begin: called with the transaction of this request's own search; never, where another one finds.
+    """
     query = query_of(
         opened.chatbot,
         opened.version,
@@ -179,6 +208,7 @@ async def retrieve(deps: Deps, caller: Caller, opened: OpenedSearch, request: Se
         asker=caller.asker,
         language=opened.language,
         prepared=opened.prepared,
+        tells_candidates=request.explain,
         operators=True,  # a search box; in a chat "-5 degrees" forbids nothing
     )
     context = CallContext(tenant_id=caller.tenant_id, chatbot_id=opened.chatbot.id, purpose="search")
@@ -186,7 +216,7 @@ async def retrieve(deps: Deps, caller: Caller, opened: OpenedSearch, request: Se
         deps,
         opened.chatbot,
         query,
-        lambda: retrieval.find_passages(deps, query, context),
+        lambda: retrieval.find_passages(deps, query, context, begin=begin),
         bypass=request.explain,
     )
     return found, state == "hit"
@@ -274,6 +304,7 @@ def query_of(
     asker: str,
     language: str,
     prepared: Prepared | None,
+    tells_candidates: bool = True,
     operators: bool = False,
 ) -> Query:
     """What retrieval is asked: the question, moved towards its completed form, within what the asker may see."""
@@ -282,12 +313,14 @@ def query_of(
         text=request.text,
         language=language,
         embedding_version=version,
+        knowledge_revision=chatbot.knowledge_revision,
         mode=request.mode or settings.search_mode,
         limit=request.limit,
         offset=request.offset,
         threshold=request.threshold,
         also_ask={also.text: also.weight for also in prepared.also_ask} if prepared else {},
         synonyms=prepared.synonyms if prepared else {},
+        tells_candidates=tells_candidates,
         operators=operators,
         scope=scope_of(chatbot, request, asker=asker),
         ranking=retrieval.ranking_of(settings),

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
+
+from dragoman.tenancy.settings import ChatbotSettings
 
 
 class Role(StrEnum):
@@ -40,8 +43,10 @@ class Tenant:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Chatbot:
+    """`settings` are those that were set; `whole_settings` are all."""
+
     id: UUID
     tenant_id: UUID
     name: str
@@ -52,6 +57,10 @@ class Chatbot:
     created_at: datetime
     updated_at: datetime
     is_default: bool
+
+    @cached_property
+    def whole_settings(self) -> ChatbotSettings:
+        return ChatbotSettings.model_validate(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
 from dragoman.kit.database import insert_rows
-from dragoman.kit.reading import Reader
+from dragoman.kit.reading import Along, ReadConnection, Reader
 from dragoman.tenancy.entities import ApiKey, AuditEvent, Chatbot, Role, Tenant, User
 from dragoman.tenancy.tables import api_keys, audit_events, chatbots, tenants, users
 
@@ -71,13 +71,23 @@ _FIND_DEFAULT_CHATBOT = _CHATBOT.where(
 
 async def find_chatbot(connection: Reader, *, tenant_id: UUID, chatbot_id: UUID) -> Chatbot | None:
     found = await connection.execute(_FIND_CHATBOT, {"tenant_id": tenant_id, "chatbot_id": chatbot_id})
-    row = found.one_or_none()
-    return None if row is None else _chatbot(row)
+    return chatbot_of(found.all())
 
 
 async def find_default_chatbot(connection: Reader, *, tenant_id: UUID) -> Chatbot | None:
-    row = (await connection.execute(_FIND_DEFAULT_CHATBOT, {"tenant_id": tenant_id})).one_or_none()
-    return None if row is None else _chatbot(row)
+    return chatbot_of((await connection.execute(_FIND_DEFAULT_CHATBOT, {"tenant_id": tenant_id})).all())
+
+
+def send_find_chatbot(connection: ReadConnection, *, tenant_id: UUID, chatbot_id: UUID | None) -> Along:
+    """Find a chatbot, or without an id the default one, beside the next statement."""
+    if chatbot_id is None:
+        return connection.send_along(_FIND_DEFAULT_CHATBOT, {"tenant_id": tenant_id})
+    return connection.send_along(_FIND_CHATBOT, {"tenant_id": tenant_id, "chatbot_id": chatbot_id})
+
+
+def chatbot_of(rows: Sequence[Row[Any]]) -> Chatbot | None:
+    """The chatbot of what is found by its id: one row or none."""
+    return _chatbot(rows[0]) if rows else None
 
 
 async def list_chatbots(

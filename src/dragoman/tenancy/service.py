@@ -14,7 +14,7 @@ from dragoman.kit.clock import new_id, now
 from dragoman.kit.database import Database
 from dragoman.kit.errors import InvalidRequestError
 from dragoman.kit.pagination import Page, PageRequest
-from dragoman.kit.reading import Reader
+from dragoman.kit.reading import Along, ReadConnection, Reader
 from dragoman.tenancy import access, repository
 from dragoman.tenancy.entities import ApiKey, Caller, Chatbot, Role, Tenant, User
 from dragoman.tenancy.errors import (
@@ -86,14 +86,28 @@ async def get_chatbot(connection: Reader, caller: Caller, chatbot_id: UUID | Non
     Raises:
         ChatbotNotFoundError: there is none in the caller's tenant.
     """
-    wanted = chatbot_id or caller.chatbot_id
-    if wanted is None:
-        chatbot = await repository.find_default_chatbot(connection, tenant_id=caller.tenant_id)
-    else:
-        chatbot = await repository.find_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=wanted)
+    chatbot = await find_chatbot(connection, caller, chatbot_id)
     if chatbot is None:
         raise ChatbotNotFoundError
     return chatbot
+
+
+async def find_chatbot(connection: Reader, caller: Caller, chatbot_id: UUID | None) -> Chatbot | None:
+    """As `get_chatbot`; None where there is none."""
+    wanted = chatbot_id or caller.chatbot_id
+    if wanted is None:
+        return await repository.find_default_chatbot(connection, tenant_id=caller.tenant_id)
+    return await repository.find_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=wanted)
+
+
+def send_find_chatbot(connection: ReadConnection, caller: Caller, chatbot_id: UUID | None) -> Along:
+    """`find_chatbot` beside the next statement of the connection; `chatbot_of` its rows is what it finds."""
+    return repository.send_find_chatbot(
+        connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id or caller.chatbot_id
+    )
+
+
+chatbot_of = repository.chatbot_of
 
 
 async def list_chatbots(database: Database, caller: Caller, page: PageRequest) -> Page[Chatbot]:
@@ -139,7 +153,7 @@ async def update_chatbot(
 
 
 def settings_of(chatbot: Chatbot) -> ChatbotSettings:
-    return ChatbotSettings.model_validate(chatbot.settings)
+    return chatbot.whole_settings
 
 
 async def largest_document_mib(database: Database, caller: Caller) -> int:

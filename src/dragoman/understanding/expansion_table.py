@@ -52,6 +52,9 @@ class Expansion:
     also_ask: tuple[str, ...] = ()
 
 
+_NOTHING: Final = Expansion()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpansionTable:
     """Names by acronym, and acronyms and other names by the terms of a name."""
@@ -65,6 +68,8 @@ class ExpansionTable:
 
     def expand(self, question: str, language: str) -> Expansion:
         """Other names for what the question names. Empty where nothing is known of it."""
+        if not (self.by_acronym or self.by_name or self.by_signs):
+            return _NOTHING
         acronyms = self._acronyms(question, base_language(language))
         found = self._names(question, language) | acronyms
         return Expansion(synonyms=found, also_ask=_otherwise(question, found))
@@ -75,9 +80,11 @@ class ExpansionTable:
         for match in islice(_WORD.finditer(question), MOST_WORDS):
             word = match[0].rstrip(".-/&+")
             names = self.by_acronym.get(acronym_key(word))
+            if not names:
+                continue
             lower = word.islower() and len(word) >= SHORTEST_LOWER_CASE and word not in lowered
             told = is_acronym(word) or is_acronym(word.removesuffix("s")) or lower  # "Hat" is not HAT
-            if names and told and not question.isupper():
+            if told and not question.isupper():
                 shown = tuple(name for name in names if name.casefold() not in question.casefold())
                 if shown:  # names in the question's own language first
                     found[word] = tuple(sorted(shown, key=lambda name: self.language_of[name] != base))

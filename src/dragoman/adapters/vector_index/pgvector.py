@@ -72,7 +72,7 @@ class Adapter(StoredVectors):
             rows = await connection.exec_driver_sql(
                 _SEARCH_CHUNKS, self._arguments(scope, embedding_version, query, limit, depth)
             )
-            return by_best_rank([_hit(row.chunk_id, row.distance, row.sentence_distance) for row in rows])
+            return by_best_rank([_hit(*row) for row in rows])
         found = await self._find_by_index(connection, scope, embedding_version, query, limit, depth)
         if found is None:
             found = await find_exactly(
@@ -143,11 +143,7 @@ def _is_plain(scope: SearchScope) -> bool:
 
 
 def _hit(chunk_id: UUID, distance: float, sentence_distance: float | None) -> DenseHit:
-    return DenseHit(
-        chunk_id=chunk_id,
-        cosine=cosine_of(distance),
-        best_sentence_cosine=None if sentence_distance is None else cosine_of(sentence_distance),
-    )
+    return DenseHit(chunk_id, cosine_of(distance), None if sentence_distance is None else cosine_of(sentence_distance))
 
 
 # --- every value a parameter: planned once for each connection -------------------------------------------------------

@@ -160,15 +160,18 @@ class StoredVectors:
 
 def by_best_rank(hits: list[DenseHit]) -> list[DenseHit]:
     """Order by the better of the two ranks. Ranks within the hits are ranks in the chatbot for all that made a list."""
-    best: dict[UUID, int] = {}
-    by_chunk = sorted((-hit.cosine, hit.chunk_id) for hit in hits)
+    by_chunk = sorted(hits, key=lambda hit: (-hit.cosine, hit.chunk_id))
     by_sentence = sorted(
-        (-hit.best_sentence_cosine, hit.chunk_id) for hit in hits if hit.best_sentence_cosine is not None
+        (-hit.best_sentence_cosine, hit.chunk_id, place)
+        for place, hit in enumerate(by_chunk)
+        if hit.best_sentence_cosine is not None
     )
-    for ranking in (by_chunk, by_sentence):
-        for rank, (_, chunk_id) in enumerate(ranking):
-            best[chunk_id] = min(rank, best.get(chunk_id, rank))
-    return sorted(hits, key=lambda hit: (best[hit.chunk_id], -hit.cosine, hit.chunk_id))
+    if not by_sentence:
+        return by_chunk
+    best = list(range(len(by_chunk)))
+    for rank, (_, _, place) in enumerate(by_sentence):
+        best[place] = min(rank, best[place])
+    return [by_chunk[place] for place in sorted(range(len(by_chunk)), key=lambda place: (best[place], place))]
 
 
 def cosine_of(distance: float) -> float:
