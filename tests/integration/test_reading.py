@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -275,3 +276,25 @@ async def test_an_error_of_the_statement_beside_is_an_error_of_both(lone: Databa
             await connection.exec_driver_sql("select 7")
     assert along.rows is None
     assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}
+
+
+async def test_what_was_announced_is_there_without_a_round_trip_of_its_own(
+    lone: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips: list[int] = []
+    run = reading.ReadConnection._run
+
+    async def counted(self: reading.ReadConnection, statements: Any) -> Any:
+        trips.append(len(statements))
+        return await run(self, statements)
+
+    monkeypatch.setattr(reading.ReadConnection, "_run", counted)
+    async with lone.reading(tenant.tenant_id) as connection:
+        connection.prefetch("select %(number)s::int", {"number": 7})
+        assert (await connection.exec_driver_sql("select 8")).scalars() == [8]
+        assert (await connection.exec_driver_sql("select %(number)s::int", {"number": 7})).scalars() == [7]
+        assert (await connection.exec_driver_sql("select %(number)s::int", {"number": 9})).scalars() == [9]
+        assert trips == [2, 1]
+    async with lone.reading(tenant.tenant_id) as connection:
+        assert (await connection.exec_driver_sql("select %(number)s::int", {"number": 7})).scalars() == [7]
+        assert trips == [2, 1, 1]  # another transaction, which may see another state

@@ -105,6 +105,7 @@ class Database:
         self._app = _create_engine(urls.app, pool_size=pool_size, options=options)
         self._system = _create_engine(urls.system, pool_size=max(2, pool_size // 4), options=options)
         self._reads = ReadPool(urls.app, size=pool_size, **_connect_args(options))
+        self._system_reads = ReadPool(urls.system, size=1, **_connect_args(options))
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID) -> AsyncIterator[AsyncConnection]:
@@ -135,6 +136,19 @@ class Database:
         """A transaction as `system`, which reaches keys, jobs, outbox and embedding versions of all tenants."""
         async with _begin(self._system) as connection:
             yield connection
+
+    @asynccontextmanager
+    async def system_reading(self) -> AsyncIterator[ReadConnection]:
+        """The same for statements that only read.
+
+        Raises:
+            DatabaseUnavailableError: no connection can be had, or it is lost.
+        """
+        try:
+            async with self._system_reads.transaction(None) as connection:
+                yield connection
+        except LostConnectionError as error:
+            raise DatabaseUnavailableError from error
 
     @property
     def can_change_schema(self) -> bool:
@@ -170,6 +184,7 @@ class Database:
 
     async def close(self) -> None:
         await self._reads.close()
+        await self._system_reads.close()
         await self._app.dispose()
         await self._system.dispose()
 

@@ -94,8 +94,8 @@ class ReadPool:
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: UUID) -> AsyncIterator[ReadConnection]:
-        """Raises LostConnectionError."""
+    async def transaction(self, tenant_id: UUID | None) -> AsyncIterator[ReadConnection]:
+        """Without a tenant for roles that see all. Raises LostConnectionError."""
         connection = await self._acquire()
         connection.begin(tenant_id)
         try:
@@ -218,15 +218,17 @@ class ReadConnection:
         self._is_open = False  # the server has a transaction of ours: this one, or the one before
         self._is_begun = False  # this transaction's first statement was sent
         self._along: list[tuple[Along, tuple[str, _Values]]] = []
+        self._prefetched: dict[str, tuple[_Values, Along]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.is_lost = False
 
     # ---- the transaction
 
-    def begin(self, tenant_id: UUID) -> None:
+    def begin(self, tenant_id: UUID | None) -> None:
         """Takes effect with the first statement; nothing is sent before it."""
-        self._tenant_id, self._is_begun = str(tenant_id), False
+        self._tenant_id, self._is_begun = str(tenant_id or ""), False
         self._along.clear()
+        self._prefetched.clear()
 
     async def execute(self, statement: Any, parameters: _Values | None = None, /) -> Rows:
         """Run a SQLAlchemy statement of fixed form, whose values come as `parameters`. Raises as `exec_driver_sql`."""
@@ -239,13 +241,27 @@ class ReadConnection:
         Raises:
             LostConnectionError, sqlalchemy.exc.DBAPIError and its kinds.
         """
-        return (await self.run_all([(statement, parameters or {})]))[0]
+        values = parameters or {}
+        fetched = self._prefetched.get(statement)
+        if fetched is not None and fetched[1].rows is not None and fetched[0] == values:
+            return fetched[1].rows
+        return (await self.run_all([(statement, values)]))[0]
+
+    def prefetch(self, statement: str, parameters: _Values) -> None:
+        """Let SQL that will be needed travel with the next statement: `exec_driver_sql` with the same values has its rows.
+
+        They are what it would return at any time, since a transaction sees one state of the database.
+        """
+        self._prefetched[statement] = (parameters, self._travelling(statement, parameters))
 
     def send_along(self, statement: Any, parameters: _Values) -> Along:
         """Let a statement of fixed form travel with the next one, at no round trip of its own; alone it is never sent."""
         sql, constants = _compiled(statement)
+        return self._travelling(sql, {**constants, **parameters})
+
+    def _travelling(self, sql: str, values: _Values) -> Along:
         along = Along()
-        self._along.append((along, (sql, {**constants, **parameters})))
+        self._along.append((along, (sql, values)))
         return along
 
     async def run_all(self, statements: Sequence[tuple[str, _Values]]) -> list[Rows]:
@@ -302,8 +318,9 @@ class ReadConnection:
             self._send(batch, _COMMIT, _NOTHING, wants_rows=False)
         self._is_open = self._is_begun = True
         self._send(batch, _BEGIN, _NOTHING, wants_rows=False)
-        values = _dumped(self._dumper, _SET_TENANT, {"tenant_id": self._tenant_id})
-        self._send(batch, _SET_TENANT, values, wants_rows=False)
+        if self._tenant_id:
+            values = _dumped(self._dumper, _SET_TENANT, {"tenant_id": self._tenant_id})
+            self._send(batch, _SET_TENANT, values, wants_rows=False)
 
     def _commit(self) -> None:
         """No transaction has come to take `commit` along, or one is under way, whose end will see to it."""

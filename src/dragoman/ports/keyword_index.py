@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.kit.reading import Reader
+from dragoman.kit.reading import ReadConnection, Reader
 from dragoman.ports.search_scope import SearchScope
 
 NO_SYNONYMS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
@@ -26,8 +26,7 @@ class KeywordChunk:
     language: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeywordHit:
+class KeywordHit(NamedTuple):
     """`score` is BM25 (Robertson and Zaragoza 2009), above 0; `matched_weight` is the share (0 to 1) of the question's IDF mass that the chunk matches."""
 
     chunk_id: UUID
@@ -91,6 +90,10 @@ class KeywordIndex(Protocol):
 
     async def tidy(self, connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> bool:
         """One bounded step of upkeep (merging, removing what is forgotten); whether there is more to do."""
+        ...
+
+    def prefetch(self, connection: ReadConnection, *, scope: SearchScope) -> None:
+        """Announce what a search in this scope will read, where that is known before: it then costs no round trip."""
         ...
 
     async def search(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from dragoman.deps import Deps
-from dragoman.kit.reading import Reader
+from dragoman.kit.reading import ReadConnection, Reader
 from dragoman.knowledge import repository as knowledge
 from dragoman.knowledge.recent import recent_knowledge
 from dragoman.ports.embedder import Vectors
@@ -38,7 +38,7 @@ class Arms:
     terms: Sequence[KeywordTerm]
 
 
-async def search_arms(deps: Deps, connection: Reader, query: Query, vector: Vectors | None) -> Arms:
+async def search_arms(deps: Deps, connection: ReadConnection, query: Query, vector: Vectors | None) -> Arms:
     """Search with the question's words and its vector; None: keywords alone."""
     languages = await recent_knowledge.live_languages(
         connection,
@@ -46,6 +46,8 @@ async def search_arms(deps: Deps, connection: Reader, query: Query, vector: Vect
         chatbot_id=query.scope.chatbot_id,
         revision=query.knowledge_revision,
     )
+    if query.mode != "dense":
+        deps.keyword_index.prefetch(connection, scope=query.scope)
     dense = await _search_dense(deps, connection, query, vector)
     if query.mode == "dense" and vector is not None:
         chunk_ids: list[UUID] = [hit.chunk_id for hit in dense]

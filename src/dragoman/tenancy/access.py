@@ -127,15 +127,16 @@ def _memory_of(database: Database) -> _CallerMemory:
 
 async def _look_up(database: Database, key_hash: bytes) -> ApiKey:
     """Raises InvalidKeyError, RevokedKeyError, ExpiredKeyError."""
-    async with database.system_transaction() as connection:
-        key = await repository.find_key_by_hash(connection, key_hash)
-        if key is None:
-            raise InvalidKeyError
-        if key.revoked_at is not None:
-            raise RevokedKeyError
-        if key.expires_at is not None and key.expires_at <= now():
-            raise ExpiredKeyError
-        if key.last_used_at is None or now() - key.last_used_at > _LAST_USED_RESOLUTION:
+    async with database.system_reading() as reading:
+        key = await repository.find_key_by_hash(reading, key_hash)
+    if key is None:
+        raise InvalidKeyError
+    if key.revoked_at is not None:
+        raise RevokedKeyError
+    if key.expires_at is not None and key.expires_at <= now():
+        raise ExpiredKeyError
+    if key.last_used_at is None or now() - key.last_used_at > _LAST_USED_RESOLUTION:
+        async with database.system_transaction() as connection:
             await repository.mark_key_used(connection, key)
     return key
 

@@ -182,9 +182,12 @@ async def insert_key(connection: AsyncConnection, key: ApiKey, *, secret_hash: b
     )
 
 
-async def find_key_by_hash(connection: AsyncConnection, secret_hash: bytes) -> ApiKey | None:
+_FIND_KEY = select(api_keys).where(api_keys.c.secret_hash == bindparam("secret_hash"))
+
+
+async def find_key_by_hash(connection: Reader, secret_hash: bytes) -> ApiKey | None:
     """Read as `system`: the tenant is not known yet."""
-    row = (await connection.execute(select(api_keys).where(api_keys.c.secret_hash == secret_hash))).one_or_none()
+    row = (await connection.execute(_FIND_KEY, {"secret_hash": secret_hash})).one_or_none()
     return None if row is None else _key(row)
 
 

@@ -49,7 +49,7 @@ from dragoman.kit.json_service import (
     ServiceLacksError,
     ServiceRefusedError,
 )
-from dragoman.kit.reading import Reader
+from dragoman.kit.reading import ReadConnection, Reader
 from dragoman.kit.text.terms import analyse
 from dragoman.ports.external_index import Digest, Digests, IndexPlace
 from dragoman.ports.keyword_index import NO_SYNONYMS, KeywordChunk, KeywordFound, KeywordHit, KeywordTerm
@@ -163,6 +163,9 @@ class Adapter:
         return False
 
     # ---- searching
+
+    def prefetch(self, connection: ReadConnection, *, scope: SearchScope) -> None:
+        """Nothing: what is read depends on what the server answers."""
 
     async def search(
         self,

@@ -54,7 +54,7 @@ from dragoman.adapters.keyword_index._parts.segments import (
 )
 from dragoman.adapters.scope_sql import chunk_conditions, scope_parameters, visible_versions
 from dragoman.kit.errors import UnavailableError
-from dragoman.kit.reading import Reader
+from dragoman.kit.reading import ReadConnection, Reader
 from dragoman.kit.text.terms import analyse
 from dragoman.ports.keyword_index import NO_SYNONYMS, KeywordChunk, KeywordFound, KeywordHit, KeywordTerm
 from dragoman.ports.search_scope import SearchScope
@@ -153,6 +153,12 @@ class Adapter:
         return list((await connection.exec_driver_sql(_MISSING, parameters)).scalars())
 
     # --- searching
+
+    def prefetch(self, connection: ReadConnection, *, scope: SearchScope) -> None:
+        parameters = scope_parameters(scope)
+        connection.prefetch(_STATE, parameters)
+        if scope.owner is not None and not _filters_documents(scope):
+            connection.prefetch(_OWN, parameters)
 
     async def search(
         self,
@@ -425,8 +431,9 @@ async def _answer(
     total = found.scores.total or 1.0
     ordered = sorted(ids.items(), key=lambda item: (-scores[item[0]], item[1]))
     masses = found.scores.masses(np.array([chunk for chunk, _ in ordered], np.int64)).tolist()
+    known = {chunk_id.bytes: chunk_id for chunk_id in also}
     hits = [
-        KeywordHit(chunk_id=UUID(bytes=chunk_id), score=float(scores[chunk]), matched_weight=min(1.0, mass / total))
+        KeywordHit(known.get(chunk_id) or UUID(bytes=chunk_id), float(scores[chunk]), min(1.0, mass / total))
         for (chunk, chunk_id), mass in zip(ordered, masses, strict=True)
     ]
     return KeywordFound(hits=hits, terms=found.terms())
