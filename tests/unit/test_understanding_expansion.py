@@ -239,3 +239,11 @@ def test_the_name_in_the_language_of_the_question_comes_first() -> None:
     table = make_table(told)
     assert table.expand("What can a CSP sell?", "en").also_ask == ("What can a Cloud Solution Provider sell?",)
     assert table.expand("¿Qué vende un CSP?", "es").also_ask == ("¿Qué vende un Proveedor de soluciones en la nube?",)
+
+
+def test_a_question_in_a_language_without_names_keeps_its_wording_but_gets_synonyms() -> None:
+    table = table_of("You claim market development funds (MDF) in the portal.")
+    expansion = table.expand("Wie beantrage ich MDF?", "de")
+    assert expansion.synonyms == {"MDF": ("market development funds",)}
+    assert expansion.also_ask == ()
+    assert table.expand("pay MDF", "und").also_ask == ("pay market development funds",)

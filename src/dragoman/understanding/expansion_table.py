@@ -70,9 +70,17 @@ class ExpansionTable:
         """Other names for what the question names. Empty where nothing is known of it."""
         if not (self.by_acronym or self.by_name or self.by_signs):
             return _NOTHING
-        acronyms = self._acronyms(question, base_language(language))
-        found = self._names(question, language) | acronyms
-        return Expansion(synonyms=found, also_ask=_otherwise(question, found))
+        base = base_language(language)
+        found = self._names(question, language) | self._acronyms(question, base)
+        return Expansion(synonyms=found, also_ask=_otherwise(question, found) if self._speaks(base) else ())
+
+    def _speaks(self, base: str) -> bool:
+        """Whether names are told in the question's language: a name within a sentence of another language misleads.
+
+        nDCG@10 of partner-center-a, vectors, all questions in one language to documents in another, with names of that
+        other language: en to de 0.440 -> 0.413, fr to de 0.372 -> 0.364, fr to en 0.377 -> 0.356.
+        """
+        return base == "und" or base in self.languages
 
     def _acronyms(self, question: str, base: str) -> dict[str, tuple[str, ...]]:
         found = {}
