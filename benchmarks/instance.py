@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import httpx
 import psutil
@@ -60,8 +62,28 @@ def free_port() -> int:
 
 
 @contextmanager
+def leaving_on_sigterm() -> Iterator[None]:
+    """Lets SIGTERM end this process as an exception does, so that what was started is stopped."""
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+@contextmanager
 def running(home: Path, *arguments: str, **environment: str) -> Iterator[Instance]:
-    """`dragoman up` until it is ready and seeded; stopped in the end by SIGTERM."""
+    """`dragoman up` until it is ready and seeded; stopped in the end by SIGTERM, also when this process gets one."""
+    with leaving_on_sigterm(), _up(home, *arguments, **environment) as instance:
+        yield instance
+
+
+@contextmanager
+def _up(home: Path, *arguments: str, **environment: str) -> Iterator[Instance]:
     port = free_port()
     variables = {**os.environ, "DRAGOMAN_HOME": str(home), "DRAGOMAN_PORT": str(port), **environment}
     started = time.monotonic()

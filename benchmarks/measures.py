@@ -25,6 +25,7 @@ from benchmarks.instance import Instance, running
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _DATA = _REPOSITORY.parent / "shared" / "data"
+_UNTIL_IDLE_S = 75.0  # the processes that read documents leave after 60 s without one
 
 
 def show(name: str, value: object) -> None:
@@ -44,7 +45,7 @@ def start() -> None:
             show("first start, seconds until ready", round(instance.ready_s, 1))
             show("first start, seconds until the sample is searchable", round(instance.seeded_s, 1))
             first_event(instance)
-            time.sleep(20)
+            time.sleep(_UNTIL_IDLE_S)
             memory(instance)
         later = []
         for _ in range(3):

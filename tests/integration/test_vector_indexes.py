@@ -18,7 +18,7 @@ from tests.contract.test_vector_index_contract import DIMENSIONS, Shelf, scope_o
 
 from dragoman.embeddings.indexes import build as building
 from dragoman.embeddings.indexes import measure, repository, service
-from dragoman.embeddings.indexes.entities import Chatbot, IndexPlace, IndexPolicy, VectorIndexRow
+from dragoman.embeddings.indexes.entities import Chatbot, IndexPolicy, VectorIndexRow, VectorPlace
 from dragoman.entrypoints.cli import main
 from dragoman.entrypoints.commands.terminal import ExitCode
 from dragoman.jobs import service as jobs
@@ -62,7 +62,7 @@ async def full(shelf: Shelf, random: np.random.Generator) -> Shelf:
 
 
 def chatbot_of(tenant: Any) -> Chatbot:
-    place = IndexPlace(
+    place = VectorPlace(
         tenant_id=tenant.tenant_id, chatbot_id=tenant.chatbot_id, embedding_version=tenant.embedding_version
     )
     return Chatbot(place=place, name="Test", revision=0)
@@ -415,7 +415,7 @@ async def test_an_operator_builds_checks_and_drops_at_the_command_line(
 
 
 def test_what_is_done_follows_from_the_size() -> None:
-    place = IndexPlace(tenant_id=UUID(int=1), chatbot_id=UUID(int=2), embedding_version=1)
+    place = VectorPlace(tenant_id=UUID(int=1), chatbot_id=UUID(int=2), embedding_version=1)
     row = VectorIndexRow(
         place=place,
         kind="hnsw",

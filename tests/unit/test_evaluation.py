@@ -135,14 +135,14 @@ def test_a_document_stands_where_its_best_passage_does() -> None:
 
 
 def test_a_heading_that_is_the_query_is_not_indexed(folder: Path) -> None:
-    _, lamp, payment = datasets.read_corpus(folder)
+    _, lamp, payment = datasets.read_corpus(folder).documents
     assert lamp.markdown == "## Lamp\n\nThe warranty covers the lamp."
     assert payment.markdown == "Pay by transfer."
 
 
 def test_text_with_unicode_line_separators_stays_one_record(tmp_path: Path) -> None:
     _write_lines(tmp_path / "corpus.jsonl", [{"_id": "1", "text": "one\u2028two\x85three"}])
-    assert [each.text for each in datasets.read_corpus(tmp_path)] == ["one\u2028two\x85three"]
+    assert [each.text for each in datasets.read_corpus(tmp_path).documents] == ["one\u2028two\x85three"]
 
 
 @pytest.mark.parametrize("content", ["", "not json\n", '["a list"]\n', '{"_id": "1"}\n'])
@@ -150,6 +150,29 @@ def test_a_broken_corpus_is_a_clear_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "corpus.jsonl").write_text(content, encoding="utf-8")
     with pytest.raises(DatasetError, match=r"corpus\.jsonl|lacks"):
         datasets.read_corpus(tmp_path)
+
+
+def test_a_document_with_nothing_but_a_title_is_found_by_it_and_one_without_both_is_left_out(tmp_path: Path) -> None:
+    lines = [{"_id": "1", "title": "", "text": " "}, {"_id": "2", "title": "Wings", "text": ""}, *CORPUS]
+    _write_lines(tmp_path / "corpus.jsonl", lines)
+    corpus = datasets.read_corpus(tmp_path)
+    assert corpus.without_text == ["1"]
+    assert [each.id for each in corpus.documents] == ["2", "d1", "d2", "d3"]
+    assert corpus.documents[0].markdown == "Wings"
+
+
+def test_a_corpus_of_nothing_but_empty_documents_is_a_clear_error(tmp_path: Path) -> None:
+    _write_lines(tmp_path / "corpus.jsonl", [{"_id": "1", "title": "", "text": ""}])
+    with pytest.raises(DatasetError, match=r"corpus\.jsonl holds no text"):
+        datasets.read_corpus(tmp_path)
+
+
+async def test_what_was_left_out_of_the_corpus_stands_in_the_report(client: Dragoman, folder: Path) -> None:
+    pytest.importorskip("ir_measures", reason="the extra `bench` is not installed")
+    _write_lines(folder / "corpus.jsonl", [*CORPUS, {"_id": "empty", "text": ""}])
+    report = await evaluate_retrieval(client, RetrievalTask(folder=folder), lambda *_: None)
+    assert report.as_json()["documents"] == 3
+    assert report.as_json()["documents_without_text"] == ["empty"]
 
 
 def test_judgements_of_grade_zero_are_none(folder: Path) -> None:
@@ -196,7 +219,7 @@ async def test_another_corpus_setting_or_embedding_version_is_another_scratch_ch
     client: Dragoman, fake: FakeDragoman, folder: Path
 ) -> None:
     async def name(**settings: Any) -> str:
-        files = scratch.corpus_files(datasets.read_corpus(folder))
+        files = scratch.corpus_files(datasets.read_corpus(folder).documents)
         made = await scratch.prepare(client, files, settings=settings, fresh=False, on_progress=lambda *_: None)
         return made.name
 
@@ -211,7 +234,7 @@ async def test_another_corpus_setting_or_embedding_version_is_another_scratch_ch
 
 
 async def test_an_interrupted_ingestion_goes_on(client: Dragoman, fake: FakeDragoman, folder: Path) -> None:
-    files = scratch.corpus_files(datasets.read_corpus(folder))
+    files = scratch.corpus_files(datasets.read_corpus(folder).documents)
     made = await scratch.prepare(client, files, settings={}, fresh=False, on_progress=lambda *_: None)
     fake.chatbots[str(made.chatbot_id)]["description"] = ""  # as if the end had never come
     kept = dict(list(fake.documents.items())[:2])

@@ -164,7 +164,7 @@ def _read(task: AnswersTask) -> list[Question]:
 async def _chatbot(client: Dragoman, task: AnswersTask, on_progress: OnProgress) -> tuple[UUID, bool]:
     """The chatbot to ask, and whether it is a scratch one: the default chatbot where it holds the documents."""
     if datasets.is_beir(task.folder):
-        files = scratch.corpus_files(datasets.read_corpus(task.folder))
+        files = scratch.corpus_files(datasets.read_corpus(task.folder).documents)
     else:
         files = knowledge_files(task.folder / "knowledge")
         if not task.settings and not task.fresh and (default := await _default_with(client, files)) is not None:

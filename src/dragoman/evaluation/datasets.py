@@ -31,6 +31,14 @@ class CorpusDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """The documents, and the ids of those with neither text nor title (cranfield has two), which nothing can find."""
+
+    documents: Sequence[CorpusDocument]
+    without_text: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationQuery:
     id: str
     text: str
@@ -57,22 +65,31 @@ def is_beir(folder: Path) -> bool:
     return (folder / "corpus.jsonl").is_file()
 
 
-def read_corpus(folder: Path) -> list[CorpusDocument]:
+def read_corpus(folder: Path) -> Corpus:
     """Raises DatasetError."""
-    documents = []
+    documents, without_text = [], []
     for record in _records(folder / "corpus.jsonl"):
-        heading = "" if record.get("heading_is_query") else str(record.get("heading") or "")
-        documents.append(
-            CorpusDocument(
-                id=_text(record, "_id"),
-                title=str(record.get("title") or "").strip(),
-                heading=" ".join(heading.split()) or None,
-                text=_text(record, "text"),
-            )
-        )
+        document = _document(record)
+        if document.text:
+            documents.append(document)
+        else:
+            without_text.append(document.id)
     if not documents:
-        raise DatasetError(f"{folder / 'corpus.jsonl'} is empty.")
-    return documents
+        raise DatasetError(f"{folder / 'corpus.jsonl'} holds no text.")
+    return Corpus(documents=documents, without_text=without_text)
+
+
+def _document(record: Mapping[str, Any]) -> CorpusDocument:
+    """Where only a title is given, it is the text. `text` is empty where there is neither."""
+    title = str(record.get("title") or "").strip()
+    heading = "" if record.get("heading_is_query") else str(record.get("heading") or "")
+    text = _text(record, "text", may_be_empty=True)
+    return CorpusDocument(
+        id=_text(record, "_id"),
+        title=title,
+        heading=" ".join(heading.split()) or None,
+        text=text if text.strip() else title,
+    )
 
 
 def read_queries(file: Path) -> list[EvaluationQuery]:
@@ -163,8 +180,8 @@ def _lines(file: Path) -> Iterator[str]:
         raise DatasetError(f"{file} cannot be read: {error}.") from error
 
 
-def _text(record: Mapping[str, Any], key: str) -> str:
+def _text(record: Mapping[str, Any], key: str, *, may_be_empty: bool = False) -> str:
     value = record.get(key)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not (value or may_be_empty):
         raise DatasetError(f"A record lacks {key!r}: {json.dumps(record, ensure_ascii=False)[:200]}")
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,11 @@ class RetrievalTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievalReport:
-    """The figures. Metrics are means over the queries, 0 to 1; latency is the client's, of one search at a time."""
+    """The figures. Metrics are means over the queries, 0 to 1; latency is the client's, of one search at a time.
+
+    `without_text`: documents that were left out since nothing is written in them; where one is judged relevant, it
+    counts as not found.
+    """
 
     mode: str
     queries: int
@@ -53,6 +57,7 @@ class RetrievalReport:
     latency_p95_ms: float
     degraded: int
     scratch: Scratch
+    without_text: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         indexed = self.scratch.indexed
@@ -64,6 +69,7 @@ class RetrievalReport:
             "latency_p95_ms": round(self.latency_p95_ms, 1),
             "degraded_searches": self.degraded,
             "documents": indexed.documents,
+            "documents_without_text": list(self.without_text),
             "chunks": indexed.chunks,
             "indexing_s": indexed.seconds,
             "documents_per_s": round(indexed.documents_per_s, 2),
@@ -85,13 +91,18 @@ async def evaluate_retrieval(client: Dragoman, task: RetrievalTask, on_progress:
     qrels = datasets.read_qrels(task.qrels or task.folder / "qrels.tsv")
     queries = _judged(datasets.read_queries(task.queries or task.folder / "queries.jsonl"), qrels, task.limit)
     prepared = await scratch.prepare(
-        client, scratch.corpus_files(corpus), settings=task.settings, fresh=task.fresh, on_progress=on_progress
+        client,
+        scratch.corpus_files(corpus.documents),
+        settings=task.settings,
+        fresh=task.fresh,
+        on_progress=on_progress,
     )
     try:
-        return await _measure(client, task, prepared, queries, qrels, on_progress)
+        report = await _measure(client, task, prepared, queries, qrels, on_progress)
     finally:
         if task.drop:
             await client.chatbots.delete(prepared.chatbot_id)
+    return replace(report, without_text=corpus.without_text)
 
 
 def _judged(queries: Sequence[EvaluationQuery], qrels: Qrels, limit: int | None) -> list[EvaluationQuery]:

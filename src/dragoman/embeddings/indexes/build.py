@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.embeddings.indexes import measure, repository
-from dragoman.embeddings.indexes.entities import IndexParameters, IndexPlace, IndexPolicy, Tell
+from dragoman.embeddings.indexes.entities import IndexParameters, IndexPolicy, Tell, VectorPlace
 from dragoman.embeddings.indexes.repository import StoredIndex
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.database import Database
@@ -46,7 +46,7 @@ class IndexBuildWaitsError(UnavailableError):
     code = "embeddings.index_build_waits"
 
 
-async def build_index(database: Database, place: IndexPlace, policy: IndexPolicy, tell: Tell) -> None:
+async def build_index(database: Database, place: VectorPlace, policy: IndexPolicy, tell: Tell) -> None:
     """Give the chatbot an index of its own, in place of one that it has, and let searches use it from then on.
 
     When none reaches the recall asked for, the chatbot's vectors are compared all as before, and its row tells so.
@@ -80,7 +80,7 @@ async def build_index(database: Database, place: IndexPlace, policy: IndexPolicy
             await _use(database, stored, ef_search, recall)
 
 
-async def drop_index(database: Database, place: IndexPlace, *, reason: str) -> None:
+async def drop_index(database: Database, place: VectorPlace, *, reason: str) -> None:
     """Compare all of the chatbot's vectors from now on, then drop its index. Raises as `build_index`."""
     async with database.transaction(place.tenant_id) as connection:
         await repository.write_row(
@@ -109,7 +109,7 @@ async def sweep(database: Database) -> int:
     return dropped
 
 
-async def raise_ef_search(database: Database, place: IndexPlace, policy: IndexPolicy) -> bool:
+async def raise_ef_search(database: Database, place: VectorPlace, policy: IndexPolicy) -> bool:
     """Let the index that is used look at more candidates, until recall is as asked for; False when it cannot be."""
     async with _builder(database) as owner:
         async with database.transaction(place.tenant_id) as connection:
@@ -145,7 +145,7 @@ async def _builder(database: Database) -> AsyncIterator[AsyncConnection]:
 
 
 async def _drop_spare(
-    database: Database, owner: AsyncConnection, place: IndexPlace, *, keep_valid: bool = False
+    database: Database, owner: AsyncConnection, place: VectorPlace, *, keep_valid: bool = False
 ) -> int:
     """Drop the indexes of this place that its row does not name; how many. `keep_valid`: one may still be taken over."""
     spare = await _list_spare(database, owner, place)
@@ -155,7 +155,7 @@ async def _drop_spare(
     return len(unwanted)
 
 
-async def _list_spare(database: Database, owner: AsyncConnection, place: IndexPlace) -> list[StoredIndex]:
+async def _list_spare(database: Database, owner: AsyncConnection, place: VectorPlace) -> list[StoredIndex]:
     async with database.transaction(place.tenant_id) as connection:
         row = await repository.find_row(connection, place)
     used = None if row is None else row.index_name
@@ -165,7 +165,7 @@ async def _list_spare(database: Database, owner: AsyncConnection, place: IndexPl
 async def _built(
     database: Database,
     owner: AsyncConnection,
-    place: IndexPlace,
+    place: VectorPlace,
     policy: IndexPolicy,
     parameters: IndexParameters,
     dimensions: int,
@@ -254,7 +254,7 @@ async def _use(database: Database, stored: StoredIndex, ef_search: int, recall: 
         )
 
 
-async def _give_up(database: Database, place: IndexPlace, recall: float, policy: IndexPolicy) -> None:
+async def _give_up(database: Database, place: VectorPlace, recall: float, policy: IndexPolicy) -> None:
     reason = f"No index reached a recall of {policy.least_recall}; the best had {recall:.3f}. All vectors are compared."
     async with database.transaction(place.tenant_id) as connection:
         await repository.write_row(

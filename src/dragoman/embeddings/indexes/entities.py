@@ -44,7 +44,7 @@ class IndexPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexPlace:
+class VectorPlace:
     """The vectors of one version that a chatbot has."""
 
     tenant_id: UUID
@@ -56,7 +56,7 @@ class IndexPlace:
 class Chatbot:
     """A chatbot as far as its index goes. `revision` rises with each change of its knowledge."""
 
-    place: IndexPlace
+    place: VectorPlace
     name: str
     revision: int
 
@@ -76,7 +76,7 @@ class VectorIndexRow:
         seen_revision: the knowledge revision at which the size was looked at last.
     """
 
-    place: IndexPlace
+    place: VectorPlace
     kind: Kind
     state: State
     wanted: Wanted

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 
 from dragoman.embeddings.indexes import repository
-from dragoman.embeddings.indexes.entities import IndexPlace, Times
+from dragoman.embeddings.indexes.entities import Times, VectorPlace
 from dragoman.kit.clock import Stopwatch
 from dragoman.kit.database import Database
 from dragoman.kit.reading import Reader
@@ -24,7 +24,7 @@ Nearest = Callable[[Reader, Vectors], Awaitable[Mapping[UUID, float]]]
 """Finds chunks with their distances; more than `RECALL_AT` may come."""
 
 
-async def make_questions(database: Database, place: IndexPlace, *, count: int) -> Vectors:
+async def make_questions(database: Database, place: VectorPlace, *, count: int) -> Vectors:
     """Vectors as questions have them, shape `(n, d)`: near a chunk, or between two. The same each time.
 
     A question is no chunk: it lies beside those that answer it. Stored vectors as they are would be found too easily.
@@ -44,7 +44,7 @@ async def make_questions(database: Database, place: IndexPlace, *, count: int) -
 
 
 async def measure(
-    database: Database, place: IndexPlace, questions: Vectors, nearest: Nearest
+    database: Database, place: VectorPlace, questions: Vectors, nearest: Nearest
 ) -> tuple[list[Mapping[UUID, float]], Times]:
     """What is found for each question, and how long it took, each in a transaction of its own, as searches are."""
     found, took = [], []

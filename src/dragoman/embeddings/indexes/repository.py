@@ -19,7 +19,7 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.embeddings.indexes.entities import Chatbot, IndexParameters, IndexPlace, VectorIndexRow
+from dragoman.embeddings.indexes.entities import Chatbot, IndexParameters, VectorIndexRow, VectorPlace
 from dragoman.embeddings.tables import chunk_embeddings, embedding_versions, vector_indexes
 from dragoman.jobs.tables import jobs
 from dragoman.kit.clock import now
@@ -38,7 +38,7 @@ async def list_chatbots(connection: AsyncConnection, *, tenant_id: UUID) -> list
     rows = await connection.execute(select(chatbots).where(chatbots.c.tenant_id == tenant_id).order_by(chatbots.c.id))
     return [
         Chatbot(
-            place=IndexPlace(
+            place=VectorPlace(
                 tenant_id=row.tenant_id, chatbot_id=row.id, embedding_version=row.active_embedding_version
             ),
             name=row.name,
@@ -48,7 +48,7 @@ async def list_chatbots(connection: AsyncConnection, *, tenant_id: UUID) -> list
     ]
 
 
-async def has_chatbot(connection: AsyncConnection, place: IndexPlace) -> bool:
+async def has_chatbot(connection: AsyncConnection, place: VectorPlace) -> bool:
     found = await connection.execute(
         select(chatbots.c.id).where(chatbots.c.tenant_id == place.tenant_id, chatbots.c.id == place.chatbot_id)
     )
@@ -77,12 +77,12 @@ async def list_changed(connection: AsyncConnection, *, tenant_id: UUID) -> list[
     ]
 
 
-async def find_row(connection: AsyncConnection, place: IndexPlace) -> VectorIndexRow | None:
+async def find_row(connection: AsyncConnection, place: VectorPlace) -> VectorIndexRow | None:
     row = (await connection.execute(select(vector_indexes).where(*_at(place)))).one_or_none()
     return None if row is None else _row(place, row)
 
 
-async def write_row(connection: AsyncConnection, place: IndexPlace, **values: Any) -> None:
+async def write_row(connection: AsyncConnection, place: VectorPlace, **values: Any) -> None:
     """Set the columns that are named; the others stay, or have their defaults where there was no row."""
     key = {
         "tenant_id": place.tenant_id,
@@ -94,7 +94,7 @@ async def write_row(connection: AsyncConnection, place: IndexPlace, **values: An
     await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
 
 
-async def count_chunks(connection: AsyncConnection, place: IndexPlace) -> int:
+async def count_chunks(connection: AsyncConnection, place: VectorPlace) -> int:
     """With a vector, visible or not: about 20 ms for 100,000."""
     counted: int = (
         await connection.execute(
@@ -124,7 +124,7 @@ async def count_own_indexes(connection: AsyncConnection) -> int:
     return counted
 
 
-async def is_busy(connection: AsyncConnection, place: IndexPlace, *, kinds: Sequence[str]) -> bool:
+async def is_busy(connection: AsyncConnection, place: VectorPlace, *, kinds: Sequence[str]) -> bool:
     """Whether unfinished jobs of these kinds are about the chatbot."""
     found = await connection.execute(
         select(jobs.c.id)
@@ -139,11 +139,11 @@ async def is_busy(connection: AsyncConnection, place: IndexPlace, *, kinds: Sequ
     return found.one_or_none() is not None
 
 
-def _at(place: IndexPlace) -> list[Any]:
+def _at(place: VectorPlace) -> list[Any]:
     return _of(vector_indexes.c, place)
 
 
-def _of(columns: Any, place: IndexPlace) -> list[Any]:
+def _of(columns: Any, place: VectorPlace) -> list[Any]:
     return [
         columns.tenant_id == place.tenant_id,
         columns.chatbot_id == place.chatbot_id,
@@ -151,7 +151,7 @@ def _of(columns: Any, place: IndexPlace) -> list[Any]:
     ]
 
 
-def _row(place: IndexPlace, row: Row[Any]) -> VectorIndexRow:
+def _row(place: VectorPlace, row: Row[Any]) -> VectorIndexRow:
     return VectorIndexRow(
         place=place,
         kind=row.kind,
@@ -180,7 +180,7 @@ class StoredIndex:
     """An index in the catalogue. `is_valid`: it was built to its end."""
 
     name: str
-    place: IndexPlace
+    place: VectorPlace
     is_valid: bool
     parameters: IndexParameters
 
@@ -194,7 +194,7 @@ def function_of(index_name: str) -> str:
     return "nearest_" + index_name.removeprefix("own_")
 
 
-def new_index_name(place: IndexPlace, token: UUID) -> str:
+def new_index_name(place: VectorPlace, token: UUID) -> str:
     """Not used before: two indexes of a chatbot stand side by side while one takes over from the other."""
     return f"own_{place.chatbot_id.hex}_v{place.embedding_version}_{token.hex[-8:]}"
 
@@ -212,7 +212,7 @@ async def try_lock_builds(owner: AsyncConnection) -> bool:
 
 async def create_index(
     owner: AsyncConnection,
-    place: IndexPlace,
+    place: VectorPlace,
     name: str,
     *,
     dimensions: int,
@@ -230,7 +230,7 @@ async def create_index(
 
 
 async def create_search_function(
-    owner: AsyncConnection, place: IndexPlace, name: str, *, dimensions: int, ef_search: int
+    owner: AsyncConnection, place: VectorPlace, name: str, *, dimensions: int, ef_search: int
 ) -> None:
     """Make, or change, the function that asks the index.
 
@@ -315,7 +315,7 @@ def _stored(row: Row[Any]) -> StoredIndex:
     options = dict(option.split("=", 1) for option in row.options)
     return StoredIndex(
         name=row.name,
-        place=IndexPlace(
+        place=VectorPlace(
             tenant_id=UUID(ids[1]),
             chatbot_id=UUID(ids[2]),
             embedding_version=int(row.name.split("_")[2].removeprefix("v")),
@@ -328,7 +328,7 @@ def _stored(row: Row[Any]) -> StoredIndex:
 # ---- measuring
 
 
-async def sample_vectors(connection: AsyncConnection, place: IndexPlace, *, count: int) -> Vectors:
+async def sample_vectors(connection: AsyncConnection, place: VectorPlace, *, count: int) -> Vectors:
     """Stored vectors of chunks, as if by chance but the same each time; shape `(n, d)` with n at most `count`."""
     rows = await connection.exec_driver_sql(
         """
@@ -341,7 +341,7 @@ async def sample_vectors(connection: AsyncConnection, place: IndexPlace, *, coun
     return np.array([row.vector for row in rows], dtype=np.float32)
 
 
-async def nearest_exactly(connection: Reader, place: IndexPlace, query: Vectors, *, limit: int) -> dict[UUID, float]:
+async def nearest_exactly(connection: Reader, place: VectorPlace, query: Vectors, *, limit: int) -> dict[UUID, float]:
     """The nearest shared chunks by comparing all, with their negative inner products."""
     rows = await connection.exec_driver_sql(
         """
@@ -376,7 +376,7 @@ async def index_bytes(connection: AsyncConnection, name: str) -> int | None:
     return size
 
 
-def _parameters(place: IndexPlace) -> dict[str, Any]:
+def _parameters(place: VectorPlace) -> dict[str, Any]:
     return {
         "tenant_id": place.tenant_id,
         "chatbot_id": place.chatbot_id,

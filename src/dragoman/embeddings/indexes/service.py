@@ -20,10 +20,10 @@ from dragoman.embeddings.indexes.entities import (
     Advice,
     Chatbot,
     IndexCheck,
-    IndexPlace,
     IndexPolicy,
     Tell,
     VectorIndexRow,
+    VectorPlace,
     Wanted,
 )
 from dragoman.jobs import service as jobs
@@ -120,7 +120,7 @@ async def _has_room(connection: AsyncConnection, policy: IndexPolicy) -> bool:
     return await repository.count_own_indexes(connection) < policy.most_indexes
 
 
-async def _enqueue(connection: AsyncConnection, place: IndexPlace, action: Action, reason: str) -> Job:
+async def _enqueue(connection: AsyncConnection, place: VectorPlace, action: Action, reason: str) -> Job:
     payload: dict[str, Any] = {
         "chatbot_id": str(place.chatbot_id),
         "embedding_version": place.embedding_version,
@@ -143,7 +143,7 @@ async def run_job(database: Database, policy: IndexPolicy, job: Job, tell: Tell)
     Raises:
         NoAdministratorError, DatabaseUnavailableError, IndexBuildWaitsError.
     """
-    place = IndexPlace(
+    place = VectorPlace(
         tenant_id=job.tenant_id,
         chatbot_id=UUID(job.payload["chatbot_id"]),
         embedding_version=int(job.payload["embedding_version"]),
@@ -163,7 +163,7 @@ async def run_job(database: Database, policy: IndexPolicy, job: Job, tell: Tell)
             await keep_recall(database, place, policy, tell)
 
 
-async def keep_recall(database: Database, place: IndexPlace, policy: IndexPolicy, tell: Tell) -> None:
+async def keep_recall(database: Database, place: VectorPlace, policy: IndexPolicy, tell: Tell) -> None:
     """Measure the index that is used; where it has become worse, let it look at more, else build it anew."""
     if not await building.raise_ef_search(database, place, policy):
         await building.build_index(database, place, policy, tell)
@@ -210,7 +210,7 @@ async def leave_to_policy(database: Database, chatbot: Chatbot) -> None:
         await repository.write_row(connection, chatbot.place, wanted="auto", seen_revision=None)
 
 
-async def _row_of(database: Database, place: IndexPlace) -> VectorIndexRow:
+async def _row_of(database: Database, place: VectorPlace) -> VectorIndexRow:
     async with database.transaction(place.tenant_id) as connection:
         row = await repository.find_row(connection, place)
     assert row is not None  # written before
@@ -257,14 +257,14 @@ async def check(
     )
 
 
-def _exactly(place: IndexPlace) -> measure.Nearest:
+def _exactly(place: VectorPlace) -> measure.Nearest:
     async def nearest(connection: Reader, query: Vectors) -> dict[UUID, float]:
         return await repository.nearest_exactly(connection, place, query, limit=measure.RECALL_AT)
 
     return nearest
 
 
-def _as_searches_do(vector_index: VectorIndex, place: IndexPlace) -> measure.Nearest:
+def _as_searches_do(vector_index: VectorIndex, place: VectorPlace) -> measure.Nearest:
     scope = SearchScope(tenant_id=place.tenant_id, chatbot_id=place.chatbot_id)
 
     async def nearest(connection: Reader, query: Vectors) -> dict[UUID, float]:
