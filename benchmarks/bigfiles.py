@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import psutil
 
+from benchmarks.figures import Show
 from benchmarks.instance import Instance, command_of, running
 
 PDF_PAGES = 500
@@ -31,8 +32,6 @@ _MIB = 1024 * 1024
 _EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 _PLACES = ("Lisbon", "Oslo", "Turin", "Ghent", "Leeds", "Gdansk", "Porto", "Basel", "Graz", "Lyon")
 _GOODS = ("valve", "pump", "filter", "gasket", "sensor", "relay", "hinge", "bracket", "nozzle", "spindle")
-
-Show = Callable[[str, object], None]
 
 
 def bigfiles(show: Show) -> None:

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmarks.instance import embedder_of
 from dragoman.kit import registry
 from dragoman.ports.embedder import Embedder, EmbedderProfile, Vectors
 
-_REPOSITORY = Path(__file__).resolve().parents[1]
 _Result = TypeVar("_Result")
 _KEYS_PER_QUERY = 500
 _TEXTS_PER_WRITE = 64  # an interrupted run loses no more than these
@@ -35,16 +35,7 @@ def cache_folder() -> Path:
 
 def on_path(folder: Path) -> dict[str, str]:
     """Environment for a process that shall find the embedder `cached`; `folder` holds what names it."""
-    named = folder / "dragoman_benchmarks-0.dist-info"
-    named.mkdir(parents=True)
-    (named / "METADATA").write_text("Metadata-Version: 2.1\nName: dragoman-benchmarks\nVersion: 0\n")
-    (named / "entry_points.txt").write_text("[dragoman.adapters.embedder]\ncached = benchmarks.cached_embedder\n")
-    paths = [str(folder), str(_REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "DRAGOMAN_EMBEDDER": "cached",
-        "DRAGOMAN_EMBEDDER_CACHED_FOLDER": str(cache_folder()),
-    }
+    return {**embedder_of(__name__, folder), "DRAGOMAN_EMBEDDER_CACHED_FOLDER": str(cache_folder())}
 
 
 class Settings(BaseModel):

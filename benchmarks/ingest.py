@@ -52,18 +52,22 @@ def ingest_with_dragoman(instance: Instance, folder: Path, **settings: object) -
         made = http.post("/api/chatbots/", json={"name": f"bulk {time.time()}", "settings": settings})
         chatbot_id = made.json()["id"]
         started = time.perf_counter()
-        parts = [files[first : first + _FILES_PER_REQUEST] for first in range(0, len(files), _FILES_PER_REQUEST)]
-        with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            list(pool.map(lambda part: _upload(instance, chatbot_id, part), parts))
+        upload_all(instance, chatbot_id, files)
         uploaded_s = time.perf_counter() - started
-        while (counts := _counts(http, chatbot_id))["ready"] < counts["total"]:
-            if time.perf_counter() - started > _LIMIT_S or counts["failed"]:
-                sys.exit(f"The bulk import did not end: {counts}")
+        while (found := counts(http, chatbot_id))["ready"] < found["total"]:
+            if time.perf_counter() - started > _LIMIT_S or found["failed"]:
+                sys.exit(f"The bulk import did not end: {found}")
             time.sleep(0.25)
         elapsed_s = time.perf_counter() - started
         chunks = _count_chunks(http, chatbot_id)
-    print(f"  uploaded after {uploaded_s:.1f} s, {counts['total']} documents, {chunks} chunks", flush=True)
+    print(f"  uploaded after {uploaded_s:.1f} s, {found['total']} documents, {chunks} chunks", flush=True)
     return elapsed_s, chunks
+
+
+def upload_all(instance: Instance, chatbot_id: str, files: Sequence[Path]) -> None:
+    parts = [files[first : first + _FILES_PER_REQUEST] for first in range(0, len(files), _FILES_PER_REQUEST)]
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        list(pool.map(lambda part: _upload(instance, chatbot_id, part), parts))
 
 
 def _upload(instance: Instance, chatbot_id: str, files: Sequence[Path]) -> None:
@@ -76,7 +80,7 @@ def _upload(instance: Instance, chatbot_id: str, files: Sequence[Path]) -> None:
         assert answer.json()["refused"] == 0, answer.json()
 
 
-def _counts(http: httpx.Client, chatbot_id: str) -> dict[str, int]:
+def counts(http: httpx.Client, chatbot_id: str) -> dict[str, int]:
     answer = http.get(f"/api/training-data/{chatbot_id}", params={"limit": 1}).json()
     return {name: answer[name] for name in ("total", "ready", "failed")}
 

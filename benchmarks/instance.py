@@ -20,6 +20,7 @@ import httpx
 import psutil
 
 _START_LIMIT_S = 600.0
+_REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,28 @@ class Instance:
         root = psutil.Process(self.pid)
         return [root, *root.children(recursive=True)]
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def variable(self, name: str) -> str:
+        """What `up` gave its roles under this name."""
+        return self.roles()["api"].environ()[name]
+
     def roles(self) -> dict[str, psutil.Process]:
         """The living processes by the last word of their command: `api`, `worker`, …"""
         return {command[-1]: process for process in self.processes() if (command := command_of(process))}
+
+
+def embedder_of(module: str, folder: Path) -> dict[str, str]:
+    """Environment for a process that takes the embedder of `benchmarks.<name>_embedder`, named by files in `folder`."""
+    name = module.rsplit(".", 1)[1].removesuffix("_embedder")
+    described = folder / "dragoman_benchmarks-0.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: dragoman-benchmarks\nVersion: 0\n")
+    (described / "entry_points.txt").write_text(f"[dragoman.adapters.embedder]\n{name} = {module}\n")
+    paths = [str(folder), str(_REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths), "DRAGOMAN_EMBEDDER": name}
 
 
 def command_of(process: psutil.Process) -> list[str]:

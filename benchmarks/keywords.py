@@ -23,6 +23,7 @@ import psutil
 import psycopg
 from sqlalchemy import make_url
 
+from benchmarks.figures import Show
 from benchmarks.synthetic import Language, insert_rows
 from dragoman.adapters.keyword_index.postgres import Adapter, Settings
 from dragoman.entrypoints import schema
@@ -36,7 +37,6 @@ SIZES = [int(size) for size in os.environ.get("DRAGOMAN_BENCH_KEYWORD_CHUNKS", "
 _QUERIES, _LIMIT, _DOCUMENTS_AT_ONCE, _LONGEST, _EXCHANGED = 188, 50, 64, 250, 0.25
 _TEXTS_AT_ONCE = 10_000
 _PACKS = ("mtrag-cloud/corpus.jsonl", "partner-center-a/en/corpus.jsonl")
-Show = Callable[[str, object], None]
 _Ask = Callable[[str], Awaitable[object]]
 
 

@@ -3,8 +3,10 @@
     python -m benchmarks.load REQUESTS.json RESULT.json
 
 REQUESTS.json holds `port`, `connections`, `seconds` and `requests`, each with `path`, `headers` and `body`; they are sent
-in turn, again from the first when all were sent. RESULT.json gets the latencies in ms, the processor time of this
-process, and the first answer to each of the first `kept` requests.
+in turn, again from the first when all were sent, or each `once`. With `per_second` a request has a time at which it is
+due, whether those before it were answered or not, and its latency counts from then; otherwise a connection sends its next
+request when it has an answer. RESULT.json gets the latencies in ms in the order of the answers, the processor time of
+this process, and the first answer to each of the first `kept` requests, with its latency.
 """
 
 from __future__ import annotations
@@ -23,9 +25,13 @@ class _Run:
     port: int
     requests: list[bytes]
     kept: int
+    once: bool
+    per_second: float | None
+    begins: float = 0.0
     ends: float = 0.0
     next: int = 0
     latencies_ms: list[float] = field(default_factory=list)
+    kept_ms: dict[int, float] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     answers: dict[int, str] = field(default_factory=dict)
 
@@ -43,16 +49,29 @@ async def _connection(run: _Run) -> None:
         while time.perf_counter() < run.ends:
             number = run.next
             run.next += 1
-            started = time.perf_counter()
+            if run.once and number >= len(run.requests):
+                break
+            started = await _due(run, number)
+            if started >= run.ends:
+                break
             writer.write(run.requests[number % len(run.requests)])
             status, body = await _answer(reader)
             run.latencies_ms.append((time.perf_counter() - started) * 1000)
             if status != 200:
                 run.errors[str(status)] = run.errors.get(str(status), 0) + 1
             elif number < run.kept:
-                run.answers[number] = body.decode()
+                run.answers[number], run.kept_ms[number] = body.decode(), run.latencies_ms[-1]
     finally:
         writer.close()
+
+
+async def _due(run: _Run, number: int) -> float:
+    """The time at which the request begins to count, once it has come."""
+    if run.per_second is None:
+        return time.perf_counter()
+    due = run.begins + number / run.per_second
+    await asyncio.sleep(max(0.0, due - time.perf_counter()))
+    return due
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -75,8 +94,11 @@ async def _drive(plan: dict[str, Any]) -> dict[str, Any]:
         port=plan["port"],
         requests=[prepared(plan["port"], request) for request in plan["requests"]],
         kept=plan.get("kept", 0),
+        once=plan.get("once", False),
+        per_second=plan.get("per_second"),
     )
     cpu, started = time.process_time(), time.perf_counter()
+    run.begins = started
     run.ends = started + plan["seconds"]
     await asyncio.gather(*(_connection(run) for _ in range(plan["connections"])))
     return {
@@ -85,6 +107,7 @@ async def _drive(plan: dict[str, Any]) -> dict[str, Any]:
         "latencies_ms": run.latencies_ms,
         "errors": run.errors,
         "answers": run.answers,
+        "kept_ms": run.kept_ms,
     }
 
 

@@ -21,20 +21,15 @@ from benchmarks import bigfiles as large
 from benchmarks import ingest as bulk
 from benchmarks import quality as qualities
 from benchmarks import search as searches
+from benchmarks import search_beside_ingestion as besides
+from benchmarks import search_growth as growths
+from benchmarks import search_latency as latencies
+from benchmarks.figures import percentile, show
 from benchmarks.instance import Instance, running
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
-_DATA = _REPOSITORY.parent / "shared" / "data"
+_DATA = Path(os.environ.get("DRAGOMAN_BENCH_DATA") or _REPOSITORY.parent / "shared" / "data")
 _UNTIL_IDLE_S = 75.0  # the processes that read documents leave after 60 s without one
-
-
-def show(name: str, value: object) -> None:
-    print(f"{name}: {value}", flush=True)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def start() -> None:
@@ -208,8 +203,7 @@ def _finds(http, number: int) -> bool:  # type: ignore[no-untyped-def]  # noqa: 
 
 def retrieval(names: Sequence[str] = ("xquad-a", "partner-center-a")) -> None:
     """`dragoman eval retrieval` on the evaluation data beside the project."""
-    if not _DATA.is_dir():
-        sys.exit(f"The evaluation data is not at {_DATA}.")
+    _require_data()
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
         with running(Path(folder) / "home", "--no-sample") as instance:
             if "xquad-a" in names:
@@ -222,6 +216,11 @@ def retrieval(names: Sequence[str] = ("xquad-a", "partner-center-a")) -> None:
                 for language in ("en", "de", "fr"):
                     for mode in ("hybrid", "dense", "keyword"):
                         _eval(instance, "retrieval", _DATA / "partner-center-a" / language, "--mode", mode)
+
+
+def _require_data() -> None:
+    if not _DATA.is_dir():
+        sys.exit(f"The evaluation data is not at {_DATA}. DRAGOMAN_BENCH_DATA says where it is.")
 
 
 def answers() -> None:
@@ -249,8 +248,7 @@ def _eval(instance: Instance, kind: str, *arguments: object) -> None:
 
 def ingest() -> None:
     """2,000 Markdown files with the embedder `hashing`, beside LangChain, LlamaIndex and Haystack in the same run."""
-    if not _DATA.is_dir():
-        sys.exit(f"The evaluation data is not at {_DATA}.")
+    _require_data()
     bulk.ingest(_DATA / "partner-center-a", show)
 
 
@@ -264,10 +262,27 @@ def search() -> None:
     searches.search(show)
 
 
+def latency() -> None:
+    """What a search costs beyond the embedding model: questions never asked before, end to end, one at a time."""
+    _require_data()
+    latencies.latency(_DATA, show)
+
+
+def beside() -> None:
+    """Searches while documents are ingested with the bundled model, against searches of an idle instance."""
+    _require_data()
+    besides.beside(_DATA, show)
+
+
+def growth() -> None:
+    """How the time of a search grows with its chatbot: 10,000 to 100,000 vectors, 1,000 to 100,000 real texts."""
+    _require_data()
+    growths.growth(_DATA, show)
+
+
 def quality() -> None:
     """How well hybrid searches find, beside LangChain, LlamaIndex, Haystack and txtai with the same texts and vectors."""
-    if not _DATA.is_dir():
-        sys.exit(f"The evaluation data is not at {_DATA}.")
+    _require_data()
     qualities.quality(_DATA, show)
 
 
@@ -278,6 +293,9 @@ MEASURES: dict[str, Callable[[], None]] = {
     "ingest": ingest,
     "bigfiles": bigfiles,
     "search": search,
+    "latency": latency,
+    "beside": beside,
+    "growth": growth,
     "quality": quality,
     "answers": answers,
     "retrieval": retrieval,

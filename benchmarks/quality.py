@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import numpy as np
 import psycopg
 
 from benchmarks import cached_embedder
+from benchmarks.figures import Show
 from benchmarks.instance import Instance, running
 from benchmarks.quality_packs import Pack, QuestionSet, packs
 from dragoman.client import Dragoman
@@ -34,7 +35,6 @@ _PEERS = ("langchain", "llamaindex", "haystack", "txtai")
 _PASSAGES = 50  # of which several may come from one document
 _DOCUMENTS = 10
 _PEER_LIMIT_S = 1800.0
-Show = Callable[[str, object], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
+from benchmarks.figures import Show
 from benchmarks.instance import Instance, command_of, running
 from benchmarks.synthetic import DIMENSIONS, SyntheticTenant, embed, fill, found_in, nearest, request_of
 
@@ -26,20 +27,30 @@ _CONNECTIONS = 32
 _SECONDS = 15.0
 _RECALL_QUERIES = 400
 _REPOSITORY = Path(__file__).resolve().parents[1]
-Show = Callable[[str, object], None]
 
 
-def drive(port: int, requests: Sequence[dict[str, Any]], *, seconds: float = _SECONDS, kept: int = 0) -> dict[str, Any]:
-    """One run of the load generator."""
+def drive(
+    port: int,
+    requests: Sequence[dict[str, Any]],
+    *,
+    seconds: float = _SECONDS,
+    connections: int = _CONNECTIONS,
+    kept: int = 0,
+    once: bool = False,
+    per_second: float | None = None,
+) -> dict[str, Any]:
+    """One run of the load generator (see `load.py`)."""
     with tempfile.TemporaryDirectory(prefix="dragoman-load-") as folder:
         plan, result = Path(folder) / "plan.json", Path(folder) / "result.json"
         plan.write_text(
             json.dumps(
                 {
                     "port": port,
-                    "connections": _CONNECTIONS,
+                    "connections": connections,
                     "seconds": seconds,
                     "kept": kept,
+                    "once": once,
+                    "per_second": per_second,
                     "requests": list(requests),
                 }
             )
