@@ -50,6 +50,19 @@ class Instance:
         """What `up` gave its roles under this name."""
         return self.roles()["api"].environ()[name]
 
+    def cpu_by_role(self) -> dict[str, float]:
+        """Processor seconds until now of the living processes. Those of a process that ended are its parent's."""
+        spent: dict[str, float] = {}
+        for process in self.processes():
+            role = _role_of(command_of(process))
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            of_ended = times.children_user + times.children_system
+            spent[role] = spent.get(role, 0.0) + times.user + times.system + of_ended
+        return spent
+
     def roles(self) -> dict[str, psutil.Process]:
         """The living processes by the last word of their command: `api`, `worker`, …"""
         return {command[-1]: process for process in self.processes() if (command := command_of(process))}
@@ -72,6 +85,12 @@ def command_of(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.NoSuchProcess:
         return []
+
+
+def _role_of(command: list[str]) -> str:
+    if "dragoman" in command[:-1]:
+        return command[command.index("dragoman") + 1]
+    return "readers" if "dragoman.entrypoints.reader" in command else "database and cache"
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import random
@@ -19,6 +18,7 @@ import psutil
 
 from benchmarks import bigfiles as large
 from benchmarks import ingest as bulk
+from benchmarks import pipeline as shares
 from benchmarks import quality as qualities
 from benchmarks import search as searches
 from benchmarks import search_beside_ingestion as besides
@@ -89,75 +89,9 @@ def first_event(instance: Instance) -> None:
 
 
 def pipeline() -> None:
-    """The pipeline's own share of ingestion: the sample ingested whole, against embedding the same texts and nothing else."""
-    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder, running(Path(folder) / "home") as instance:
-        whole_s = instance.seeded_s - instance.ready_s
-        texts = asyncio.run(_embedded_texts(instance))
-        alone_s = asyncio.run(_embed_alone(texts, instance.home))
-    show("texts embedded (chunks and sentences)", sum(len(batch) for batch in texts))
-    show("ingestion of the sample, seconds", round(whole_s, 1))
-    show("embedding the same texts alone, seconds", round(alone_s, 1))
-    show("share of the pipeline beyond the embedding", f"{(whole_s - alone_s) / whole_s:.1%}")
-
-
-async def _embedded_texts(instance: Instance) -> list[list[str]]:
-    """The texts that ingestion embedded, in its own batches of 16 chunks with their sentences."""
-    from sqlalchemy import text
-
-    from dragoman.ingestion.embed import chunk_input, sentence_input
-    from dragoman.kit.database import Database, DatabaseUrls
-    from dragoman.kit.text.sentences import split_sentences
-    from dragoman.knowledge import repository
-
-    admin_url = _environment(instance)["DRAGOMAN_DATABASE_URL"]
-    database = Database(DatabaseUrls.derive(admin_url), pool_size=2)
-    async with database.system_transaction() as connection:
-        tenant_id = (await connection.execute(text("select id from tenants limit 1"))).scalar_one()
-    batches = []
-    async with database.transaction(tenant_id) as connection:
-        documents = (await connection.execute(text("select title, live_version_id from documents"))).all()
-        for title, version_id in documents:
-            chunks = await repository.list_chunks(connection, tenant_id=tenant_id, version_id=version_id)
-            for first in range(0, len(chunks), 16):
-                part = chunks[first : first + 16]
-                batch = [chunk_input(title, chunk.heading_path, chunk.text) for chunk in part]
-                batch += [
-                    sentence_input(title, chunk, start, end)
-                    for chunk in part
-                    for start, end in split_sentences(chunk.text, chunk.language)
-                ]
-                batches.append(batch)
-    await database.close()
-    return batches
-
-
-def _environment(instance: Instance) -> dict[str, str]:
-    """The variables that `up` gave to its roles."""
-    for process in instance.processes():
-        variables = process.environ()
-        if "DRAGOMAN_DATABASE_URL" in variables and process.pid != instance.pid:
-            return variables
-    sys.exit("No role of the instance was found.")
-
-
-async def _embed_alone(batches: list[list[str]], home: Path) -> float:
-    """Two batches at a time, as the worker's two threads send them, to the same embedder role."""
-    from dragoman.kit import registry
-
-    socket_path = next(iter([*home.rglob("embedder.sock"), *Path(tempfile.gettempdir()).rglob("embedder.sock")]))
-    embedder = registry.create("embedder", "socket", {"path": socket_path})
-    await embedder.embed_queries(["warm"])
-    waiting = list(batches)
-
-    async def work() -> None:
-        while waiting:
-            await embedder.embed_passages(waiting.pop())
-
-    started = time.monotonic()
-    await asyncio.gather(work(), work())
-    elapsed_s = time.monotonic() - started
-    await embedder.close()
-    return elapsed_s
+    """The pipeline's own share of a bulk import with the bundled model: 2,000 Markdown files, against embedding alone."""
+    _require_data()
+    shares.pipeline(_DATA / "partner-center-a", show)
 
 
 def kill() -> None:

@@ -35,6 +35,7 @@ _PEERS = ("langchain", "llamaindex", "haystack", "txtai")
 _PASSAGES = 50  # of which several may come from one document
 _DOCUMENTS = 10
 _PEER_LIMIT_S = 1800.0
+_ROUNDING = 0.0005  # of figures with three places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,9 +233,21 @@ def _show_summary(show: Show, tables: Sequence[tuple[QuestionSet, Sequence[Row]]
             for same in zip(*together, strict=True)
         ]
         print(f"| {group}, mean of {len(together)} | {_summary(mean)} |")
+    _show_below_dense(show, tables)
     main = [{row.engine: row.ndcg for row in rows} for questions, rows in tables if questions.is_main]
     for engine in main[0] if main else ():
         show(f"mean nDCG@10 of the main sets, {engine}", f"{statistics.fmean(row[engine] for row in main):.4f}")
+
+
+def _show_below_dense(show: Show, tables: Sequence[tuple[QuestionSet, Sequence[Row]]]) -> None:
+    """The sets whose hybrid figure is below that of the dense arm, and by how much."""
+    below = []
+    for questions, rows in tables:
+        ndcg = {row.engine: row.ndcg for row in rows}
+        less = ndcg["dragoman: dense"] - ndcg["dragoman: hybrid"]
+        if less > _ROUNDING:
+            below.append(f"{questions.name} by {less:.3f} ({len(questions.questions)} questions)")
+    show(f"hybrid below the dense arm, {len(below)} of {len(tables)} sets", "; ".join(below) or "none")
 
 
 def _summary(rows: Sequence[Row]) -> str:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from benchmarks.figures import Show
-from benchmarks.instance import Instance, command_of, running
+from benchmarks.instance import Instance, running
 from benchmarks.synthetic import DIMENSIONS, SyntheticTenant, embed, fill, found_in, nearest, request_of
 
 TENANTS = int(os.environ.get("DRAGOMAN_BENCH_TENANTS", "50"))
@@ -102,9 +101,9 @@ def _measured(
     port = int(instance.url.rsplit(":", 1)[1])
     requests = [request_of(tenant, query, **body) for tenant, query in asked]
     drive(port, requests, seconds=_SECONDS)
-    before = _cpu_by_role(instance)
+    before = instance.cpu_by_role()
     result = drive(port, requests, kept=len(truth or ()))
-    after = _cpu_by_role(instance)
+    after = instance.cpu_by_role()
     rate = _show_run(show, kind, result)
     count = len(result["latencies_ms"])
     spent = {role: (after[role] - before.get(role, 0.0)) * 1000 / count for role in after}
@@ -126,19 +125,6 @@ def _show_run(show: Show, kind: str, result: dict[str, Any]) -> float:
     errors = f", errors {result['errors']}" if result["errors"] else ", no error"
     show(kind, f"{rate:.0f} requests/s, p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms{errors}")
     return rate
-
-
-def _cpu_by_role(instance: Instance) -> dict[str, float]:
-    spent: dict[str, float] = {}
-    for process in instance.processes():
-        command = command_of(process)
-        role = command[-1] if "dragoman" in command else "database and cache"
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        spent[role] = spent.get(role, 0.0) + times.user + times.system
-    return spent
 
 
 def _bytes_per_chunk(show: Show, instance: Instance) -> None:

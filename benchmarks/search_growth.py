@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ _FEWEST_WORDS = 8
 _WARM, _MEASURED = 200, 800
 _LIMIT_S = 120.0
 _VECTORS_AT_ONCE = 50_000
+_BYTES_TO_BUILD = 2000  # a chunk, so that a graph of 1,000,000 is built in memory
 _TABLES = {
     "dense": ("chunk_embeddings",),
     "keyword": ("keyword_segments", "keyword_postings", "keyword_versions"),
@@ -79,7 +81,7 @@ async def _dense(instance: Instance, sizes: Sequence[int], show: Show) -> None:
             before = _bytes(filler, "dense")
             ids, vectors = await _write_vectors(filler, account, size, seed=number)
             started = time.perf_counter()
-            row = await _build(filler, place)
+            row = await _build(filler, place, size)
             show(
                 f"dense, {size} chunks, own index", f"{_described(row)}, built in {time.perf_counter() - started:.0f} s"
             )
@@ -114,9 +116,11 @@ async def _write_vectors(
     return ids, np.concatenate(parts)
 
 
-async def _build(filler: Filler, place: VectorPlace) -> VectorIndexRow:
+async def _build(filler: Filler, place: VectorPlace, size: int) -> VectorIndexRow:
     chatbot = Chatbot(place=place, name="measured", revision=0)
-    return await index_service.build(filler.database, chatbot, IndexPolicy(), _tell_nobody)
+    usual = IndexPolicy()
+    policy = replace(usual, memory_mib=max(usual.memory_mib, size * _BYTES_TO_BUILD >> 20))
+    return await index_service.build(filler.database, chatbot, policy, _tell_nobody)
 
 
 async def _tell_nobody(step: str, fraction: float) -> None:

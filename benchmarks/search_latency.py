@@ -11,6 +11,7 @@ import json
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,15 @@ def latency(data: Path, show: Show) -> None:
         whole: dict[str, list[float]] = {mode: [] for mode in _MODES}
         model: dict[str, list[float]] = {mode: [] for mode in _MODES}
         alone: list[float] = []
+        spent_s: dict[str, Counter[str]] = {mode: Counter() for mode in _MODES}
         for number in range(_ROUNDS):  # in turns, so that what else the machine does meets all of them
             part = slice(number * _A_ROUND, (number + 1) * _A_ROUND)
             for mode, questions in zip(_MODES, dealt, strict=False):
+                before = instance.cpu_by_role()
                 for whole_ms, timings_ms in search(instance, chatbot_id, questions[part], mode):
                     whole[mode].append(whole_ms)
                     model[mode].append(timings_ms["embed"])
+                spent_s[mode].update({role: now - before[role] for role, now in instance.cpu_by_role().items()})
             alone += asyncio.run(embed_alone(instance, dealt[-1][part]))
     show("the model alone, over its socket", f"{p50_p95(alone)} ({len(alone)} questions)")
     for mode in _MODES:
@@ -57,6 +61,8 @@ def latency(data: Path, show: Show) -> None:
         show(f"{mode}, beyond that step", p50_p95(beyond))
         difference = percentile(whole[mode], 0.5) - percentile(alone, 0.5)
         show(f"{mode}, p50 less that of the model alone", f"{difference:.1f} ms")
+        each = {role: seconds * 1000 / len(whole[mode]) for role, seconds in spent_s[mode].most_common()}
+        show(f"{mode}, processor ms a search", ", ".join(f"{role} {ms:.1f}" for role, ms in each.items() if ms >= 0.1))
 
 
 def ingest_pack(instance: Instance, folder: Path, show: Show) -> UUID:
