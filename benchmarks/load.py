@@ -89,7 +89,8 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return status, body
 
 
-async def _drive(plan: dict[str, Any]) -> dict[str, Any]:
+async def drive(plan: dict[str, Any]) -> dict[str, Any]:
+    """What RESULT.json gets."""
     run = _Run(
         port=plan["port"],
         requests=[prepared(plan["port"], request) for request in plan["requests"]],
@@ -113,4 +114,4 @@ async def _drive(plan: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     _plan = json.loads(Path(sys.argv[1]).read_text())
-    Path(sys.argv[2]).write_text(json.dumps(asyncio.run(_drive(_plan))))
+    Path(sys.argv[2]).write_text(json.dumps(asyncio.run(drive(_plan))))
