@@ -25,6 +25,7 @@ PER_SECOND = 5
 _IDLE_S, _BESIDE_S = 40, 60
 _CONNECTIONS = 16
 _FILES = 1000  # more than are ingested meanwhile
+_DOCUMENTS = 400  # of the pack that is searched
 _READY_BEFORE = 20  # documents: then the embedding is under way
 _LIMIT_S = 120.0
 
@@ -43,7 +44,10 @@ def beside(data: Path, show: Show) -> None:
 
 
 def _measure(instance: Instance, data: Path, files: Path, kind: str, show: Show) -> None:
-    chatbot_id = ingest_pack(instance, data / PACK, lambda name, value: show(f"{kind}, {name}", value))
+    def show_of_kind(name: str, value: object) -> None:
+        show(f"{kind}, {name}", value)
+
+    chatbot_id = ingest_pack(instance, data / PACK, show_of_kind, most=_DOCUMENTS)
     warm, first, second = deal(english_questions(data), shares=2)
     search(instance, chatbot_id, warm, "hybrid")
     idle = _searched(instance, chatbot_id, first, _IDLE_S)

@@ -65,13 +65,13 @@ def latency(data: Path, show: Show) -> None:
         show(f"{mode}, processor ms a search", ", ".join(f"{role} {ms:.1f}" for role, ms in each.items() if ms >= 0.1))
 
 
-def ingest_pack(instance: Instance, folder: Path, show: Show) -> UUID:
-    """A chatbot that holds the corpus of the pack."""
-    corpus = datasets.read_corpus(folder)
+def ingest_pack(instance: Instance, folder: Path, show: Show, *, most: int | None = None) -> UUID:
+    """A chatbot that holds the corpus of the pack, or so many of its documents."""
+    documents = datasets.read_corpus(folder).documents[:most]
 
     async def prepare() -> scratch.Scratch:
         async with Dragoman(instance.url, api_key=instance.api_key) as client:
-            files = scratch.corpus_files(corpus.documents)
+            files = scratch.corpus_files(documents)
             return await scratch.prepare(client, files, settings={}, fresh=False, on_progress=lambda *_: None)
 
     prepared = asyncio.run(prepare())
