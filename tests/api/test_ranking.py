@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -140,8 +140,10 @@ class Upside:
     """Turns the order upside down."""
 
     depth, model = 5, None
+    asked: ClassVar[list[str]] = []
 
     async def rerank(self, question: str, language: str, candidates: Sequence[RerankCandidate]) -> list[float]:
+        self.asked.append(question)
         return [place / 10 for place in range(len(candidates))]
 
     async def close(self) -> None: ...
@@ -169,6 +171,29 @@ async def test_a_re_ranker_orders_as_many_as_it_wants_and_the_rest_stays_behind(
     assert scores == sorted(scores, reverse=True)
     two = await find(parts, "When is the lamp replaced?", ranking=Ranking(reranker="upside", rerank_depth=2))
     assert [passage.chunk_id for passage in two.passages][:3] == [old[1], old[0], old[2]]
+
+
+async def test_a_re_ranker_reads_the_question_as_its_conversation_completes_it(
+    parts: Any, with_rerankers: None
+) -> None:
+    settings = {"settings": {"reranker": "upside"}}
+    async with parts.service.deps.database.transaction(parts.tenant_id) as connection:
+        await tenancy.update_chatbot(
+            connection, tenant_id=parts.tenant_id, chatbot_id=parts.chatbot_id, values=settings
+        )
+    Upside.asked.clear()
+    await parts.search('+replaced "every year"')
+    await parts.search(
+        "And how often?",
+        history=[
+            {"role": "user", "content": "Is the lamp of the projector replaced?"},
+            {"role": "assistant", "content": "The lamp of the projector is replaced every year."},
+        ],
+    )
+    plain, completed = Upside.asked
+    assert plain == "replaced every year"
+    assert "lamp" in completed
+    assert "how often" in completed
 
 
 @pytest.mark.parametrize("reranker", ["broken", "nosuch", "cross_encoder", "llm"])

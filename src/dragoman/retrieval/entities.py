@@ -50,6 +50,7 @@ class Query:
         also_ask: the question in other words, with the share (0 to 1, less than 1 together) of each: the question's vector
             moves towards theirs. Keywords are those of `text`.
         synonyms: other names of what the question names, for the keyword arm.
+        completed: the question with what its conversation adds, as re-rankers read it; "" where that is nothing.
         tells_candidates: whether what becomes of every candidate is wanted, for an explanation or the turn record.
         operators: `"a phrase"`, `prefix*`, `+required` and `-forbidden` in `text` mean what they do in a search box.
     """
@@ -65,6 +66,7 @@ class Query:
     threshold: float = 0.0
     also_ask: Mapping[str, float] = field(default_factory=dict)
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    completed: str = ""
     tells_candidates: bool = True
     operators: bool = False
     ranking: Ranking = field(default_factory=Ranking)

@@ -58,7 +58,9 @@ async def rerank(
     judged = [pool.scored(place) for place in places]
     candidates = [_candidate(scored, texts[scored.chunk_id], cosines.get(scored.chunk_id, ())) for scored in judged]
     try:
-        scores = await deps.rerankers.rerank(context, query.ranking.reranker, query.text, query.language, candidates)
+        scores = await deps.rerankers.rerank(
+            context, query.ranking.reranker, query.completed or query.words or query.text, query.language, candidates
+        )
     except DragomanError as error:
         _log.warning(
             "retrieval.reranker_skipped", reranker=query.ranking.reranker, code=error.code, reason=error.message

@@ -320,6 +320,7 @@ def query_of(
         threshold=request.threshold,
         also_ask={also.text: also.weight for also in prepared.also_ask} if prepared else {},
         synonyms=prepared.synonyms if prepared else {},
+        completed=prepared.rewritten.text if prepared and prepared.rewritten.used else "",
         tells_candidates=tells_candidates,
         operators=operators,
         scope=scope_of(chatbot, request, asker=asker),
