@@ -40,6 +40,7 @@ _MOJIBAKE: Final = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac[\u0080-\u00bf\u0153\u2122\u201c\u201d\u02dc\u00a6]"
     "|(?:[\u00d0\u00d1][\u0080-\u00bf\u2018-\u201e\u0402-\u040f]){2,}|\u00ef\u00bb\u00bf"
 )
+_OF_MOJIBAKE: Final = ("\u00c2", "\u00c3", "\u00e2\u20ac", "\u00d0", "\u00d1", "\u00ef\u00bb\u00bf")  # it has one of them
 _PAGE_NUMBER: Final = re.compile(
     r"\W{0,3}(?:(?:page|seite|p[áa]gina|pagina|side|sida|sivu|strona|strana|стр\.?|страница|σελίδα|صفحة|第|페이지|p\.|s\.)\W{0,2})?"
     r"#(?:\s*(?:/|of|von|de|di|van|av|af|z|из|από|من|の|共)\s*#)?\s*(?:页|頁|ページ|쪽|페이지)?\W{0,3}",
@@ -93,7 +94,10 @@ def clean_pages(pages: Sequence[ExtractedPage]) -> CleanedDocument:
 
 def broken_characters(text: str) -> tuple[int, int]:
     """How many characters are lost (U+FFFD), and how many places look like UTF-8 read in another encoding."""
-    return (0, 0) if text.isascii() else (text.count("\ufffd"), len(_MOJIBAKE.findall(text)))
+    if text.isascii():
+        return 0, 0
+    mojibake = len(_MOJIBAKE.findall(text)) if any(sign in text for sign in _OF_MOJIBAKE) else 0
+    return text.count("\ufffd"), mojibake
 
 
 def _quality(pages: Sequence[ExtractedPage], removed: int, joined: int) -> dict[str, int]:
@@ -126,7 +130,8 @@ def _clean_characters(text: str) -> str:
     if has_rare:
         text = _JOINERS.sub(lambda found: found[0] if _joiner_matters(text, found.start()) else "", text)
         text = _SPACES.sub(" ", _INVISIBLE.sub("", text))
-    return _TRAILING.sub("", text)
+    has_trailing = " \n" in text or "\t\n" in text or text.endswith((" ", "\t"))
+    return _TRAILING.sub("", text) if has_trailing else text
 
 
 def _joiner_matters(text: str, at: int) -> bool:

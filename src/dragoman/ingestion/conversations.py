@@ -377,6 +377,8 @@ def _is_scalar(value: Any) -> bool:
 
 def _from_tables(pages: Sequence[ExtractedPage], stated: str | None) -> Found | None:
     """Tables with a column for the question and one for the answer, as spreadsheets hold them."""
+    if stated is None and any(map(_is_text, (line for page in pages for line in page.markdown.split("\n")))):
+        return None
     found = Found()
     characters = covered = 0
     rest = False  # text that is in no such table, or columns that are of no pair
@@ -393,11 +395,16 @@ def _from_tables(pages: Sequence[ExtractedPage], stated: str | None) -> Found | 
                 found.unanswered += read.unanswered
                 covered += sum(len(cell) + 3 for row in table for cell in row)
             more = bool(table) and (not read or any(_is_other(name, name) for name in table[0]))
-            rest = rest or more or bool(line.strip() and not line.startswith("#"))
+            rest = rest or more or _is_text(line)
             table = []
     if stated is None and (found.unanswered or rest):  # an ordinary workbook keeps its tables
         return None
     return found if found.pairs and covered >= 0.5 * characters else None
+
+
+def _is_text(line: str) -> bool:
+    """Neither a row of a table nor a heading."""
+    return not line.startswith(("|", "#")) and bool(line.strip())
 
 
 def _pairs_of_table(table: Sequence[Sequence[str]], page: int | None) -> Found | None:
@@ -438,7 +445,7 @@ def _from_transcript(
             return None  # cleaning 25 MB takes seconds
         pages = clean_pages([ExtractedPage(number=None, markdown=text)]).pages
     lines = [(page.number, line) for page in pages for line in page.markdown.split("\n") if line.strip()]
-    turns = [_TURN.match(line) for _, line in lines]
+    turns = [_TURN.match(line) if ":" in line or "：" in line else None for _, line in lines]
     counts = Counter(_speaker(turn["speaker"]) for turn in turns if turn)
     stamped = {_speaker(turn["speaker"]) for turn in turns if turn and turn["time"]}
     speakers = {name for name, count in counts.items() if count > 1 or name in stamped or role_of(name)}

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
 
+from dragoman.kit.threads import SHORT_TEXT
+
 HASHES: Final = 128
 BANDS: Final = 21
 ROWS: Final = 6  # per band; two hash values stay unused
@@ -69,7 +71,11 @@ def similarity(a: MinHashSignature, b: MinHashSignature) -> float:
 
 def _shingles(text: str) -> Iterator[list[str]]:
     """Runs of five words; of eight characters where the script has no spaces. Case and punctuation do not count."""
-    words = map(str.casefold, map(_text_of, _WORD.finditer(text)))
+    words: Iterator[str]
+    if text.isascii() and len(text) <= SHORT_TEXT:
+        words = iter(_WORD.findall(text.lower()))
+    else:
+        words = map(str.casefold, map(_text_of, _WORD.finditer(text)))
     if _has_no_spaces(text):
         return _runs(chain.from_iterable(words), CHARACTERS_OF_SHINGLE, "")
     return _runs(words, WORDS_OF_SHINGLE, " ")

@@ -24,6 +24,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from dragoman.ingestion.clean import CleanedDocument, broken_characters
+from dragoman.ingestion.latin_signs import VOWELS as _VOWEL
+from dragoman.ingestion.latin_signs import latin_signs
 from dragoman.ingestion.suspicious import Suspicion, SuspicionKind, suspicions
 from dragoman.ports.extractor import ExtractedPage
 
@@ -223,30 +225,42 @@ def _score(parts: Mapping[str, float]) -> float:
 
 # --- pages -----------------------------------------------------------------------------------------------------------
 
-_MARKUP: Final = re.compile(r"[|#*_`~>:=\-\s]+")
-_NO_LETTERS: Final = re.compile(r"[\W_]+")
+_MARKUP: Final = b"|#*_`~>:=-"
+_ASCII: Final = bytes(range(128))
+_NO_LETTERS: Final = bytes(code for code in range(128) if not chr(code).isalnum())
 _PRIVATE: Final = re.compile("[\ue000-\uf8ff\U000f0000-\U000ffffd]")
 _GLYPH_NAMES: Final = re.compile(r"\(cid:\d+\)|/G[0-9A-F]{2}(?=/G)")
 _SPACED_LETTERS: Final = re.compile(r"(?<!\S)[A-Za-z](?: [A-Za-z]){7,}(?!\S)")
+_FIRST_SPACED_LETTERS: Final = re.compile(" [A-Za-z](?: [A-Za-z]){6}")  # begins with a sign that is searched for fast
 FEWEST_SIGNS: Final = 50
 
 
 def _is_garbled(text: str) -> bool:
     """Text that nobody could read: broken characters, glyph numbers, letters set apart, hardly a letter at all."""
-    signs = _MARKUP.sub("", text[:50_000])
+    raw = "".join(text[:50_000].split()).encode("utf-8", "surrogatepass").translate(None, _MARKUP)
+    signs = raw.decode("utf-8", "surrogatepass")
     if len(signs) < FEWEST_SIGNS:
         return False
     replacements, mojibake = broken_characters(signs)
     if (
         replacements > len(signs) * 0.02
         or mojibake > len(signs) * 0.02
-        or len(_PRIVATE.findall(signs)) > len(signs) * 0.1
+        or (not signs.isascii() and len(_PRIVATE.findall(signs)) > len(signs) * 0.1)
     ):
         return True
-    unreadable = sum(len(found[0]) for found in _SPACED_LETTERS.finditer(text))
+    unreadable = 0
+    if _FIRST_SPACED_LETTERS.search(text):
+        unreadable += sum(len(found[0]) for found in _SPACED_LETTERS.finditer(text))
     if "(cid:" in text or "/G" in text:
         unreadable += sum(len(found[0]) for found in _GLYPH_NAMES.finditer(text))
-    return unreadable > len(text) * 0.3 or len(_NO_LETTERS.sub("", signs)) < len(signs) * 0.4
+    return unreadable > len(text) * 0.3 or _count_letters(raw) < len(signs) * 0.4
+
+
+def _count_letters(raw: bytes) -> int:
+    """Letters and digits of a text without underscores: counted in its bytes, of which most texts have one a sign."""
+    beyond_ascii = raw.translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    plain = len(raw.translate(None, _NO_LETTERS)) - len(raw.translate(None, _ASCII))
+    return plain + sum(map(str.isalnum, beyond_ascii))
 
 
 def _numbers(pages: Sequence[ExtractedPage], places: Iterable[int]) -> tuple[int, ...]:
@@ -445,8 +459,8 @@ def _finding_of(entry: Mapping[str, Any]) -> Finding:
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _WIDE: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _SENTENCE: Final = re.compile(r"[.!?…]+(?=[\s\"'”»)]|$)|[。！？؟۔।॥።]|\n{2,}")
-_VOWEL: Final = "aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿąęı"
 _VOWELS: Final = re.compile(f"[{_VOWEL}]+")
+_VOWELS_ALONE: Final = bytes.maketrans(b"c-", b"  ")
 _CYRILLIC_VOWEL: Final = re.compile("[аеёиоуыэюя]")
 _WITHOUT_VOWEL: Final = re.compile(rf"(?<!\S)[^\s{_VOWEL}]+(?!\S)")
 LONG_WORD: Final = 6  # letters; LIX counts words of more
@@ -464,8 +478,10 @@ _FLESCH: Final[Mapping[str, tuple[str, float, float, float]]] = {
 
 
 def _count_words(text: str) -> int:
-    spaced, wide = (text, 0) if text.isascii() else _WIDE.subn(" ", text)
-    return _WORD.subn("", spaced)[1] + wide // 2
+    if (raw := latin_signs(text)) is not None:
+        return len(raw.split())
+    spaced, wide = _WIDE.subn(" ", text)
+    return len(_WORD.findall(spaced)) + wide // 2
 
 
 def _shares(chunks: Iterable[tuple[str, str]]) -> dict[str, float]:
@@ -479,26 +495,69 @@ def _shares(chunks: Iterable[tuple[str, str]]) -> dict[str, float]:
 def _readability(cleaned: CleanedDocument, language: str) -> Readability | None:
     """None where there is hardly any prose."""
     prose = _prose(cleaned)
-    spaced, wide = _WIDE.subn(" ", prose)
-    words = _WORD.findall(spaced)
-    count = len(words) + wide // 2
-    sentences = max(1, sum(1 for part in _SENTENCE.split(prose) if _count_words(part) > 1))
+    found = _prose_of_latin(prose) or _prose_of_any(prose)
+    count = found.words + found.wide // 2
     if count < FEW_WORDS:
         return None
-    per_sentence = count / sentences
-    if wide > len(words):
+    per_sentence = count / max(1, found.sentences)
+    if found.wide > found.words:
         return Readability(lix=None, flesch=None, formula=None, words_per_sentence=round(per_sentence, 1))
-    lix = per_sentence + 100 * sum(map(LONG_WORD.__lt__, map(len, words))) / len(words)
+    lix = per_sentence + 100 * found.long_words / found.words
     formula = _FLESCH.get(language)
     flesch = None
     if formula:
         _, constant, by_sentence, by_word = formula
-        flesch = round(constant - by_sentence * per_sentence - by_word * _syllables(words) / len(words), 1)
+        flesch = round(constant - by_sentence * per_sentence - by_word * found.syllables / found.words, 1)
     return Readability(
         lix=round(lix, 1),
         flesch=flesch,
         formula=formula[0] if formula else None,
         words_per_sentence=round(per_sentence, 1),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prose:
+    """What the formulas count. `wide`: signs of scripts without spaces. `sentences`: those of two words and more."""
+
+    words: int
+    wide: int
+    sentences: int
+    long_words: int
+    syllables: int
+
+
+def _prose_of_any(prose: str) -> _Prose:
+    spaced, wide = _WIDE.subn(" ", prose)
+    words = _WORD.findall(spaced)
+    is_sentence = _has_two_words if wide == 0 else lambda part: _count_words(part) > 1
+    return _Prose(
+        words=len(words),
+        wide=wide,
+        sentences=sum(map(is_sentence, _SENTENCE.split(prose))),
+        long_words=sum(map(LONG_WORD.__lt__, map(len, words))),
+        syllables=_syllables(words),
+    )
+
+
+def _has_two_words(part: str) -> bool:
+    first = _WORD.search(part)
+    return first is not None and _WORD.search(part, first.end()) is not None
+
+
+def _prose_of_latin(prose: str) -> _Prose | None:
+    """The same in a fifth of the time; None where a sign is beyond Latin-1 and the punctuation of its languages."""
+    raw = latin_signs(prose)
+    if raw is None:
+        return None
+    words = raw.split()
+    vowels = raw.translate(_VOWELS_ALONE)
+    return _Prose(
+        words=len(words),
+        wide=0,
+        sentences=sum(b" " in sentence.strip() for sentence in raw.split(b"\n")),
+        long_words=sum(map(LONG_WORD.__lt__, map(len, words))),
+        syllables=len(vowels.split()) + len(words) - len(raw.translate(None, b"c-").split()),
     )
 
 

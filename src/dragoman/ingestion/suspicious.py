@@ -30,11 +30,12 @@ def suspicions(text: str) -> Iterator[Suspicion]:
     """All that is suspicious in a text as it was extracted, before hidden characters are cleaned away."""
     yield from _hidden(text)
     lowered = _lowered(text)
+    distinct = "\n".join(set(lowered.split()))  # a third of an ordinary text, and what has no space is in it or not in the text at all
     for kind, may_be_in, pattern in _PATTERNS:
-        if may_be_in(lowered):
+        if may_be_in(distinct):
             for found in pattern.finditer(text):
                 yield Suspicion(kind=kind, excerpt=" ".join(found[0].split())[:LONGEST_EXCERPT])
-    yield from _instructions(text, lowered)
+    yield from _instructions(text, lowered, distinct)
 
 
 def _lowered(text: str) -> str:
@@ -59,7 +60,7 @@ _UNSEEN: Final = re.compile(
 
 
 def _hidden(text: str) -> Iterator[Suspicion]:
-    if not _UNSEEN.search(text):
+    if text.isascii() or not _UNSEEN.search(text):
         return
     for found in _TAGS.finditer(text):
         words = "".join(chr(ord(sign) - 0xE0000) for sign in found[0])
@@ -77,22 +78,21 @@ _FORMULA_WORDS: Final = (
     *("@", "cmd", "powershell", "mshta", "rundll32", "msexcel", "hyperlink(", "webservice(", "importxml("),
     *("importdata(", "importhtml(", "importfeed(", "importrange(", "dde(", "call(", "exec(", "register("),
 )
-_LONG_WORD: Final = re.compile(rf"(?<!\S)\S{{{SHORTEST_BLOB}}}")
 
 
-def _may_hold_formula(lowered: str) -> bool:
-    return any(word in lowered for word in _FORMULA_WORDS)
+def _may_hold_formula(distinct: str) -> bool:
+    return any(word in distinct for word in _FORMULA_WORDS)
 
 
-def _may_hold_blob(lowered: str) -> bool:
-    return _LONG_WORD.search(lowered) is not None
+def _may_hold_blob(distinct: str) -> bool:
+    return max(map(len, distinct.split("\n"))) >= SHORTEST_BLOB
 
 
-def _may_hold_link(lowered: str) -> bool:
-    return "](" in lowered
+def _may_hold_link(distinct: str) -> bool:
+    return "](" in distinct
 
 
-# Kind, a quick look by which most texts are passed over, and the pattern.
+# Kind, a quick look at the distinct words by which most texts are passed over, and the pattern.
 _PATTERNS: Final[tuple[tuple[SuspicionKind, Callable[[str], bool], re.Pattern[str]], ...]] = (
     (
         "formula",
@@ -124,9 +124,13 @@ _ORDERS: Final = (
 )
 
 
-def _phrase(keys: str, pattern: str) -> tuple[tuple[str, ...], re.Pattern[str]]:
-    """A pattern with the pieces (in lower case) of which it must contain one: by them most of a text is passed over."""
-    return tuple(keys.lower().split("|")), re.compile(pattern, re.IGNORECASE)
+def _phrase(keys: str, pattern: str) -> tuple[tuple[tuple[str, str], ...], re.Pattern[str]]:
+    """A pattern with the pieces (in lower case) of which it must contain one: by them most of a text is passed over.
+
+    Beside each piece stands its longest part without spaces.
+    """
+    pieces = keys.lower().split("|")
+    return tuple((max(piece.split(), key=len), piece) for piece in pieces), re.compile(pattern, re.IGNORECASE)
 
 
 _INSTRUCTIONS: Final = (
@@ -214,10 +218,11 @@ _INSTRUCTIONS: Final = (
 _REACH: Final = 200  # characters around the piece that a phrase must contain
 
 
-def _instructions(text: str, lowered: str) -> Iterator[Suspicion]:
+def _instructions(text: str, lowered: str, distinct: str) -> Iterator[Suspicion]:
     """Phrases by which a text speaks to the model. Searched only around the pieces that they must contain."""
     for keys, phrase in _INSTRUCTIONS:
-        for start, end in _around(lowered, [key for key in keys if key in lowered]):
+        held = [key for part, key in keys if part in distinct]
+        for start, end in _around(lowered, held) if held else ():
             for found in phrase.finditer(text, start, end):
                 yield Suspicion(kind="instructions", excerpt=" ".join(found[0].split())[:LONGEST_EXCERPT])
 

@@ -28,8 +28,10 @@ def analyse(text: str, language: str) -> list[str]:
         text: Any text; Markdown is fine.
         language: ISO 639-1 code; a region (`pt-BR`) is ignored. An unknown code means no stemming and no stop words.
     """
-    base = base_language(language)
-    return [term for surface in _surfaces(text) for term in _terms(surface, base) if term]
+    known = _KNOWN[base_language(language)]
+    if len(known) > _MOST_KNOWN:
+        known.clear()
+    return [term for surface in _surfaces(text) for term in known[surface]]
 
 
 def analyse_query(
@@ -87,7 +89,10 @@ def is_code(term: str) -> bool:
 
 def _surfaces(text: str) -> list[str]:
     """The words, numbers, codes and unspaced runs of a text, as written but for compatibility forms."""
-    return _TOKEN.findall(text if text.isascii() else unicodedata.normalize("NFKC", text))
+    if text.isascii():
+        return _ASCII_TOKEN.findall(text)
+    text = unicodedata.normalize("NFKC", text)
+    return (_TOKEN if _NOT_SIMPLE.search(text) else _SIMPLE_TOKEN).findall(text)
 
 
 def _mark_class() -> str:
@@ -109,6 +114,10 @@ _UNSPACED: Final = (
 _JOINERS: Final = "\u00ad\u200b-\u200d\u2060\ufeff"
 _LETTER: Final = rf"(?![{_UNSPACED}])[\w{_JOINERS}{_mark_class()}]"
 _TOKEN: Final = re.compile(rf"[{_UNSPACED}]+|(?:{_LETTER})+(?:[-‐‑./@:+#,&'’ʼ]+(?:{_LETTER})+)*(?:\+\+|\#(?!\w))?")
+# The same for texts without unspaced runs, marks and joiners, three times as fast.
+_SIMPLE_TOKEN: Final = re.compile(r"\w+(?:[-‐‑./@:+#,&'’ʼ]+\w+)*(?:\+\+|\#(?!\w))?")
+_ASCII_TOKEN: Final = re.compile(_SIMPLE_TOKEN.pattern, re.ASCII)
+_NOT_SIMPLE: Final = re.compile("[^\0-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u0588\u2010-\u205f\u20a0-\u20cf\u2100-\u2bff]")
 _RUN: Final = re.compile(f"[{_UNSPACED}]")
 _RUNS: Final = re.compile(f"(?P<syllabic>[{_SYLLABIC}]+)|[^{_SYLLABIC}]+")
 _CONNECTOR: Final = re.compile(r"[-./@:+#,&'_]+")
@@ -117,7 +126,28 @@ _LETTERS_OR_DIGITS: Final = re.compile(r"\d+|[^\W\d_]+")
 LONGEST_CODE: Final = 64  # characters; a longer "code" is a web address or a blob: its parts say enough
 
 
-@lru_cache(maxsize=1 << 17)
+class _KnownTerms(dict[str, tuple[str, ...]]):
+    """The terms of the surfaces that were seen in texts of one language, without those that it drops."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+
+    def __missing__(self, surface: str) -> tuple[str, ...]:
+        terms = self[surface] = tuple(term for term in _terms(surface, self._base) if term)
+        return terms
+
+
+class _KnownLanguages(dict[str, _KnownTerms]):
+    def __missing__(self, base: str) -> _KnownTerms:
+        known = self[base] = _KnownTerms(base)
+        return known
+
+
+_KNOWN: Final = _KnownLanguages()
+_MOST_KNOWN: Final = 1 << 16  # surfaces of one language
+
+
+@lru_cache(maxsize=1 << 14)
 def _terms(surface: str, base: str) -> tuple[str, ...]:
     """The terms of one token; `""` where the language drops one, so that languages can be laid side by side."""
     if _RUN.match(surface):
