@@ -27,6 +27,7 @@ from dragoman.entrypoints.reference import error_page
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.wiring import running_deps
+from dragoman.kit import event_loop
 from dragoman.kit.clock import Stopwatch, new_id
 from dragoman.kit.errors import DragomanError, InvalidSettingError
 from dragoman.kit.telemetry import configure_logging, log_event
@@ -120,18 +121,7 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
 
 def run(settings: Settings, *, only: Sequence[str] = ()) -> None:
     """Run the API until SIGINT or SIGTERM."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, only))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where there is one (not on Windows): with httptools it halves what a connection costs."""
-    try:
-        import uvloop  # noqa: PLC0415
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+    event_loop.run(_serve(settings, only))
 
 
 async def _serve(settings: Settings, only: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dragoman.entrypoints.settings import Settings
+from dragoman.kit import event_loop
 from dragoman.kit.errors import InvalidSettingError
 
 ROLES = ("api", "worker", "scheduler", "embedder")
@@ -35,7 +36,7 @@ def run_role(role: str, settings: Settings, *, only: Sequence[str] = ()) -> None
         case "scheduler":
             from dragoman.entrypoints.scheduler import run_scheduler  # noqa: PLC0415
 
-            asyncio.run(run_scheduler(settings))
+            event_loop.run(run_scheduler(settings))
         case "embedder":
             _run_embedder(settings)
         case _:
@@ -54,7 +55,7 @@ def _run_embedder(settings: Settings) -> None:
     configure_logging(level=settings.log_level, style=settings.log_style)
     if settings.embedder_socket is None:
         raise MissingSocketError
-    asyncio.run(_serve_embedder(settings, settings.embedder_socket))
+    event_loop.run(_serve_embedder(settings, settings.embedder_socket))
 
 
 async def _serve_embedder(settings: Settings, socket_path: Path) -> None:

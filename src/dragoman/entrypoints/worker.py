@@ -13,6 +13,7 @@ from dragoman.entrypoints.wiring import broker_url, job_kinds, running_deps
 from dragoman.jobs.celery_app import create_celery, register_task
 from dragoman.jobs.drain import Drain
 from dragoman.jobs.live import SignalBoard
+from dragoman.kit.event_loop import loop_factory
 from dragoman.kit.telemetry import configure_logging
 
 
@@ -20,7 +21,7 @@ def run_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; the jobs that run then are brought to their end, unless a second signal comes."""
     configure_logging(level=settings.log_level, style=settings.log_style)
     start_tracing("worker", settings.otlp_endpoint)
-    loop = asyncio.new_event_loop()
+    loop = (loop_factory() or asyncio.new_event_loop)()
     thread = threading.Thread(target=loop.run_forever, name="jobs", daemon=True)
     thread.start()
     context = running_deps(settings)

@@ -642,8 +642,8 @@ async def _prepare_small(
 ) -> list[tuple[_Work, Prepared]]:
     """As `_read`, but the files stay in memory."""
     settings = works[0].settings
-    contents = await asyncio.gather(*(_content(deps, work) for work in works), return_exceptions=True)
-    files = _succeeded(works, contents, failed)
+    contents = await deps.blob_store.read_many([work.version.blob_key for work in works])
+    files = [(work, _small_file(work, content)) for work, content in _succeeded(works, contents, failed)]
     read = await deps.sandbox.read_many([file for _, file in files], options=_read_options(settings))
     content_of = {work.version.id: file.content for work, file in files}
 
@@ -668,12 +668,9 @@ async def _prepare_small(
     return _succeeded([work for work, _ in prepared], looked_at, failed)
 
 
-async def _content(deps: Deps, work: _Work) -> SmallFile:
-    content = b"".join([piece async for piece in deps.blob_store.read(work.version.blob_key)])
+def _small_file(work: _Work, content: bytes) -> SmallFile:
     return SmallFile(
-        content=content,
-        mime_type=work.version.mime_type,
-        file_name=str(work.version.described_as["file_name"]),
+        content=content, mime_type=work.version.mime_type, file_name=str(work.version.described_as["file_name"])
     )
 
 

@@ -8,7 +8,7 @@ authenticated with each blob is its key, so a blob copied to another key does no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from dragoman.kit.encryption import (
@@ -105,6 +105,26 @@ class EncryptedBlobStore:
             async for piece in content:
                 yield piece
 
+    async def read_many(self, keys: Sequence[str]) -> list[bytes | DragomanError]:
+        """Many small blobs: of each its content, or why it cannot be read or decrypted."""
+        return await asyncio.to_thread(self._contents, keys, await self._store.read_many(keys))
+
+    def _contents(self, keys: Sequence[str], stored: Sequence[bytes | DragomanError]) -> list[bytes | DragomanError]:
+        contents: list[bytes | DragomanError] = []
+        for key, each in zip(keys, stored, strict=True):
+            try:
+                contents.append(each if isinstance(each, DragomanError) else self._content(key, each))
+            except DragomanError as error:
+                contents.append(error)
+        return contents
+
+    def _content(self, key: str, stored: bytes) -> bytes:
+        if is_encrypted(stored):
+            return _decrypted_whole(stored, self._keyring, key)
+        if not self._allow_plain:
+            raise PlainBlobRefusedError
+        return stored
+
     async def exists(self, key: str) -> bool:
         return await self._store.exists(key)
 
@@ -188,6 +208,15 @@ async def _decrypted(
             yield b"".join([cipher.decrypt(segment, is_last=False) for segment in segments])
     if content := cipher.decrypt(buffer.last(), is_last=True):
         yield content
+
+
+def _decrypted_whole(stored: bytes, keyring: Keyring, key: str) -> bytes:
+    """The same content as by `_decrypted`, of a blob that is here already."""
+    header, length = Header.decode(stored)
+    cipher = SegmentCipher(unwrap(keyring, key, header), header.nonce_prefix, key)
+    buffer = SegmentBuffer(SEGMENT_BYTES + TAG_BYTES)
+    pieces = [cipher.decrypt(segment, is_last=False) for segment in buffer.add(stored[length:])]
+    return b"".join([*pieces, cipher.decrypt(buffer.last(), is_last=True)])
 
 
 async def _read_start(chunks: AsyncIterator[bytes]) -> bytes:

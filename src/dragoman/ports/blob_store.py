@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from dragoman.kit.errors import DragomanError, InvalidRequestError, NotFoundError, UnavailableError
@@ -45,7 +45,7 @@ class BlobStore(Protocol):
     existing key replaces it. `delete` of an absent key does nothing.
 
     Raises:
-        BlobNotFoundError: `read` of an absent key.
+        BlobNotFoundError: `read` of an absent key; `read_many` returns it.
         BlobStoreUnavailableError: the store does not answer, or refuses.
         BlobStoreFullError: `put`, where it is full; one of the former.
         InvalidBlobKeyError: the key could mean another place.
@@ -71,6 +71,14 @@ class BlobStore(Protocol):
 
     def read(self, key: str) -> AsyncIterator[bytes]:
         """The content in pieces of at most 1 MiB."""
+        ...
+
+    async def read_many(self, keys: Sequence[str]) -> list[bytes | DragomanError]:
+        """Many small blobs at once: of each, in the order of the keys, its content or why it cannot be read.
+
+        Raises:
+            InvalidBlobKeyError: nothing was read.
+        """
         ...
 
     async def exists(self, key: str) -> bool: ...

@@ -138,6 +138,18 @@ class Adapter:
             while piece := await self._run("read", partial(body.read, _PIECE_BYTES)):
                 yield piece
 
+    async def read_many(self, keys: Sequence[str]) -> list[bytes | DragomanError]:
+        """One request a blob, `_MAX_CALLS` at once."""
+        for key in keys:
+            self._name(key)
+        return await asyncio.gather(*map(self._read_whole, keys))
+
+    async def _read_whole(self, key: str) -> bytes | DragomanError:
+        try:
+            return b"".join([piece async for piece in self.read(key)])
+        except DragomanError as error:
+            return error
+
     async def exists(self, key: str) -> bool:
         try:
             await self._call("read", "head_object", Key=self._name(key))
