@@ -66,18 +66,17 @@ def ingest_with_dragoman(instance: Instance, folder: Path, **settings: object) -
 
 def upload_all(instance: Instance, chatbot_id: str, files: Sequence[Path]) -> None:
     parts = [files[first : first + _FILES_PER_REQUEST] for first in range(0, len(files), _FILES_PER_REQUEST)]
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        list(pool.map(lambda part: _upload(instance, chatbot_id, part), parts))
+    with instance.http() as http, ThreadPoolExecutor(_CONNECTIONS) as pool:
+        list(pool.map(lambda part: _upload(http, chatbot_id, part), parts))
 
 
-def _upload(instance: Instance, chatbot_id: str, files: Sequence[Path]) -> None:
-    with instance.http() as http:
-        parts = [("files", (path.name, path.read_bytes(), "text/markdown")) for path in files]
-        # The name of each file makes it a document of its own even where two have the same text.
-        form = {"chatbot_id": chatbot_id, "external_ids": json.dumps([path.name for path in files])}
-        answer = http.post("/api/chatbot/documents/batch/", files=parts, data=form, timeout=300)
-        answer.raise_for_status()
-        assert answer.json()["refused"] == 0, answer.json()
+def _upload(http: httpx.Client, chatbot_id: str, files: Sequence[Path]) -> None:
+    parts = [("files", (path.name, path.read_bytes(), "text/markdown")) for path in files]
+    # The name of each file makes it a document of its own even where two have the same text.
+    form = {"chatbot_id": chatbot_id, "external_ids": json.dumps([path.name for path in files])}
+    answer = http.post("/api/chatbot/documents/batch/", files=parts, data=form, timeout=300)
+    answer.raise_for_status()
+    assert answer.json()["refused"] == 0, answer.json()
 
 
 def counts(http: httpx.Client, chatbot_id: str) -> dict[str, int]:

@@ -40,7 +40,14 @@ _MOJIBAKE: Final = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac[\u0080-\u00bf\u0153\u2122\u201c\u201d\u02dc\u00a6]"
     "|(?:[\u00d0\u00d1][\u0080-\u00bf\u2018-\u201e\u0402-\u040f]){2,}|\u00ef\u00bb\u00bf"
 )
-_OF_MOJIBAKE: Final = ("\u00c2", "\u00c3", "\u00e2\u20ac", "\u00d0", "\u00d1", "\u00ef\u00bb\u00bf")  # it has one of them
+_OF_MOJIBAKE: Final = (
+    "\u00c2",
+    "\u00c3",
+    "\u00e2\u20ac",
+    "\u00d0",
+    "\u00d1",
+    "\u00ef\u00bb\u00bf",
+)  # it has one of them
 _PAGE_NUMBER: Final = re.compile(
     r"\W{0,3}(?:(?:page|seite|p[áa]gina|pagina|side|sida|sivu|strona|strana|стр\.?|страница|σελίδα|صفحة|第|페이지|p\.|s\.)\W{0,2})?"
     r"#(?:\s*(?:/|of|von|de|di|van|av|af|z|из|από|من|の|共)\s*#)?\s*(?:页|頁|ページ|쪽|페이지)?\W{0,3}",

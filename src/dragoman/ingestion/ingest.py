@@ -13,6 +13,7 @@ import asyncio
 import errno
 import os
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ TOGETHER = 64  # new documents that are read and cut at once
 LARGEST_TOGETHER_BYTES = 64 * 1024  # of a file: larger ones are read alone, and commit each step
 _COMMIT_EVERY_S = 5.0  # of embedding: what is ready then is written, so that a kill costs no more than some seconds
 _MOST_SIMILAR = 20  # documents that share a band are compared with a new one
+_QUICK_SHARE_MS = 250.0  # a share that took less is followed by one twice as large
 _EMBED_BATCH = 16  # chunks per transaction: about 10 s of work on two cores is the most that a kill can cost
 
 
@@ -708,10 +710,15 @@ async def _keep_together(deps: Deps, ready: Sequence[_Ready], progress: BatchPro
     waiting: list[_Ready] = []
     vectors: list[ChunkVectors] = []
     embedding = Stopwatch()
-    for share in _shares(ready):
+    size = _EMBED_BATCH
+    rest = deque(ready)
+    while rest:
+        share = _next_share(rest, size)
         await progress("embedding", 0.3, [item.work.job_id for item in share])
+        began_ms = embedding.elapsed_ms
         with timer.stage("embed"):
             vectors += await _embed_share(deps, share)
+        size = 2 * size if embedding.elapsed_ms - began_ms < _QUICK_SHARE_MS else size
         waiting += share
         if embedding.elapsed_ms >= _COMMIT_EVERY_S * 1000 or share[-1] is ready[-1]:
             await progress("indexing", 0.95, [item.work.job_id for item in waiting])
@@ -720,18 +727,13 @@ async def _keep_together(deps: Deps, ready: Sequence[_Ready], progress: BatchPro
             waiting, vectors, embedding = [], [], Stopwatch()
 
 
-def _shares(ready: Sequence[_Ready]) -> Iterator[list[_Ready]]:
-    """Whole documents, of about as many chunks as go to the model at once."""
+def _next_share(rest: deque[_Ready], chunks: int) -> list[_Ready]:
+    """Whole documents, of about so many chunks."""
     share: list[_Ready] = []
-    chunks = 0
-    for item in ready:
-        share.append(item)
-        chunks += len(item.cut.chunks)
-        if chunks >= _EMBED_BATCH:
-            yield share
-            share, chunks = [], 0
-    if share:
-        yield share
+    while rest and chunks > 0:
+        share.append(rest.popleft())
+        chunks -= len(share[-1].cut.chunks)
+    return share
 
 
 async def _embed_share(deps: Deps, share: Sequence[_Ready]) -> list[ChunkVectors]:

@@ -30,7 +30,9 @@ def suspicions(text: str) -> Iterator[Suspicion]:
     """All that is suspicious in a text as it was extracted, before hidden characters are cleaned away."""
     yield from _hidden(text)
     lowered = _lowered(text)
-    distinct = "\n".join(set(lowered.split()))  # a third of an ordinary text, and what has no space is in it or not in the text at all
+    distinct = "\n".join(
+        set(lowered.split())
+    )  # a third of an ordinary text, and what has no space is in it or not in the text at all
     for kind, may_be_in, pattern in _PATTERNS:
         if may_be_in(distinct):
             for found in pattern.finditer(text):

@@ -359,6 +359,7 @@ def _too_large(what: str, max_bytes: int) -> DocumentTooLargeError:
 LONGEST_NAME_BYTES: Final = 255
 _ENCODED_SEPARATOR: Final = re.compile(r"%(?:25)*(?:2e|2f|5c|00|0a|0d|c0%af)", re.IGNORECASE)
 _DECODED: Final = {"2e": ".", "2f": "/", "5c": "\\", "af": "/"}
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")  # nothing about it can be wrong
 _NOT_IN_NAMES: Final = re.compile(r"[<>:\"|?*]")
 _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)", re.IGNORECASE)
 
@@ -370,6 +371,8 @@ def clean_file_name(name: str) -> str:
     that turn or hide text (bidirectional marks, zero-width characters) are removed, names that Windows keeps for
     devices are marked. At most 255 bytes of UTF-8, and the suffix survives. Never empty.
     """
+    if _PLAIN_NAME.fullmatch(name) and len(name) <= LONGEST_NAME_BYTES:
+        return f"_{name}" if _RESERVED.match(name) else name
     shown = "".join(" " if _is_space(character) else character for character in name if not _is_unseen(character))
     while (decoded := _ENCODED_SEPARATOR.sub(_decoded, shown)) != shown:
         shown = decoded

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields
 from typing import Any
@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 _CHANNEL = "dragoman:live:"
 _FLUSH_S = 0.2
 _RECONNECT_S = 1.0
-_SIGNALS_PER_MESSAGE = 100
+_SIGNALS_PER_MESSAGE, _EVENTS_PER_MESSAGE = 100, 100
 _MOST_PENDING = 5_000  # signals that a worker keeps for Valkey; beyond, the oldest are dropped
 _MOST_SIGNALS, _MOST_EVENTS = 1_000, 1_000  # per listener; beyond, signals are dropped and events read anew
 POLL_S = 2.0  # how often a listener is told to read PostgreSQL while Valkey is away
@@ -136,9 +136,11 @@ def channel_of(tenant_id: UUID) -> str:
     return f"{_CHANNEL}{tenant_id}"
 
 
-def event_message(event_id: UUID, topic: str, payload: dict[str, Any]) -> str:
-    """An outbox event as it goes through the channel."""
-    return json.dumps({"event": {"id": str(event_id), "topic": topic, "payload": payload}})
+def event_messages(events: Iterable[LiveEvent]) -> Iterator[str]:
+    """Outbox events of one tenant as they go through its channel."""
+    told = [{"id": str(event.id), "topic": event.topic, "payload": event.payload} for event in events]
+    for start in range(0, len(told), _EVENTS_PER_MESSAGE):
+        yield json.dumps({"events": told[start : start + _EVENTS_PER_MESSAGE]})
 
 
 def _signal_of(job: Job, state: JobState, step: str, progress: float, error: tuple[str, str] | None) -> JobSignal:
@@ -276,10 +278,10 @@ class LiveFeed:
     def _pass_on(self, listeners: Iterable[Listener], data: bytes) -> None:
         content = json.loads(data)
         signals = [_signal(told) for told in content.get("signals", ())]
-        event = _event(content["event"]) if "event" in content else None
+        events = [_event(told) for told in content.get("events", ())]
         for listener in listeners:
             listener.hear_signals(signals)
-            if event is not None:
+            for event in events:
                 listener.hear_event(event)
 
 

@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dragoman.jobs import groups, repository
 from dragoman.jobs.entities import Job, JobKind, JobSender, JobState, NewJob, Priority
 from dragoman.jobs.errors import BrokerUnavailableError
-from dragoman.jobs.live import SignalBoard, channel_of, event_message
+from dragoman.jobs.live import LiveEvent, SignalBoard, channel_of, event_messages
 from dragoman.kit.cache import Cache
 from dragoman.kit.clock import Stopwatch, new_id, now
 from dragoman.kit.database import Database
@@ -455,6 +455,7 @@ async def publish_events(database: Database, cache: Cache, *, limit: int = 500) 
         events = await repository.take_unpublished(connection, limit=limit)
         if not events:
             return 0
+        told: dict[UUID, list[LiveEvent]] = {}
         async with cache.client.pipeline(transaction=False) as pipeline:
             for event in events:
                 fields = {
@@ -464,7 +465,11 @@ async def publish_events(database: Database, cache: Cache, *, limit: int = 500) 
                     "payload": json.dumps(event.payload),
                 }
                 pipeline.xadd(EVENT_STREAM, fields, maxlen=_EVENT_STREAM_LENGTH, approximate=True)  # type: ignore[arg-type]
-                pipeline.publish(channel_of(event.tenant_id), event_message(event.id, event.topic, event.payload))
+                live = LiveEvent(id=event.id, topic=event.topic, payload=event.payload)
+                told.setdefault(event.tenant_id, []).append(live)
+            for tenant_id, of_tenant in told.items():
+                for message in event_messages(of_tenant):
+                    pipeline.publish(channel_of(tenant_id), message)
             await pipeline.execute()
         await repository.mark_published(connection, [event.id for event in events])
     return len(events)

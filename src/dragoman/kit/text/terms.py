@@ -117,7 +117,9 @@ _TOKEN: Final = re.compile(rf"[{_UNSPACED}]+|(?:{_LETTER})+(?:[-‐‑./@:+#,&'�
 # The same for texts without unspaced runs, marks and joiners, three times as fast.
 _SIMPLE_TOKEN: Final = re.compile(r"\w+(?:[-‐‑./@:+#,&'’ʼ]+\w+)*(?:\+\+|\#(?!\w))?")
 _ASCII_TOKEN: Final = re.compile(_SIMPLE_TOKEN.pattern, re.ASCII)
-_NOT_SIMPLE: Final = re.compile("[^\0-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u0588\u2010-\u205f\u20a0-\u20cf\u2100-\u2bff]")
+_NOT_SIMPLE: Final = re.compile(
+    "[^\0-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u0588\u2010-\u205f\u20a0-\u20cf\u2100-\u2bff]"
+)
 _RUN: Final = re.compile(f"[{_UNSPACED}]")
 _RUNS: Final = re.compile(f"(?P<syllabic>[{_SYLLABIC}]+)|[^{_SYLLABIC}]+")
 _CONNECTOR: Final = re.compile(r"[-./@:+#,&'_]+")
