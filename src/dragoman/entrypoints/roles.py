@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from dragoman.entrypoints.settings import Settings
 from dragoman.kit import event_loop
 from dragoman.kit.errors import InvalidSettingError
+
+# Python's own 700 has a role look for cycles in the middle of each batch of rows, a few times for each document.
+_COLLECT_AFTER = (20_000, 20, 20)
 
 ROLES = ("api", "worker", "scheduler", "embedder")
 
@@ -26,6 +30,7 @@ def run_role(role: str, settings: Settings, *, only: Sequence[str] = ()) -> None
     Raises:
         InvalidSettingError and its kinds, DatabaseUnavailableError.
     """
+    gc.set_threshold(*_COLLECT_AFTER)
     match role:
         case "api":
             _run_api(settings, only)
