@@ -93,6 +93,7 @@ async def test_what_a_slow_model_has_embedded_is_kept_when_it_goes_away(
     company: Any, service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dragoman.ingestion.ingest._EMBED_BATCH", 2)
+    monkeypatch.setattr("dragoman.ingestion.ingest._QUICK_SHARE_MS", 0.0)  # no share of a slow model is quick
     monkeypatch.setattr("dragoman.ingestion.ingest._COMMIT_EVERY_S", 0.0)
     inference = service.deps.inference
     real, embedded = inference.embed_passages, list[str]()

@@ -191,6 +191,21 @@ async def test_a_blob_of_many_is_as_whole_as_one_by_itself(store: Any, size: int
     assert await read(store, KEY) == content
 
 
+async def test_many_small_blobs_are_read_at_once_and_one_that_is_gone_by_itself_is_an_error(store: Any) -> None:
+    blobs = {f"tenant/{number % 3}/{number}": bytes([number]) * number * 50 for number in range(30)}
+    await store.put_many(blobs)
+    *contents, gone = await store.read_many([*blobs, "tenant/0/none"])
+    assert contents == list(blobs.values())
+    assert isinstance(gone, BlobNotFoundError)
+    assert await store.read_many([]) == []
+
+
+async def test_many_blobs_are_not_read_where_a_key_leads_elsewhere(store: Any) -> None:
+    with pytest.raises(DragomanError) as caught:
+        await store.read_many([KEY, "../x"])
+    assert caught.value.status == 422
+
+
 async def test_many_blobs_with_a_key_that_leads_elsewhere_are_refused_together(store: Any) -> None:
     with pytest.raises(DragomanError) as caught:
         await store.put_many({KEY: b"x", "../x": b"x"})

@@ -251,6 +251,22 @@ async def test_many_blobs_put_at_once_are_encrypted_each_under_a_key_of_its_own(
     assert await read(encrypted) == b"the same words"
 
 
+@pytest.mark.parametrize("size", [0, 1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 3 * SEGMENT_BYTES])
+async def test_many_blobs_read_at_once_are_decrypted_each_with_its_own_key(
+    files: Any, encrypted: EncryptedBlobStore, size: int
+) -> None:
+    content = os.urandom(size)
+    await encrypted.put(KEY, pieces(content))
+    await files.put("changed", pieces(await read(files)))  # a blob under another key does not decrypt
+    await files.put("plain", pieces(b"words"))
+    whole, changed, plain = await encrypted.read_many([KEY, "changed", "plain"])
+    assert whole == content
+    assert isinstance(changed, TamperedError | WrongKeyError)
+    assert plain == b"words"
+    strict = EncryptedBlobStore(files, OLD, allow_plain=False)
+    assert isinstance((await strict.read_many(["plain"]))[0], PlainBlobRefusedError)
+
+
 async def test_without_encryption_only_what_looks_encrypted_of_many_blobs_is(files: Any) -> None:
     store = EncryptedBlobStore(files, OLD, encrypt_new=False)
     blobs = {"plain": b"words", KEY: MAGIC + b"words"}

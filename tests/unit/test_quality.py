@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dragoman.ingestion import quality
 from dragoman.ingestion.clean import clean_pages
+from dragoman.ingestion.latin_signs import latin_signs
 from dragoman.ingestion.near_duplicates import bands, signature, similarity
 from dragoman.ingestion.quality import WEIGHTS, QualityReport, SimilarDocument, report_quality
 from dragoman.ingestion.suspicious import suspicions
@@ -379,3 +382,20 @@ def test_similarity_estimates_the_share_of_common_shingles() -> None:
     assert own is not None
     assert other is not None
     assert similarity(own, other) == pytest.approx(0.5, abs=0.13)  # three standard errors
+
+
+_LATIN = st.text(alphabet="aeiouyéÜœ bcdnß '’-–.!?…»)”\"\n12_²\t\xa0", max_size=80)
+
+
+@given(text=_LATIN)
+def test_words_and_sentences_of_latin_texts_are_counted_as_by_the_rules_for_all_texts(text: str) -> None:
+    assert quality._prose_of_latin(text) == quality._prose_of_any(text)
+
+
+@given(text=st.text(alphabet="aé b-'日は12.\n\u0e01я", max_size=60))
+def test_words_are_counted_alike_whatever_letters_stand_beside_them(text: str) -> None:
+    apart = [run for run in re.split("([日は\u0e01я]+)", text) if run]
+    latin = [run for run in apart if latin_signs(run) is not None]
+    assert sum(len(latin_signs(run).split()) for run in latin) == sum(  # type: ignore[union-attr]
+        len(quality._WORD.findall(run)) for run in latin
+    )

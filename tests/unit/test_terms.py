@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -140,3 +141,9 @@ def test_threads_that_stem_at_once_do_not_disturb_each_other() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert all(found == expected for found in pool.map(stem_anew, range(12)))
+
+
+@given(text=st.text(alphabet="abz09_ß é.-/'’+#@\u00ad\u200b\u0301я日กह", max_size=40))
+def test_simple_texts_are_cut_into_the_same_words_as_all_others(text: str) -> None:
+    normal = unicodedata.normalize("NFKC", text)
+    assert terms._surfaces(text) == terms._TOKEN.findall(normal)

@@ -14,7 +14,7 @@ import errno
 import os
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -332,9 +332,8 @@ async def _cut(deps: Deps, work: _Work, prepared: Prepared, progress: Progress) 
             await repository.insert_images(
                 connection, images, tenant_id=work.tenant_id, chatbot_id=work.document.chatbot_id
             )
-            await _keep(connection, [_Ready(work=work, cut=cut)])
-            reused = await _take_over_vectors(deps, connection, work, cut, live)
-            values = {"reused_chunks": reused}
+            values = (await _keep(connection, [_Ready(work=work, cut=cut)]))[work.version.id]
+            values["reused_chunks"] = await _take_over_vectors(deps, connection, work, cut, live)
             await repository.update_version(
                 connection, tenant_id=work.tenant_id, version_id=work.version.id, values=values
             )
@@ -354,8 +353,8 @@ class _Ready:
         return str(self.cut.prepared.described_as["title"])
 
 
-async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> None:
-    """Write pages, chunks and quality reports of versions, in place of what an earlier attempt left."""
+async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> dict[UUID, dict[str, Any]]:
+    """Write pages and chunks of versions, in place of what an earlier attempt left; what is to be written of these."""
     tenant_id, chatbot_id = ready[0].work.tenant_id, ready[0].work.document.chatbot_id
     cuts = {item.work.version.id: item.cut for item in ready}
     pages = {version_id: cut.prepared.stored_pages() for version_id, cut in cuts.items()}
@@ -370,13 +369,12 @@ async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> None:
         connection, bands, tenant_id=tenant_id, chatbot_id=chatbot_id, limit=_MOST_SIMILAR
     )
     reports = {version_id: cut.report(similar.get(version_id, ())) for version_id, cut in cuts.items()}
-    values = {item.work.version.id: _values(item, reports[item.work.version.id]) for item in ready}
-    await repository.update_versions(connection, values, tenant_id=tenant_id)
     for work in (item.work for item in ready):
         if approval := _approval_after(work, reports[work.version.id]):
             await repository.update_version(
                 connection, tenant_id=tenant_id, version_id=work.version.id, values=approval
             )
+    return {item.work.version.id: _values(item, reports[item.work.version.id]) for item in ready}
 
 
 def _values(item: _Ready, report: QualityReport) -> dict[str, Any]:
@@ -758,7 +756,7 @@ async def _write_together(deps: Deps, ready: Sequence[_Ready], vectors: Sequence
         if not ready:
             return
         kept = {chunk.id for item in ready for chunk in item.cut.chunks}
-        await _keep(connection, ready)
+        values = await _keep(connection, ready)
         await deps.vector_index.add(
             connection,
             tenant_id=first.tenant_id,
@@ -772,16 +770,16 @@ async def _write_together(deps: Deps, ready: Sequence[_Ready], vectors: Sequence
             chatbot_id=first.document.chatbot_id,
             versions={item.work.version.id: _keyword_chunks(item.title, item.cut.chunks) for item in ready},
         )
-        purges = await _finish_small(deps, connection, [item.work for item in ready])
+        purges = await _finish_small(deps, connection, [item.work for item in ready], values)
     await jobs.announce_many(deps.sender, purges)
 
 
-async def _finish_small(deps: Deps, connection: AsyncConnection, works: Sequence[_Work]) -> list[Job]:
+async def _finish_small(
+    deps: Deps, connection: AsyncConnection, works: Sequence[_Work], values: Mapping[UUID, Mapping[str, Any]]
+) -> list[Job]:
+    first = works[0]
     live = await publish.go_live_together(
-        connection,
-        tenant_id=works[0].tenant_id,
-        chatbot_id=works[0].document.chatbot_id,
-        version_ids=[work.version.id for work in works],
+        connection, values, tenant_id=first.tenant_id, chatbot_id=first.document.chatbot_id
     )
     purges: list[Job] = []
     for work in works:  # those that wait for approval, or were deleted meanwhile

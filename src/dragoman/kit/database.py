@@ -276,29 +276,17 @@ async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[
     if rows:
         names = ", ".join(f'"{name}"' for name in rows[0])
         await connection.exec_driver_sql(
-            f'insert into "{table.name}" ({names}) select {names} from {_recordset(table)}',  # noqa: S608 - own names
-            {"rows": _as_json(rows)},
+            f'insert into "{table.name}" ({names}) select {names} from {recordset(table)}',  # noqa: S608 - own names
+            {"rows": rows_as_json(rows)},
         )
 
 
-async def update_rows(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
-) -> None:
-    """Update many rows by one statement. Each has the same columns; `key` names those by which a row is found."""
-    if rows:
-        values = ", ".join(f'"{name}" = new."{name}"' for name in rows[0] if name not in key)
-        same = " and ".join(f'old."{name}" = new."{name}"' for name in key)
-        await connection.exec_driver_sql(
-            f'update "{table.name}" old set {values} from {_recordset(table)} new where {same}',  # noqa: S608 - own names
-            {"rows": _as_json(rows)},
-        )
-
-
-def _recordset(table: Table) -> str:
+def recordset(table: Table) -> str:
+    """The rows of the parameter `rows`, as `rows_as_json` writes them; columns that are not named are null."""
     return f'json_populate_recordset(null::"{table.name}", %(rows)s::json)'
 
 
-def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+def rows_as_json(rows: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps(rows, default=_plain, ensure_ascii=False)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -74,10 +75,10 @@ async def go_live(deps: Deps, connection: AsyncConnection, *, tenant_id: UUID, v
 
 
 async def go_live_together(
-    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, version_ids: Sequence[UUID]
+    connection: AsyncConnection, values: Mapping[UUID, Mapping[str, Any]], *, tenant_id: UUID, chatbot_id: UUID
 ) -> set[UUID]:
-    """Let searches find first versions that are approved; those that went live. The others are left as they are."""
-    live = await repository.make_first_versions_live(connection, tenant_id=tenant_id, version_ids=version_ids)
+    """Update first versions, by their ids, and let searches find those that are approved; which these are."""
+    live = await repository.finish_first_versions(connection, values, tenant_id=tenant_id)
     if live:
         await tenancy_repository.raise_knowledge_revision(connection, tenant_id=tenant_id, chatbot_id=chatbot_id)
         payloads = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
-from dragoman.kit.database import insert_rows, update_rows
+from dragoman.kit.database import insert_rows, recordset, rows_as_json
 from dragoman.kit.reading import Reader
 from dragoman.knowledge.entities import (
     Approval,
@@ -459,40 +460,55 @@ async def make_live(connection: AsyncConnection, *, tenant_id: UUID, version: Do
     return changed.rowcount == 1
 
 
-async def make_first_versions_live(
-    connection: AsyncConnection, *, tenant_id: UUID, version_ids: Sequence[UUID]
+async def finish_first_versions(
+    connection: AsyncConnection, values: Mapping[UUID, Mapping[str, Any]], *, tenant_id: UUID
 ) -> list[LiveDocument]:
-    """The same for first versions of many documents in one statement: those that are approved and not deleted."""
-    rows = await connection.execute(
-        _MAKE_FIRST_VERSIONS_LIVE, {"tenant_id": tenant_id, "ids": list(version_ids), "moment": now()}
-    )
+    """Update first versions, by their ids, and let searches find those that are approved and not deleted: these.
+
+    The same columns of each. One statement, so that each row is written once: `state` becomes that of a live version.
+    """
+    if not values:
+        return []
+    rows = [{"tenant_id": tenant_id, "id": version_id, **row} for version_id, row in values.items()]
+    parameters = {"tenant_id": tenant_id, "ids": list(values), "moment": now(), "rows": rows_as_json(rows)}
+    found = await connection.exec_driver_sql(_finish_first_versions(tuple(rows[0])), parameters)
     return [
         LiveDocument(id=row.id, version_id=row.version_id, visibility=Visibility(row.visibility), owner=row.owner)
-        for row in rows
+        for row in found
     ]
 
 
-# Documents are looked up by their ids, and not joined: see `_FIND_SIMILAR`.
-_MAKE_FIRST_VERSIONS_LIVE = text("""
-with approved as materialized (
-    select id, document_id, described_as from document_versions
-    where tenant_id = :tenant_id and id = any(cast(:ids as uuid[]))
-      and number = 1 and approval = 'approved' and state = 'chunked'
+@cache
+def _finish_first_versions(columns: tuple[str, ...]) -> str:
+    """Documents are looked up by their ids, and not joined: see `_FIND_SIMILAR`."""
+    own = ("tenant_id", "id", "state")
+    kept = ", ".join(f'"{name}" = new."{name}"' for name in columns if name not in own)
+    return f"""
+with new as materialized (
+    select * from {recordset(document_versions)}
+), approved as materialized (
+    select old.id, old.document_id, new.described_as from document_versions old join new on new.id = old.id
+    where old.tenant_id = %(tenant_id)s and old.id = any(%(ids)s::uuid[])
+      and old.number = 1 and old.approval = 'approved' and new.state = 'chunked'
 ), live as (
     update documents set live_version_id = approved.id, title = approved.described_as ->> 'title',
         file_name = approved.described_as ->> 'file_name', metadata = approved.described_as -> 'metadata',
-        state = 'ready', updated_at = :moment
+        state = 'ready', updated_at = %(moment)s
     from approved
-    where documents.tenant_id = :tenant_id and documents.id = any(array(select document_id from approved))
+    where documents.tenant_id = %(tenant_id)s and documents.id = any(array(select document_id from approved))
       and documents.id = approved.document_id
       and documents.deleted_at is null and documents.live_version_id is null
     returning documents.id, approved.id as version_id, documents.visibility, documents.owner
-), ready as (
-    update document_versions set state = 'ready', ready_at = :moment, error_code = null, error_message = null
-    where tenant_id = :tenant_id and id = any(array(select version_id from live))
+), written as (
+    update document_versions old set {kept},
+        state = case when live.id is null then new.state else 'ready' end,
+        ready_at = case when live.id is null then old.ready_at else %(moment)s end,
+        error_code = case when live.id is null then old.error_code end,
+        error_message = case when live.id is null then old.error_message end
+    from new left join live on live.version_id = new.id
+    where old.tenant_id = %(tenant_id)s and old.id = any(%(ids)s::uuid[]) and old.id = new.id
 )
-select * from live
-""")
+select * from live"""  # noqa: S608 - names of this package's columns; every value is a parameter
 
 
 async def mark_deleted(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> None:
@@ -552,14 +568,6 @@ async def update_version(
         .where(document_versions.c.tenant_id == tenant_id, document_versions.c.id == version_id)
         .values(**values)
     )
-
-
-async def update_versions(
-    connection: AsyncConnection, values: Mapping[UUID, Mapping[str, Any]], *, tenant_id: UUID
-) -> None:
-    """Update versions, by their ids; the same columns of each."""
-    rows = [{"tenant_id": tenant_id, "id": version_id, **row} for version_id, row in values.items()]
-    await update_rows(connection, document_versions, rows, key=("tenant_id", "id"))
 
 
 async def find_version_number(
