@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from dragoman.kit.text.terms import is_code
@@ -31,6 +32,7 @@ class Fingerprint:
     runs: frozenset[tuple[str, ...] | str]
 
 
+@lru_cache(maxsize=512)  # the chunks that are found are often the same
 def fingerprint(text: str) -> Fingerprint:
     words = _WORD.findall(text.casefold())
     return Fingerprint(frozenset(filter(is_code, words)), _runs(words))

@@ -42,8 +42,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # Sentences of the best 100 chunks find 0.993 to 1.000 of the ten best that all sentences find, and the same first one
+    # (800 questions of cranfield, mtrag-cloud, partner-center-a en and ja, 1,200 to 1,500 chunks), for a sixth of the time.
     scan_sentences_up_to: int = Field(
-        default=5000,
+        default=200,
         ge=0,
         description="Chatbots with more chunks, or an index of their own, search sentences of the best chunks only.",
     )

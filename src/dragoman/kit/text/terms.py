@@ -81,7 +81,7 @@ def base_language(language: str) -> str:
 
 def is_code(term: str) -> bool:
     """True for a number, part number, version, date or address: evidence that survives a change of language."""
-    return "@" in term or any(character.isdigit() for character in term)
+    return not term.isalpha() and ("@" in term or any(character.isdigit() for character in term))
 
 
 # --- tokens ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from dragoman.kit.reading import Reader
 from dragoman.ports.embedder import Vectors
 from dragoman.ports.search_scope import SearchScope
 
-_ALL_SENTENCES_UP_TO = 5000  # visible chunks; above, sentences of the best chunks only: 35 instead of 125 ms at 20,000
+_ALL_SENTENCES_UP_TO = 200  # visible chunks; above, sentences of the best chunks only: see `pgvector.Settings`
 _BEST_CHUNKS = 200
 
 
