@@ -499,7 +499,7 @@ async def test_workers_that_claim_at_once_get_different_jobs(town: Town, make_te
     claimed = await asyncio.gather(*(town.claim(batch_size=4) for _ in range(12)))
     ids = [job.id for batch in claimed for job in batch]
     assert len(ids) == len(set(ids))
-    assert all(batch for batch in claimed[:8])
+    assert sum(bool(batch) for batch in claimed) >= 8  # whichever of them came first
 
 
 async def test_claiming_stays_fast_among_many_waiting_jobs(town: Town, make_tenant: Any) -> None:
