@@ -44,8 +44,8 @@ class Pool:
 
     Attributes:
         features: of the fusion, as are
-        scores: which ranked them, and
-        similarities: these, calibrated.
+        scores: which ranked them.
+        calibration, uplifted: by which a score becomes a similarity (`calibrate`).
         unrelated: the semantic score of an unrelated chunk, 0 where keywords alone count.
         reranked: what the re-ranker said, by place.
     """
@@ -54,7 +54,8 @@ class Pool:
     features: Sequence[Features]
     languages: Sequence[str]
     scores: Sequence[float]
-    similarities: Sequence[float]
+    calibration: Calibration
+    uplifted: float | None
     unrelated: float
     reranked: dict[int, float] = field(default_factory=dict)
 
@@ -64,8 +65,12 @@ class Pool:
             features=self.features[place],
             language=self.languages[place],
             score=self.scores[place],
-            similarity=self.similarities[place],
+            similarity=self.similarity(place),
         )
+
+    def similarity(self, place: int) -> float:
+        """From 0 to 1, before anything is judged again."""
+        return calibrate(self.scores[place], self.calibration, self.uplifted)
 
     def signals(self, place: int) -> Mapping[str, float | None]:
         features = self.features[place]
@@ -76,7 +81,7 @@ class Pool:
             "matched_weight": features.matched_weight,
             "dense_rank": self.dense_ranks.get(place),
             "keyword_rank": self.keyword_ranks.get(place),
-            "fused": self.similarities[place],
+            "fused": self.similarity(place),
             "reranked": self.reranked.get(place),
         }
 
@@ -108,7 +113,8 @@ def rank_by_fusion(arms: Arms, query: Query, mode: Mode) -> Pool:
         features=[features[place] for place in order],
         languages=[arms.languages[place] for place in order],
         scores=[fused[place] for place in order],
-        similarities=[calibrate(fused[place], calibration, uplifted) for place in order],
+        calibration=calibration,
+        uplifted=uplifted,
         unrelated=unrelated or 0.0,
     )
 

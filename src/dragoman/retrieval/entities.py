@@ -51,7 +51,7 @@ class Query:
             moves towards theirs. Keywords are those of `text`.
         synonyms: other names of what the question names, for the keyword arm.
         completed: the question with what its conversation adds, as re-rankers read it; "" where that is nothing.
-        tells_candidates: whether what becomes of every candidate is wanted, for an explanation or the turn record.
+        is_told: whether `signals` and what becomes of every candidate are wanted, for an explanation or the turn record.
         operators: `"a phrase"`, `prefix*`, `+required` and `-forbidden` in `text` mean what they do in a search box.
     """
 
@@ -67,7 +67,7 @@ class Query:
     also_ask: Mapping[str, float] = field(default_factory=dict)
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     completed: str = ""
-    tells_candidates: bool = True
+    is_told: bool = True
     operators: bool = False
     ranking: Ranking = field(default_factory=Ranking)
 
@@ -102,7 +102,7 @@ class Passage:
         similarity_score: calibrated to 0..1, the same meaning for every embedding version and every re-ranker.
         score: of the fusion.
         semantic: the vectors' evidence alone; None when only keywords were searched.
-        signals: the raw evidence, for `explain` and the turn record: `dense`, `sentence`, `keyword`, `matched_weight`;
+        signals: the raw evidence where the query wants it told, for `explain` and the turn record: `dense`, `sentence`, `keyword`, `matched_weight`;
             `dense_rank` and `keyword_rank` among all that the arms brought; `fused`, the similarity before, and
             `reranked`, that after re-ranking.
         duplicates: passages left out because they say the same.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from dragoman.retrieval.fusion import semantic_score
 from dragoman.retrieval.neighbours import belongs_to
 
 _VARIED: Final = 50  # candidates among which passages come forward
+Similarity = Callable[[int], float]  # of a candidate, by its place in the pool
 
 
 class Texts:
@@ -61,13 +62,13 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """`places` of the pool in their final order, with the similarity of each by place, and what was left out by place."""
+    """`places` of the pool in their final order, the similarity of each, and what was left out by place."""
 
     pool: Pool
     passages: Sequence[Passage]
     considered: int
     places: Sequence[int]
-    similarities: Mapping[int, float]
+    similarity: Similarity
     left_out: Mapping[int, Left]
 
     def candidates(self) -> list[Candidate]:
@@ -79,7 +80,7 @@ class Page:
         return Candidate(
             chunk_id=pool.chunk_ids[place],
             score=pool.scores[place],
-            similarity_score=self.similarities[place],
+            similarity_score=self.similarity(place),
             dense_rank=pool.dense_ranks.get(place),
             keyword_rank=pool.keyword_ranks.get(place),
             reranked=pool.reranked.get(place),
@@ -95,12 +96,14 @@ async def make_page(query: Query, pool: Pool, texts: Texts) -> Page:
     steps up to where it begins.
     """
     places = _by_similarity(pool)
-    similarities = _similarities(pool, places)
-    left_out = {place: Left(reason="threshold") for place in places if similarities[place] < query.threshold}
+    similarity = _similarity_in(pool)
+    left_out: dict[int, Left] = {}
+    if query.threshold > 0.0:
+        left_out |= {place: Left(reason="threshold") for place in places if similarity(place) < query.threshold}
     waiting = [place for place in places if place not in left_out]
     if query.ranking.diversity > 0.0:
-        waiting = await _varied(query, pool, waiting, similarities, texts)
-    passages = _Passages(query, pool, similarities, left_out)
+        waiting = await _varied(query, pool, waiting, similarity, texts)
+    passages = _Passages(query, pool, similarity, left_out)
     for turn, place in enumerate(waiting):
         if len(passages.kept) == query.offset + query.limit:
             break
@@ -112,7 +115,7 @@ async def make_page(query: Query, pool: Pool, texts: Texts) -> Page:
         passages=passages.kept[query.offset :],
         considered=len(pool.chunk_ids) - len(left_out),
         places=places,
-        similarities=similarities,
+        similarity=similarity,
         left_out=left_out,
     )
 
@@ -123,23 +126,23 @@ def _by_similarity(pool: Pool) -> list[int]:
     return [*judged, *(place for place in range(len(pool.chunk_ids)) if place not in pool.reranked)]
 
 
-def _similarities(pool: Pool, places: Sequence[int]) -> dict[int, float]:
+def _similarity_in(pool: Pool) -> Similarity:
     """One calibrated score for all. What stands behind those judged again cannot be more similar than the last of them."""
     lowest = min(pool.reranked.values(), default=1.0)
-    return {
-        place: pool.reranked[place] if place in pool.reranked else min(lowest, pool.similarities[place])
-        for place in places
-    }
+
+    def similarity(place: int) -> float:
+        judged = pool.reranked.get(place)
+        return min(lowest, pool.similarity(place)) if judged is None else judged
+
+    return similarity
 
 
-async def _varied(
-    query: Query, pool: Pool, waiting: list[int], similarities: Mapping[int, float], texts: Texts
-) -> list[int]:
+async def _varied(query: Query, pool: Pool, waiting: list[int], similarity: Similarity, texts: Texts) -> list[int]:
     front, rest = waiting[:_VARIED], waiting[_VARIED:]
     await texts.load(pool.chunk_ids[place] for place in front)
     present = [place for place in front if pool.chunk_ids[place] in texts.known]
     order = diversify(
-        [similarities[place] for place in present],
+        [similarity(place) for place in present],
         [texts.known[pool.chunk_ids[place]].chunk for place in present],
         query.ranking.diversity,
     )
@@ -150,8 +153,8 @@ async def _varied(
 class _Passages:
     """The passages that are kept, best first."""
 
-    def __init__(self, query: Query, pool: Pool, similarities: Mapping[int, float], left_out: dict[int, Left]) -> None:
-        self._query, self._pool, self._similarities, self._left_out = query, pool, similarities, left_out
+    def __init__(self, query: Query, pool: Pool, similarity: Similarity, left_out: dict[int, Left]) -> None:
+        self._query, self._pool, self._similarity, self._left_out = query, pool, similarity, left_out
         self.kept: list[Passage] = []
 
     def take(self, place: int, found: ChunkInDocument | None) -> None:
@@ -178,10 +181,10 @@ class _Passages:
         features = self._pool.features[place]
         return Passage(
             rank=len(self.kept) + 1,
-            similarity_score=self._similarities[place],
+            similarity_score=self._similarity(place),
             score=self._pool.scores[place],
             semantic=semantic_score(features) if features.dense is not None else None,
-            signals=self._pool.signals(place),
+            signals=self._pool.signals(place) if self._query.is_told else {},
             found=found,
         )
 

@@ -83,7 +83,7 @@ async def find_passages(
         question_vector=vector,
         terms=arms.terms,
         unrelated=pool.unrelated,
-        candidates=page.candidates() if query.tells_candidates else (),
+        candidates=page.candidates() if query.is_told else (),
         considered=page.considered,
         degraded=tuple(degraded),
         timings_ms=timings.timings_ms,

@@ -208,7 +208,7 @@ async def retrieve(
         asker=caller.asker,
         language=opened.language,
         prepared=opened.prepared,
-        tells_candidates=request.explain,
+        is_told=request.explain,
         operators=True,  # a search box; in a chat "-5 degrees" forbids nothing
     )
     context = CallContext(tenant_id=caller.tenant_id, chatbot_id=opened.chatbot.id, purpose="search")
@@ -304,7 +304,7 @@ def query_of(
     asker: str,
     language: str,
     prepared: Prepared | None,
-    tells_candidates: bool = True,
+    is_told: bool = True,
     operators: bool = False,
 ) -> Query:
     """What retrieval is asked: the question, moved towards its completed form, within what the asker may see."""
@@ -321,7 +321,7 @@ def query_of(
         also_ask={also.text: also.weight for also in prepared.also_ask} if prepared else {},
         synonyms=prepared.synonyms if prepared else {},
         completed=prepared.rewritten.text if prepared and prepared.rewritten.used else "",
-        tells_candidates=tells_candidates,
+        is_told=is_told,
         operators=operators,
         scope=scope_of(chatbot, request, asker=asker),
         ranking=retrieval.ranking_of(settings),

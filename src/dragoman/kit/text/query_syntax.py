@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 
@@ -33,6 +34,7 @@ class ParsedQuery:
         return bool(self.phrases or self.required or self.forbidden or self.forbidden_phrases)
 
 
+@lru_cache(maxsize=256)  # a search reads its query several times
 def parse_query(text: str) -> ParsedQuery:
     """Any text is a query; a sign in the middle of a word, or alone, means nothing.
 
