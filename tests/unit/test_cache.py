@@ -81,7 +81,7 @@ def test_memory_never_holds_more_than_its_bound(puts: list[tuple[int, int]]) -> 
     cache = ProcessCache("test_bound", max_bytes=5000, expires_after_s=60)
     for number, length in puts:
         cache.put(bytes([number]), bytes(length))
-        assert sum(len(value) for _, value in cache._entries.values()) <= 5000
+        assert sum(len(value) for _, value, _ in cache._entries.values()) <= 5000
     assert cache._bytes == sum(len(key) + len(value) + 350 for key, (_, value) in cache._entries.items())
 
 
@@ -290,3 +290,15 @@ async def test_another_tenant_another_version_and_another_case_are_other_questio
 
 def test_composed_and_decomposed_letters_are_one_question() -> None:
     assert normalised("Ko\u0308ln  ") == normalised("K\u00f6ln")
+
+
+def test_values_of_any_kind_are_bounded_by_the_size_that_is_told() -> None:
+    cache: ProcessCache[tuple[str, int], list[str]] = ProcessCache(
+        "test_any", max_bytes=3 * 1350, expires_after_s=60, size_of=lambda _, words: 1000 * len(words)
+    )
+    for number in range(5):
+        cache.put(("chatbot", number), ["word"])
+    assert [number for number in range(5) if cache.find(("chatbot", number))] == [2, 3, 4]
+    cache.put(("chatbot", 5), ["word"] * 5)
+    assert cache.find(("chatbot", 5)) is None
+    assert cache.find(("chatbot", 4)) == ["word"]
