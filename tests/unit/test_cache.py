@@ -82,7 +82,7 @@ def test_memory_never_holds_more_than_its_bound(puts: list[tuple[int, int]]) -> 
     for number, length in puts:
         cache.put(bytes([number]), bytes(length))
         assert sum(len(value) for _, value, _ in cache._entries.values()) <= 5000
-    assert cache._bytes == sum(len(key) + len(value) + 350 for key, (_, value) in cache._entries.items())
+    assert cache._bytes == sum(len(key) + len(value) + 350 for key, (_, value, _) in cache._entries.items())
 
 
 def test_a_value_larger_than_the_memory_is_not_kept_and_drives_nothing_out(area: str) -> None:
