@@ -17,8 +17,8 @@ from dragoman.knowledge import repository
 from dragoman.knowledge.entities import ChunkInDocument
 
 EXPIRES_AFTER_S: Final = 600.0
-MAX_MIB: Final = 32  # about 8,000 chunks
-_OBJECT_BYTES: Final = 2500  # of a chunk without its text: measured 2,300 with a heading and a short title
+MAX_MIB: Final = 48  # about 20,000 chunks
+_OBJECT_BYTES: Final = 1500  # of a chunk without its text: measured 1,390 with two headings and a short title
 
 
 class RecentKnowledge:
