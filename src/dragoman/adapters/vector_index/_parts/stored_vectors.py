@@ -224,22 +224,34 @@ DISTANCE = "e.embedding <#> %(query)s::halfvec as distance"
 AMONG_CANDIDATES = " and e.chunk_id = any(%(candidates)s::uuid[])"
 
 
+def _candidates_in_scope(table: str, scope: SearchScope, embedding_version: int) -> str:
+    """FROM and WHERE of the vectors of `candidates`, each of which is looked up: there are a hundred at most."""
+    wanted = chunk_conditions(scope)
+    of_chunk = f"""
+            and (select k.id from chunks k where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s
+                and k.id = e.chunk_id and {wanted}) is not null"""
+    return f"""
+        from {table} e
+        where e.tenant_id = %(tenant_id)s and e.chatbot_id = %(chatbot_id)s
+            and e.embedding_version = {int(embedding_version)}
+            and ({visible_versions(scope)} and d.id = e.document_id and d.live_version_id = e.version_id) is not null
+            {of_chunk if wanted else ""}{AMONG_CANDIDATES}"""
+
+
 def _scores(scope: SearchScope, embedding_version: int) -> str:
     return f"""
-        with {visible(scope)}
         select e.chunk_id, {DISTANCE}, (
             select min(s.embedding <#> %(query)s::halfvec) from sentence_embeddings s
             where s.tenant_id = %(tenant_id)s and s.chatbot_id = %(chatbot_id)s
                 and s.embedding_version = {int(embedding_version)} and s.chunk_id = e.chunk_id
         ) as sentence_distance
-        {rows_in_scope("chunk_embeddings", scope, embedding_version)}{AMONG_CANDIDATES}"""
+        {_candidates_in_scope("chunk_embeddings", scope, embedding_version)}"""
 
 
 def _sentence_scores(scope: SearchScope, embedding_version: int) -> str:
     return f"""
-        with {visible(scope)}
         select e.chunk_id, e.start_offset, e.end_offset, {DISTANCE}
-        {rows_in_scope("sentence_embeddings", scope, embedding_version)}{AMONG_CANDIDATES}
+        {_candidates_in_scope("sentence_embeddings", scope, embedding_version)}
         order by e.chunk_id, e.start_offset"""
 
 
