@@ -141,6 +141,28 @@ async def test_additions_removals_and_upkeep_at_once_lose_nothing(
     assert await _found(Adapter(Settings(cache_mib=0)), database, tenant, "router") == expected
 
 
+async def test_what_is_removed_while_its_segment_is_written_anew_is_gone(
+    database: Database, tenant: Any, make_document: Any, index: Adapter
+) -> None:
+    kept, gone = [await make_document(tenant, ["router"]) for _ in range(2)]
+    for document in (kept, gone):
+        async with database.transaction(tenant.tenant_id) as connection:
+            await _add(index, connection, tenant, [document], "router")
+
+    async def remove() -> None:
+        async with database.transaction(tenant.tenant_id) as connection:
+            await index.remove_version(connection, tenant_id=tenant.tenant_id, version_id=gone.version_id)
+            await _raise_revision(connection, tenant)
+
+    async with database.transaction(tenant.tenant_id) as connection:
+        await index.tidy(connection, tenant_id=tenant.tenant_id, chatbot_id=tenant.chatbot_id)
+        removing = asyncio.create_task(remove())
+        await asyncio.sleep(0.5)
+        assert not removing.done()  # it waits for this transaction, which has merged both
+    await removing
+    assert await _found(index, database, tenant, "router") == set(kept.chunk_ids)
+
+
 async def test_live_versions_that_the_index_lacks_are_named(
     database: Database, tenant: Any, make_document: Any, index: Adapter
 ) -> None:

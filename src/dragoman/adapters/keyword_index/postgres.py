@@ -125,12 +125,12 @@ class Adapter:
             await _insert(connection, place, segment, forget)
             forget = {**place, "version_ids": []}
         if not segments:
-            await connection.exec_driver_sql(_FORGET, forget)
+            await _forget(connection, forget)
         await _merge_many(connection, place, at_least=_MANY_SEGMENTS)
 
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
         parameters = {"tenant_id": tenant_id, "version_ids": [version_id]}
-        for row in (await connection.exec_driver_sql(_FORGET, parameters)).all():
+        for row in await _forget(connection, parameters):
             place = {"tenant_id": tenant_id, "chatbot_id": row.chatbot_id}
             parameters = {**place, "segment_ids": [row.segment_id]}
             worn = (await connection.exec_driver_sql(_WEAR, parameters)).one_or_none()
@@ -567,6 +567,19 @@ async def _insert(
     )
 
 
+async def _forget(connection: AsyncConnection, parameters: Mapping[str, Any]) -> list[Any]:
+    """Take versions out; the segments that held them.
+
+    A statement that waited for a segment to be written anew finds its rows gone and does not see the new ones: so it is
+    said again until there are none.
+    """
+    forgotten: list[Any] = []
+    while True:
+        forgotten += (await connection.exec_driver_sql(_FORGET, parameters)).all()
+        if not (await connection.exec_driver_sql(_ARE_HELD, parameters)).scalar_one():
+            return forgotten
+
+
 async def _merge_many(connection: AsyncConnection, place: Mapping[str, UUID], *, at_least: int) -> bool:
     """Merge the segments of one size if they are many; whether that was done."""
     sizes: dict[int, list[tuple[int, UUID]]] = defaultdict(list)
@@ -629,6 +642,10 @@ _INSERT = """
 _FORGET = """
     delete from keyword_versions where tenant_id = %(tenant_id)s and version_id = any(%(version_ids)s::uuid[])
     returning chatbot_id, segment_id"""
+_ARE_HELD = """
+    select exists (
+        select from keyword_versions where tenant_id = %(tenant_id)s and version_id = any(%(version_ids)s::uuid[])
+    )"""
 _MISSING = """
     select v.id from documents d join document_versions v on v.tenant_id = d.tenant_id and v.id = d.live_version_id
     where d.tenant_id = %(tenant_id)s and d.chatbot_id = %(chatbot_id)s and d.deleted_at is null and v.chunk_count > 0
