@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -141,26 +141,50 @@ async def test_additions_removals_and_upkeep_at_once_lose_nothing(
     assert await _found(Adapter(Settings(cache_mib=0)), database, tenant, "router") == expected
 
 
-async def test_what_is_removed_while_its_segment_is_written_anew_is_gone(
-    database: Database, tenant: Any, make_document: Any, index: Adapter
+async def _while_written_anew(
+    database: Database, tenant: Any, index: Adapter, documents: Sequence[Any], change: Callable[[Any], Awaitable[None]]
 ) -> None:
-    kept, gone = [await make_document(tenant, ["router"]) for _ in range(2)]
-    for document in (kept, gone):
+    """Change the index while another transaction merges the segments of these documents."""
+    for document in documents:
         async with database.transaction(tenant.tenant_id) as connection:
             await _add(index, connection, tenant, [document], "router")
 
-    async def remove() -> None:
+    async def changed() -> None:
         async with database.transaction(tenant.tenant_id) as connection:
-            await index.remove_version(connection, tenant_id=tenant.tenant_id, version_id=gone.version_id)
+            await change(connection)
             await _raise_revision(connection, tenant)
 
     async with database.transaction(tenant.tenant_id) as connection:
         await index.tidy(connection, tenant_id=tenant.tenant_id, chatbot_id=tenant.chatbot_id)
-        removing = asyncio.create_task(remove())
+        changing = asyncio.create_task(changed())
         await asyncio.sleep(0.5)
-        assert not removing.done()  # it waits for this transaction, which has merged both
-    await removing
+        assert not changing.done()  # it waits for this transaction
+    await changing
+
+
+async def test_what_is_removed_while_its_segment_is_written_anew_is_gone(
+    database: Database, tenant: Any, make_document: Any, index: Adapter
+) -> None:
+    kept, gone = [await make_document(tenant, ["router"]) for _ in range(2)]
+
+    async def remove(connection: Any) -> None:
+        await index.remove_version(connection, tenant_id=tenant.tenant_id, version_id=gone.version_id)
+
+    await _while_written_anew(database, tenant, index, [kept, gone], remove)
     assert await _found(index, database, tenant, "router") == set(kept.chunk_ids)
+
+
+async def test_what_is_added_again_while_its_segment_is_written_anew_is_there_once(
+    database: Database, tenant: Any, make_document: Any, index: Adapter
+) -> None:
+    kept, again = [await make_document(tenant, ["router"]) for _ in range(2)]
+
+    async def add_again(connection: Any) -> None:
+        await _add(index, connection, tenant, [again], "switch")
+
+    await _while_written_anew(database, tenant, index, [kept, again], add_again)
+    assert await _found(index, database, tenant, "router") == set(kept.chunk_ids)
+    assert await _found(index, database, tenant, "switch") == set(again.chunk_ids)
 
 
 async def test_live_versions_that_the_index_lacks_are_named(

@@ -47,9 +47,9 @@ class JsonService:
     time-out and not one for each request.
     """
 
-    def __init__(self, name: str, base_url: str, *, headers: Mapping[str, str]) -> None:
-        """`name` is told in errors: never an address, which may hold a password."""
-        self._name = name
+    def __init__(self, name: str, base_url: str, *, headers: Mapping[str, str], timeout_s: float) -> None:
+        """`name` is told in errors: never an address, which may hold a password. `timeout_s` is of calls that name none."""
+        self._name, self._timeout_s = name, timeout_s
         self._client = httpx.AsyncClient(base_url=base_url.rstrip("/"), headers=dict(headers), trust_env=False)
         self._away_until = 0.0
 
@@ -59,7 +59,7 @@ class JsonService:
         path: str,
         body: object = None,
         *,
-        timeout_s: float,
+        timeout_s: float | None = None,
         tries: int = 1,
         query: Mapping[str, str | int] | None = None,
         lines: bytes | None = None,
@@ -80,7 +80,7 @@ class JsonService:
                     method,
                     path,
                     params=dict(query or {}),
-                    timeout=timeout_s,
+                    timeout=timeout_s or self._timeout_s,
                     **(content if body is not None or lines else {}),
                 )
             except httpx.HTTPError as error:

@@ -116,7 +116,9 @@ class Adapter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         headers = {"Authorization": f"ApiKey {settings.api_key.get_secret_value()}"} if settings.api_key else {}
-        self._service = JsonService("The Elasticsearch server", settings.url, headers=headers)
+        self._service = JsonService(
+            "The Elasticsearch server", settings.url, headers=headers, timeout_s=settings.write_timeout_s
+        )
         self._index = f"{settings.prefix}-keywords-1"  # the number is that of `_mapping`
         self._is_made = False
 
@@ -433,7 +435,6 @@ class Adapter:
                 "PUT",
                 f"/{self._index}",
                 body,
-                timeout_s=self._settings.write_timeout_s,
                 tries=self._settings.write_tries,
             )
         except ServiceRefusedError as error:
@@ -513,7 +514,7 @@ class Adapter:
             method,
             f"/{quote(self._index)}/{action}",
             body,
-            timeout_s=timeout_s or self._settings.write_timeout_s,
+            timeout_s=timeout_s,
             tries=tries,
             query={**routing, **(query or {})},
             lines=lines,

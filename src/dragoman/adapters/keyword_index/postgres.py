@@ -120,12 +120,9 @@ class Adapter:
     ) -> None:
         segments = await asyncio.to_thread(_packed, versions)
         place = {"tenant_id": tenant_id, "chatbot_id": chatbot_id}
-        forget = {**place, "version_ids": list(versions)}
+        await _forget(connection, {**place, "version_ids": list(versions)})
         for segment in segments:
-            await _insert(connection, place, segment, forget)
-            forget = {**place, "version_ids": []}
-        if not segments:
-            await _forget(connection, forget)
+            await _insert(connection, place, segment)
         await _merge_many(connection, place, at_least=_MANY_SEGMENTS)
 
     async def remove_version(self, connection: AsyncConnection, *, tenant_id: UUID, version_id: UUID) -> None:
@@ -549,14 +546,11 @@ def _packed(versions: Mapping[UUID, Sequence[KeywordChunk]]) -> list[Segment]:
     )
 
 
-async def _insert(
-    connection: AsyncConnection, place: Mapping[str, UUID], segment: Segment, forget: Mapping[str, Any]
-) -> None:
+async def _insert(connection: AsyncConnection, place: Mapping[str, UUID], segment: Segment) -> None:
     await connection.exec_driver_sql(
         _INSERT,
         {
             **place,
-            **forget,
             "segment_id": segment.id,
             "chunk_count": segment.chunk_count,
             "directory": segment.directory,
@@ -620,14 +614,12 @@ async def _rewrite(connection: AsyncConnection, place: Mapping[str, UUID], segme
     merged = await asyncio.to_thread(merge, sources)
     await connection.exec_driver_sql(_REMOVE_SEGMENTS, parameters)
     if merged.places:
-        await _insert(connection, place, merged, {"version_ids": []})
+        await _insert(connection, place, merged)
     return True
 
 
 _INSERT = """
-    with forgotten as (
-        delete from keyword_versions where tenant_id = %(tenant_id)s and version_id = any(%(version_ids)s::uuid[])
-    ), segment as (
+    with segment as (
         insert into keyword_segments (tenant_id, chatbot_id, id, chunk_count, directory)
         values (%(tenant_id)s, %(chatbot_id)s, %(segment_id)s, %(chunk_count)s, %(directory)s)
     ), blocks as (

@@ -62,7 +62,9 @@ class Adapter(ExternalVectors):
         self._settings = settings
         key = settings.api_key
         headers = {"x-chroma-token": key.get_secret_value()} if key else {}
-        self._service = JsonService("The Chroma server", settings.url, headers=headers)
+        self._service = JsonService(
+            "The Chroma server", settings.url, headers=headers, timeout_s=settings.write_timeout_s
+        )
         self._collections = f"/api/v2/tenants/{quote(settings.tenant, safe='')}/databases/{quote(settings.database, safe='')}/collections"
         self._ids: dict[IndexPlace, str] = {}
 
@@ -102,7 +104,7 @@ class Adapter(ExternalVectors):
         places: list[IndexPlace] = []
         offset = 0
         while True:
-            page = await self._call(
+            page = await self._service.call(
                 "GET", self._collections, query={"limit": _COLLECTIONS_A_PAGE, "offset": offset}, tries=3
             )
             page = page if isinstance(page, list) else []
@@ -131,7 +133,7 @@ class Adapter(ExternalVectors):
     async def drop_place(self, place: IndexPlace) -> None:
         self._ids.pop(place, None)
         try:
-            await self._call("DELETE", f"{self._collections}/{self._name(place)}", tries=3)
+            await self._service.call("DELETE", f"{self._collections}/{self._name(place)}", tries=3)
         except ServiceLacksError:
             return  # gone already
 
@@ -157,7 +159,7 @@ class Adapter(ExternalVectors):
                 return None
             try:
                 path = f"{self._collections}/{quote(collection, safe='')}/{action}"
-                return await self._call("POST", path, body, timeout_s=timeout_s, tries=tries)
+                return await self._service.call("POST", path, body, timeout_s=timeout_s, tries=tries)
             except ServiceLacksError:
                 self._ids.pop(place, None)
                 if not remembered and make:
@@ -170,9 +172,11 @@ class Adapter(ExternalVectors):
         name = self._name(place)
         try:
             if make:
-                answer = await self._call("POST", self._collections, self._new_collection(name), tries=tries)
+                answer = await self._service.call("POST", self._collections, self._new_collection(name), tries=tries)
             else:
-                answer = await self._call("GET", f"{self._collections}/{name}", timeout_s=timeout_s, tries=tries)
+                answer = await self._service.call(
+                    "GET", f"{self._collections}/{name}", timeout_s=timeout_s, tries=tries
+                )
         except ServiceLacksError:
             if make:
                 raise
@@ -194,20 +198,6 @@ class Adapter(ExternalVectors):
             "max_neighbors": self._settings.max_neighbors,
         }
         return {"name": name, "get_or_create": True, "configuration": {"hnsw": graph}}
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        timeout_s: float | None = None,
-        tries: int = 1,
-        query: dict[str, str | int] | None = None,
-    ) -> Any:
-        return await self._service.call(
-            method, path, body, timeout_s=timeout_s or self._settings.write_timeout_s, tries=tries, query=query
-        )
 
 
 def _entries(ids: object) -> list[tuple[UUID, UUID]]:

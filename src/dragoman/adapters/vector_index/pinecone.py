@@ -71,6 +71,7 @@ class Adapter(ExternalVectors):
                 "Api-Key": settings.api_key.get_secret_value(),
                 "X-Pinecone-Api-Version": settings.api_version,
             },
+            timeout_s=settings.write_timeout_s,
         )
 
     async def close(self) -> None:
@@ -92,7 +93,7 @@ class Adapter(ExternalVectors):
             "includeValues": False,
             "includeMetadata": False,
         }
-        answer = await self._call("POST", "/query", body, timeout_s=self._settings.search_timeout_s)
+        answer = await self._service.call("POST", "/query", body, timeout_s=self._settings.search_timeout_s)
         return [chunk_id for _, chunk_id in _entries(field_of(answer, "matches"))]
 
     async def send(self, place: IndexPlace, rows: StoredRows) -> None:
@@ -113,7 +114,7 @@ class Adapter(ExternalVectors):
                 )
             ]
             body = {"namespace": self._namespace(place), "vectors": vectors}
-            await self._call("POST", "/vectors/upsert", body, tries=self._settings.write_tries)
+            await self._service.call("POST", "/vectors/upsert", body, tries=self._settings.write_tries)
 
     async def remove(self, place: IndexPlace, version_id: UUID, chunk_ids: Sequence[UUID]) -> None:
         await self._delete(
@@ -123,7 +124,7 @@ class Adapter(ExternalVectors):
     # ---- upkeep
 
     async def list_outside_places(self, *, tenant_id: UUID) -> list[IndexPlace]:
-        names = field_of(await self._call("POST", "/describe_index_stats", {}, tries=3), "namespaces")
+        names = field_of(await self._service.call("POST", "/describe_index_stats", {}, tries=3), "namespaces")
         found = [parse_place_name(self._settings.prefix, name) for name in names] if isinstance(names, dict) else []
         return [place for place in found if place is not None and place.tenant_id == tenant_id]
 
@@ -150,7 +151,7 @@ class Adapter(ExternalVectors):
     async def drop_place(self, place: IndexPlace) -> None:
         try:
             body = {"namespace": self._namespace(place), "deleteAll": True}
-            await self._call("POST", "/vectors/delete", body, tries=3)
+            await self._service.call("POST", "/vectors/delete", body, tries=3)
         except ServiceLacksError:
             return  # there is no such namespace
 
@@ -167,7 +168,7 @@ class Adapter(ExternalVectors):
         if token:
             query["paginationToken"] = token
         try:
-            answer = await self._call("GET", "/vectors/list", query=query, tries=3)
+            answer = await self._service.call("GET", "/vectors/list", query=query, tries=3)
         except ServiceLacksError:
             return [], ""
         entries, following = field_of(answer, "vectors"), field_of(field_of(answer, "pagination"), "next")
@@ -177,23 +178,9 @@ class Adapter(ExternalVectors):
         for start in range(0, len(ids), _DELETE_ENTRIES):
             body = {"namespace": self._namespace(place), "ids": list(ids[start : start + _DELETE_ENTRIES])}
             try:
-                await self._call("POST", "/vectors/delete", body, timeout_s=timeout_s, tries=tries)
+                await self._service.call("POST", "/vectors/delete", body, timeout_s=timeout_s, tries=tries)
             except ServiceLacksError:
                 return  # there is no such namespace
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        timeout_s: float | None = None,
-        tries: int = 1,
-        query: dict[str, str | int] | None = None,
-    ) -> Any:
-        return await self._service.call(
-            method, path, body, timeout_s=timeout_s or self._settings.write_timeout_s, tries=tries, query=query
-        )
 
 
 def _entries(items: object) -> list[tuple[UUID, UUID]]:

@@ -7,6 +7,7 @@ a stranger's, nonsense - cannot be found; and where it names too little or does 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -59,11 +60,12 @@ class IndexUnfitError(Exception):
     """This index cannot serve this search; its argument says why, in a word for the metric."""
 
 
-class CandidateIndex(StoredVectors):
+class CandidateIndex(StoredVectors, ABC):
     """`search` by way of `find_candidates`, which a subclass supplies."""
 
     name = ""
 
+    @abstractmethod
     async def find_candidates(
         self, connection: Reader, place: IndexPlace, query: Vectors, limit: int
     ) -> Sequence[UUID]:
@@ -72,7 +74,6 @@ class CandidateIndex(StoredVectors):
         Raises:
             ServiceAwayError, ServiceRefusedError, IndexUnfitError.
         """
-        raise NotImplementedError
 
     async def search(
         self, connection: Reader, *, scope: SearchScope, embedding_version: int, query: Vectors, limit: int
@@ -141,17 +142,17 @@ class CandidateIndex(StoredVectors):
 class ExternalVectors(CandidateIndex):
     """Adds to that what every vector index on a server of its own does when vectors are written and removed."""
 
+    @abstractmethod
     async def send(self, place: IndexPlace, rows: StoredRows) -> None:
         """Write entries to the server; those that are there already are replaced.
 
         Raises:
             ServiceAwayError, ServiceRefusedError.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def remove(self, place: IndexPlace, version_id: UUID, chunk_ids: Sequence[UUID]) -> None:
         """Remove entries from the server, trying once. Raises as `send`."""
-        raise NotImplementedError
 
     # ---- the port
 

@@ -225,7 +225,7 @@ AMONG_CANDIDATES = " and e.chunk_id = any(%(candidates)s::uuid[])"
 
 
 def _candidates_in_scope(table: str, scope: SearchScope, embedding_version: int) -> str:
-    """FROM and WHERE of the vectors of `candidates`, each of which is looked up: there are a hundred at most."""
+    """FROM and WHERE of the vectors of `candidates`: each is looked up, which is cheaper than a list of all that is visible."""
     wanted = chunk_conditions(scope)
     of_chunk = f"""
             and (select k.id from chunks k where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s
