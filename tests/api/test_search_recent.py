@@ -85,6 +85,28 @@ async def test_what_changes_while_a_search_runs_makes_it_begin_anew(
     assert searches == ["remembered", "fresh"]
 
 
+async def test_vectors_in_memory_need_no_other_trip_and_forget_with_the_commit(
+    company: Company, statements: list[list[str]]
+) -> None:
+    document = await company.know()
+    found = [await company.search(f"{QUESTION} {number}", mode="dense") for number in range(4)]
+    async with asyncio.timeout(10):
+        while "search_chunks" in str(statements[-1]):
+            await asyncio.sleep(0.05)
+            await company.search(f"{QUESTION} {len(statements)}", mode="dense")
+    statements.clear()
+    again = await company.search(f"{QUESTION} 0 ", mode="dense")
+    assert [len(trip) for trip in statements] == [1]
+    assert "from chatbots" in " ".join(statements[0][0].lower().split())
+    ids = [result["chunk_id"] for result in again["results"]]
+    assert ids == [result["chunk_id"] for result in found[0]["results"]]
+    for mode in ("dense", "hybrid"):
+        assert (await company.search(f"{QUESTION} 5", mode=mode))["results"]
+    assert (await company.api().delete(f"{DOCUMENTS}{document['id']}/")).status_code == 204
+    for mode in ("dense", "hybrid"):
+        assert (await company.search(f"{QUESTION} 5", mode=mode))["results"] == []
+
+
 async def test_settings_count_from_the_next_search(company: Company) -> None:
     await company.know()
     assert (await company.search(QUESTION))["mode"] == "hybrid"

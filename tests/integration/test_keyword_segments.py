@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.adapters.keyword_index.postgres import Adapter, Settings
 from dragoman.kit.database import Database
+from dragoman.kit.reading import ReadConnection
 from dragoman.ports.keyword_index import KeywordChunk, StoredKeywordIndex
 from dragoman.ports.search_scope import SearchScope
 
@@ -44,8 +45,8 @@ async def _raise_revision(connection: AsyncConnection, tenant: Any) -> None:
     )
 
 
-async def _found(index: Adapter, database: Database, tenant: Any, query: str) -> set[UUID]:
-    scope = SearchScope(tenant_id=tenant.tenant_id, chatbot_id=tenant.chatbot_id)
+async def _found(index: Adapter, database: Database, tenant: Any, query: str, **narrowed: Any) -> set[UUID]:
+    scope = SearchScope(tenant_id=tenant.tenant_id, chatbot_id=tenant.chatbot_id, **narrowed)
     async with database.reading(tenant.tenant_id) as connection:
         found = await index.search(connection, scope=scope, query=query, languages=["en"], limit=1000)
     return {hit.chunk_id for hit in found.hits}
@@ -199,3 +200,54 @@ async def test_live_versions_that_the_index_lacks_are_named(
         await _add(index, connection, tenant, [lacking, waiting], "router")
         assert await index.list_missing(connection, **place, limit=5) == []
     assert await _found(index, database, tenant, "router") == {*held.chunk_ids, *lacking.chunk_ids}
+
+
+async def test_a_search_that_names_the_revision_asks_for_nothing_that_is_at_hand(
+    database: Database,
+    tenant: Any,
+    make_document: Any,
+    delete_document: Any,
+    index: Adapter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does it miss what was merged, deleted, or is the asker's own."""
+    shared = [await make_document(tenant, ["router"]) for _ in range(2)]
+    private = await make_document(tenant, ["router"], visibility="private", owner="user:ada")
+    for document in (*shared, private):
+        async with database.transaction(tenant.tenant_id) as connection:
+            await _add(index, connection, tenant, [document], "router mast")
+    statements: list[str] = []
+    run = ReadConnection._run
+
+    async def noted(self: ReadConnection, given: Any) -> Any:
+        statements.extend(sql for sql, _ in given)
+        return await run(self, given)
+
+    async def revision() -> int:
+        async with database.transaction(tenant.tenant_id) as connection:
+            return int((await connection.execute(text("select max(knowledge_revision) from chatbots"))).scalar_one())
+
+    monkeypatch.setattr(ReadConnection, "_run", noted)
+    everyone = {one for each in shared for one in each.chunk_ids}
+    for owner, expected in (
+        (None, everyone),
+        ("user:bob", everyone),
+        ("user:ada", everyone | set(private.chunk_ids)),
+    ):
+        named: dict[str, Any] = {"owner": owner, "knowledge_revision": await revision()}
+        assert await _found(index, database, tenant, "router", **named) == expected
+        statements.clear()
+        assert await _found(index, database, tenant, "router", **named) == expected
+        assert statements == [], owner
+    named = {"owner": "user:ada", "knowledge_revision": await revision()}
+    async with database.transaction(tenant.tenant_id) as connection:
+        assert await index.tidy(connection, tenant_id=tenant.tenant_id, chatbot_id=tenant.chatbot_id)
+    for key in [key for key in index._cache._kept if key[0] == "block"]:
+        del index._cache._kept[key]
+    assert await _found(index, database, tenant, "mast", **named) == everyone | set(private.chunk_ids)
+    await delete_document(tenant, shared[0])
+    async with database.transaction(tenant.tenant_id) as connection:
+        await _raise_revision(connection, tenant)
+    named["knowledge_revision"] = await revision()
+    left = (everyone | set(private.chunk_ids)) - set(shared[0].chunk_ids)
+    assert await _found(index, database, tenant, "router", **named) == left

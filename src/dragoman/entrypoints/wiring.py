@@ -20,6 +20,7 @@ from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.indexes import service as vector_indexes
 from dragoman.embeddings.indexes.entities import IndexPolicy
+from dragoman.embeddings.remember import remembering
 from dragoman.entrypoints.leftovers import sweep_leftovers
 from dragoman.entrypoints.reader import create_sandbox
 from dragoman.entrypoints.resources import resource_path
@@ -307,7 +308,8 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 read_conversation=partial(chat.read_conversation, database),
             )
             kinds |= job_kinds(deps)  # their bodies need the deps that they are part of
-            yield deps
+            async with remembering(database, vector_index):
+                yield deps
         finally:
             await live.close()
             await sandbox.close()

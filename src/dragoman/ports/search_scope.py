@@ -34,6 +34,8 @@ class SearchScope:
         languages, content_types, categories: only chunks or documents with one of these values; None for all.
         conditions: all of them must hold as well.
         dated_from, dated_before: only documents whose live version was uploaded in this time; the end is not included.
+        knowledge_revision: of the chatbot, where the request checks in the transaction that it is the present one; an
+            adapter may then answer from what it remembers of it. None: only the database knows what may be seen.
     """
 
     tenant_id: UUID
@@ -46,6 +48,7 @@ class SearchScope:
     conditions: Sequence[Condition] = ()
     dated_from: datetime | None = None
     dated_before: datetime | None = None
+    knowledge_revision: int | None = None
 
     @property
     def filters_chunks(self) -> bool:

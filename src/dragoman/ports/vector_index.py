@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.reading import Reader
 from dragoman.ports.embedder import Vectors
+from dragoman.ports.external_index import IndexPlace
 from dragoman.ports.search_scope import SearchScope
 
 
@@ -131,4 +132,17 @@ class VectorIndex(Protocol):
         chunk_ids: Sequence[UUID],
     ) -> list[SentenceHit]:
         """Every stored sentence of these chunks with its cosine, in the order of the text."""
+        ...
+
+
+@runtime_checkable
+class RemembersVectors(Protocol):
+    """A vector index that keeps vectors in this process; somebody must give it transactions to read them in."""
+
+    async def next_to_remember(self) -> IndexPlace:
+        """Waits until searches would be helped by the vectors of a chatbot."""
+        ...
+
+    async def remember(self, connection: Reader, place: IndexPlace) -> None:
+        """Read them; the transaction must see one state of the database."""
         ...

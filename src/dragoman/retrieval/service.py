@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
@@ -50,13 +51,16 @@ async def find_passages(
     `degraded` says `keyword_only`; when the re-ranker fails, the order stays and it says `reranker_skipped`.
 
     Args:
-        begin: called with the transaction that everything is read in, before anything is.
+        begin: called with the transaction that everything is read in, before anything is; who gives it checks that the
+            query's revision of the knowledge is the present one.
 
     Raises:
         DatabaseUnavailableError: nothing can be searched.
         EmbedderRejectedError: the embedder refuses, as with a wrong key.
     """
     timings = _Timings()
+    if begin is not None:
+        query = replace(query, scope=replace(query.scope, knowledge_revision=query.knowledge_revision))
     with timings.of("embed"):
         vector = await _question_vector(deps, query, context)
     mode: Mode = query.mode if vector is not None else "keyword"

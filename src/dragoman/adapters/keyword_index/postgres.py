@@ -10,7 +10,8 @@ processes: 3.5 ms (reading and decoding what is not kept at hand: 18 ms); `ts_ra
 under row-level security, 20 ms without; a row for each term and version, as it was before, 40 ms. 241 bytes a chunk (the
 tsvector with its index 1,103, the rows 6,800), 111 ms to write 1,000 chunks (the rows 428).
 
-What can be seen is decided anew wherever the chatbot's `knowledge_revision` has changed, from the documents themselves.
+What can be seen is decided anew wherever the chatbot's `knowledge_revision` has changed, from the documents themselves. A
+search whose scope names the revision, since it checks that itself, asks nothing of PostgreSQL but what is not at hand.
 """
 
 # ruff: noqa: S608 - the SQL is put together from constants; every value is a parameter
@@ -68,6 +69,7 @@ _VERIFIED_FIRST: Final = 64  # candidates of a phrase or a filter; each next bat
 _VERIFIED_GROWTH: Final = 4
 _MOST_READ: Final = 2000  # candidates whose text is read for a phrase, the best by their words: 0.1 ms each
 _MOST_ATTEMPTS: Final = 5
+_OWN_BYTES: Final = 1000  # of what is kept for an asker, without the numbers of their private documents
 
 _Pair = tuple[int, bytes]  # a chunk's place in a snapshot, and its id
 
@@ -155,8 +157,9 @@ class Adapter:
 
     def prefetch(self, connection: ReadConnection, *, scope: SearchScope) -> None:
         parameters = scope_parameters(scope)
-        connection.prefetch(_STATE, parameters)
-        if scope.owner is not None and not _filters_documents(scope):
+        if self._kept_shared(scope) is None:
+            connection.prefetch(_STATE, parameters)
+        if scope.owner is not None and not _filters_documents(scope) and self._kept_snapshot(scope) is None:
             connection.prefetch(_OWN, parameters)
 
     async def search(
@@ -175,9 +178,11 @@ class Adapter:
         question = read_question(query, languages, question_language, synonyms, operators=operators)
         if not question.tokens or limit <= 0:
             return KeywordFound(hits=(), terms=())
-        for _ in range(_MOST_ATTEMPTS):
+        for attempt in range(_MOST_ATTEMPTS):
+            # Segments that were merged since are found missing at their blocks: then everything is looked at anew.
+            kept = None if attempt else self._kept_snapshot(scope)
             try:
-                snapshot = await self._snapshot(connection, scope)
+                snapshot = kept or await self._snapshot(connection, scope)
                 found = await self._found(connection, scope, snapshot, question)
             except _MovedError:
                 continue
@@ -226,6 +231,21 @@ class Adapter:
 
     # --- reading the index
 
+    def _kept_shared(self, scope: SearchScope) -> tuple[Any, Snapshot] | None:
+        """The mark and the snapshot of the shared documents at the revision that the scope names."""
+        if scope.knowledge_revision is None or _filters_documents(scope):
+            return None
+        kept: tuple[Any, Snapshot] | None = self._cache.get(("shared", scope.tenant_id, scope.chatbot_id))
+        return kept if kept is not None and kept[0][0] == scope.knowledge_revision else None
+
+    def _kept_snapshot(self, scope: SearchScope) -> Snapshot | None:
+        """What the scope sees, as it was found at that revision."""
+        shared = self._kept_shared(scope)
+        if shared is None or scope.owner is None:
+            return shared[1] if shared else None
+        own = self._cache.get(("own", scope.tenant_id, scope.chatbot_id, scope.owner))
+        return shared[1].with_more(own[1]) if own is not None and own[0] == shared[0] else None
+
     async def _snapshot(self, connection: Reader, scope: SearchScope) -> Snapshot:
         """What the scope sees. The shared documents of a chatbot are kept until its revision or its segments change."""
         parameters = scope_parameters(scope)
@@ -240,6 +260,11 @@ class Adapter:
         own = _numbers(rows)
         if not own.keys() <= set(segment_ids):
             raise _MovedError
+        if state is not None and not state.writes:
+            size = _OWN_BYTES + sum(numbers.nbytes for numbers in own.values())
+            self._cache.put(
+                ("own", scope.tenant_id, scope.chatbot_id, scope.owner), (_mark_of(state, segment_ids), own), size
+            )
         return shared.with_more(own)
 
     async def _shared(
@@ -247,17 +272,13 @@ class Adapter:
     ) -> Snapshot:
         key = ("shared", scope.tenant_id, scope.chatbot_id)
         kept: tuple[Any, Snapshot] | None = self._cache.get(key)
-        mark = None if state is None or state.writes else (state.knowledge_revision, state.written_by, segment_ids)
+        mark = None if state is None or state.writes else _mark_of(state, segment_ids)
         if kept is not None and kept[0] == mark:
             return kept[1]
         everyone = SearchScope(tenant_id=scope.tenant_id, chatbot_id=scope.chatbot_id)
         snapshot = await self._seen(connection, everyone, segment_ids)
         again = (await connection.exec_driver_sql(_STATE, scope_parameters(scope))).one_or_none()
-        is_same = again is not None and mark == (
-            again.knowledge_revision,
-            again.written_by,
-            tuple(again.segment_ids or ()),
-        )
+        is_same = again is not None and mark == _mark_of(again, tuple(again.segment_ids or ()))
         if mark is not None and is_same:
             self._cache.put(key, (mark, snapshot), snapshot.byte_count)
         return snapshot
@@ -482,6 +503,11 @@ async def _verified(connection: Reader, check: Check | None, pairs: list[_Pair])
 
 
 # --- what can be seen ------------------------------------------------------------------------------------------------
+
+
+def _mark_of(state: Any, segment_ids: tuple[UUID, ...]) -> tuple[Any, ...]:
+    """What tells one state of the index from another; the revision comes first."""
+    return (state.knowledge_revision, state.written_by, segment_ids)
 
 
 def _filters_documents(scope: SearchScope) -> bool:

@@ -1,8 +1,9 @@
-"""Dense search in PostgreSQL with pgvector: every visible vector is compared, or the chatbot's own HNSW index is asked.
+"""Dense search with pgvector: in this process's memory, or in PostgreSQL over all visible vectors or an own HNSW index.
 
-Which of the two, PostgreSQL decides for each search by the row of the chatbot in `vector_indexes` (see
-`embeddings/indexes`), so that a switch takes effect with its commit. An index is used only where the ids of tenant and
-chatbot stand in the statement as literals; `search_function` holds such a statement with its plan.
+A chatbot that is searched again and again is compared in memory (`_parts/remembered.py`). Which of the other two,
+PostgreSQL decides for each search by the row of the chatbot in `vector_indexes` (see `embeddings/indexes`), so that a
+switch takes effect with its commit. An index is used only where the ids of tenant and chatbot stand in the statement as
+literals; `search_function` holds such a statement with its plan.
 
 Measured as the application role, 384 dimensions, chatbot among 50 tenants, 50 hits, processor time of PostgreSQL for
 comparing all / own index: 1,000 chunks 0.6 / 0.5 ms, 2,000 1.3 / 0.7, 5,000 2.9 / 1.0, 20,000 12.3 / 1.4. A search is
@@ -13,6 +14,7 @@ one statement, whatever the size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dragoman.adapters.scope_sql import chunk_conditions, scope_parameters, visible_versions
 from dragoman.adapters.vector_index._parts.exact_scan import find_exactly
+from dragoman.adapters.vector_index._parts.remembered import RememberedVectors
 from dragoman.adapters.vector_index._parts.stored_vectors import (
     AMONG_CANDIDATES,
     StoredVectors,
@@ -31,8 +34,9 @@ from dragoman.adapters.vector_index._parts.stored_vectors import (
 )
 from dragoman.kit.reading import Reader
 from dragoman.ports.embedder import Vectors
+from dragoman.ports.external_index import IndexPlace
 from dragoman.ports.search_scope import SearchScope
-from dragoman.ports.vector_index import DenseHit
+from dragoman.ports.vector_index import DenseHit, SentenceHit
 
 _MOST_LOOKED_AT: Final = 4000  # vectors that an index may bring before a filter is called selective
 
@@ -52,6 +56,13 @@ class Settings(BaseModel):
     sentence_candidates: int = Field(
         default=100, ge=1, description="How many best chunks have their sentences searched in such a chatbot."
     )
+    remembered_mib: int = Field(
+        default=256,
+        ge=0,
+        description="Memory that vectors of much searched chatbots may take per process, in MiB; 0: PostgreSQL compares all.",
+    )
+    # Above, an own index costs less than comparing all in memory.
+    remember_up_to: int = Field(default=10_000, ge=1, description="Chatbots with more chunks are left to PostgreSQL.")
 
 
 class Adapter(StoredVectors):
@@ -63,6 +74,15 @@ class Adapter(StoredVectors):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._remembered = RememberedVectors(
+            max_bytes=settings.remembered_mib * 1024 * 1024, max_chunks=settings.remember_up_to
+        )
+
+    async def next_to_remember(self) -> IndexPlace:
+        return await self._remembered.next_place()
+
+    async def remember(self, connection: Reader, place: IndexPlace) -> None:
+        await self._remembered.read(connection, place)
 
     async def search(
         self, connection: Reader, *, scope: SearchScope, embedding_version: int, query: Vectors, limit: int
@@ -71,6 +91,15 @@ class Adapter(StoredVectors):
             return []
         depth = max(limit, self._settings.sentence_candidates)
         if _is_plain(scope):
+            remembered = self._remembered.find(scope, embedding_version, is_new=True)
+            if remembered is not None:
+                return remembered.search(
+                    query,
+                    scope.owner,
+                    limit=limit,
+                    depth=depth,
+                    all_sentences_up_to=self._settings.scan_sentences_up_to,
+                )
             rows = await connection.exec_driver_sql(
                 _SEARCH_CHUNKS, self._arguments(scope, embedding_version, query, limit, depth)
             )
@@ -84,6 +113,38 @@ class Adapter(StoredVectors):
             connection, scope=scope, embedding_version=embedding_version, query=query, chunk_ids=found
         )
         return by_best_rank(hits)
+
+    async def score(
+        self,
+        connection: Reader,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        query: Vectors,
+        chunk_ids: Sequence[UUID],
+    ) -> list[DenseHit]:
+        remembered = self._remembered.find(scope, embedding_version) if _is_plain(scope) else None
+        if remembered is not None:
+            return remembered.score(query, scope.owner, chunk_ids)
+        return await super().score(
+            connection, scope=scope, embedding_version=embedding_version, query=query, chunk_ids=chunk_ids
+        )
+
+    async def score_sentences(
+        self,
+        connection: Reader,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        query: Vectors,
+        chunk_ids: Sequence[UUID],
+    ) -> list[SentenceHit]:
+        remembered = self._remembered.find(scope, embedding_version) if _is_plain(scope) else None
+        if remembered is not None:
+            return remembered.score_sentences(query, scope.owner, chunk_ids)
+        return await super().score_sentences(
+            connection, scope=scope, embedding_version=embedding_version, query=query, chunk_ids=chunk_ids
+        )
 
     def _arguments(
         self, scope: SearchScope, embedding_version: int, query: Vectors, limit: int, depth: int
