@@ -259,6 +259,15 @@ async def test_a_statement_travels_along_with_the_next_one(lone: Database, tenan
         assert (await connection.exec_driver_sql("select 8")).scalars() == [8]
 
 
+async def test_what_waits_for_a_next_statement_can_be_sent_alone(lone: Database, tenant: Tenant) -> None:
+    ids = {"tenant_id": tenant.tenant_id, "chatbot_id": tenant.chatbot_id}
+    async with lone.reading(tenant.tenant_id) as connection:
+        along = connection.send_along(FIND, ids)
+        await connection.send_waiting()
+        assert [row.id for row in along.rows or ()] == [tenant.chatbot_id]
+        await connection.send_waiting()  # nothing waits
+
+
 async def test_a_statement_that_nothing_follows_is_not_sent_in_the_next_transaction(
     lone: Database, tenant: Tenant
 ) -> None:

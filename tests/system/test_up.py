@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -124,6 +125,55 @@ def test_a_worker_killed_five_times_leaves_every_document_searchable_once(home: 
         documents = http.get("/api/chatbot/documents/", params={"limit": 200}).json()["documents"]
         assert {document["total_chunks"] for document in documents} == {1}
         assert [number for number in range(200) if not _finds_once(http, number)] == []
+
+
+def _api_processes(instance: Instance) -> list[psutil.Process]:
+    """Those that listen on the port."""
+    found = []
+    for process in instance.processes():
+        with suppress(psutil.NoSuchProcess):
+            if command_of(process)[-1:] == ["api"] and _listens(process, instance.port):
+                found.append(process)
+    return found
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    return any(
+        connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+        for connection in process.net_connections("tcp")
+    )
+
+
+def _searches_counted(instance: Instance) -> float:
+    """As a scraper reads it, from whichever process answers."""
+    lines = httpx.get(f"{instance.url}/metrics").text.splitlines()
+    counted = [line for line in lines if line.startswith("dragoman_http_requests_total") and '"/api/search"' in line]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in counted)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere several processes cannot share a port")
+def test_several_api_processes_share_the_port_and_are_counted_together(home: Path) -> None:
+    with running(home, "--no-sample", **_FAST, DRAGOMAN_API_PROCESSES="2") as instance:
+        _until(lambda: len(_api_processes(instance)) == 2, "both listen")
+        first, second = _api_processes(instance)
+        for asked in range(1, 25):  # each over a connection of its own, which Linux deals out
+            with instance.http() as http:
+                assert http.post("/api/search", json={"query": f"quokka{asked}"}).status_code == 200
+            assert _searches_counted(instance) == asked
+        served = [process for process in (first, second) if "/api/search" in _log_of(instance, process)]
+        assert len(served) == 2
+        second.send_signal(signal.SIGKILL)
+        _until(lambda: _searches_counted(instance) == 24, "the other one answers")
+        _until(lambda: len(_api_processes(instance)) == 2, "it was started again")
+        assert _searches_counted(instance) == 24
+    assert _processes_of(home) == []
+
+
+def _log_of(instance: Instance, process: psutil.Process) -> str:
+    """What this process logged: the log of its role."""
+    processes = json.loads((instance.home / "run" / "processes.json").read_text())
+    [role] = [role for role, known in processes.items() if known["pid"] == process.pid]
+    return (instance.home / "logs" / f"{role}.log").read_text()
 
 
 @pytest.fixture(scope="module")

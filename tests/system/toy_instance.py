@@ -34,6 +34,7 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["DRAGOMAN_PORT"])), Ready).serv
 class ToySettings:
     home: Path
     port: int
+    api_processes: int = 1
     database_url: str | None = None
     cache_url: str | None = None
     broker_url: str | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from dragoman.deps.http import LeanEndpoint, is_lean
 from dragoman.entrypoints.problems import install_problem_handlers, problem, problem_of
 from dragoman.entrypoints.reference import error_page
 from dragoman.entrypoints.settings import Settings
+from dragoman.entrypoints.shared_metrics import of_all_processes
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.wiring import running_deps
 from dragoman.kit import event_loop
@@ -126,6 +129,7 @@ def run(settings: Settings, *, only: Sequence[str] = ()) -> None:
 async def _serve(settings: Settings, only: Sequence[str]) -> None:
     configure_logging(level=settings.log_level, style=settings.log_style)
     start_tracing("api", settings.otlp_endpoint)
+    sockets = [_shared_socket(settings.host, settings.port)] if settings.api_processes > 1 else None
     config = uvicorn.Config(
         create_app(settings, only=only),
         host=settings.host,
@@ -135,7 +139,35 @@ async def _serve(settings: Settings, only: Sequence[str]) -> None:
         server_header=False,
         timeout_graceful_shutdown=8,
     )
-    await uvicorn.Server(config).serve()
+    await uvicorn.Server(config).serve(sockets)
+
+
+class PortNotSharedError(InvalidSettingError):
+    """Several API processes cannot share a port on this system. Set DRAGOMAN_API_PROCESSES to 1."""
+
+    code = "settings.port_not_shared"
+
+
+def _shared_socket(host: str, port: int) -> socket.socket:
+    """A socket among those of other API processes, to which Linux deals out connections (SO_REUSEPORT).
+
+    Raises:
+        PortNotSharedError.
+    """
+    if sys.platform != "linux":
+        raise PortNotSharedError
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    shared = socket.socket(family, kind, protocol)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        shared.bind(address)
+    except OSError as error:
+        shared.close()
+        raise PortNotSharedError(
+            f"Port {port} cannot be shared with other API processes ({error.strerror}). Set DRAGOMAN_PORT to a free one."
+        ) from error
+    return shared
 
 
 def _serve_other_spellings(app: FastAPI, router: APIRouter) -> None:
@@ -218,8 +250,8 @@ async def errors() -> HTMLResponse:
 
 @_operations.get("/metrics", response_class=Response)
 async def metrics() -> Response:
-    """Metrics for Prometheus."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    """Metrics for Prometheus, of all API processes on this port."""
+    return Response(generate_latest(of_all_processes()), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _check(request: Request, check: Callable[[Request], Awaitable[bool]]) -> str:

@@ -96,6 +96,12 @@ class Settings(BaseSettings):
         description="Private networks (CIDR) and hosts that may be fetched from, separated by commas; none by default.",
     )
 
+    api_processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="API processes that `up` starts, on one port (Linux); beyond one, every `dragoman api` shares its port.",
+    )
     worker_concurrency: int = Field(2, ge=1, le=64, description="Jobs that one worker runs at once.")
     worker_express_slots: int = Field(1, ge=0, le=16, description="Further jobs at once, only of users' own uploads.")
     config_directory: Path | None = Field(None, description="Folder with models.yaml; none: the one installed.")

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -60,6 +60,8 @@ class UpSettings(Protocol):
     def home(self) -> Path: ...
     @property
     def port(self) -> int: ...
+    @property
+    def api_processes(self) -> int: ...
     @property
     def database_url(self) -> str | None: ...
     @property
@@ -251,7 +253,10 @@ async def _start(
     async def start_stores_and_roles() -> None:
         await _together(_start_database(postgres, supervisor, hooks, context, report), _start_cache(valkey, supervisor))
         report(f"Starting {', '.join(hooks.roles)} …")
-        await _together(*(supervisor.start(_role_service(role, hooks, context)) for role in hooks.roles))
+        services = [_role_service(role, hooks, context) for role in hooks.roles]
+        if settings.api_processes > 1:
+            services = _with_further_apis(services, settings.api_processes, home)
+        await _together(*map(supervisor.start, services))
 
     await _together(start_stores_and_roles(), supervisor.start(_embedder_service(hooks, context)))
     return context
@@ -285,6 +290,21 @@ def _role_service(role: str, hooks: UpHooks, context: UpContext) -> Service:
         stop_steps=(StopStep(signal=signal.SIGTERM, limit_s=6.0),),
         tier=2,
     )
+
+
+def _with_further_apis(services: Sequence[Service], processes: int, home: InstanceHome) -> list[Service]:
+    """More of the API on its port, if it is among them: which process answers a request cannot be chosen."""
+    from dragoman.entrypoints.shared_metrics import new_folder  # noqa: PLC0415 -- 6 MiB that one process does not need
+
+    metrics = new_folder(home.run_dir / "metrics")
+    more: list[Service] = []
+    for service in services:
+        if service.role != "api":
+            more.append(service)
+            continue
+        first = replace(service, environment={**service.environment, **metrics})
+        more += [first, *(replace(first, role=f"api-{number}", is_ready=None) for number in range(2, processes + 1))]
+    return more
 
 
 def _embedder_service(hooks: UpHooks, context: UpContext) -> Service:

@@ -30,7 +30,12 @@ CACHE_READS = Counter(
 CACHE_JOINED = Counter(
     "dragoman_cache_joined_total", "Reads that got a value which was being made for another reader.", ["area"]
 )
-CACHE_BYTES = Gauge("dragoman_cache_process_bytes", "Bytes that a cache keeps in this process's memory.", ["area"])
+CACHE_BYTES = Gauge(
+    "dragoman_cache_process_bytes",
+    "Bytes that a cache keeps in memory, of all API processes on this port.",
+    ["area"],
+    multiprocess_mode="livesum",
+)
 
 _REST_S: Final = 2.0  # after a failure Valkey is not asked for so long: a dead one would cost each request its time-out
 _ENTRY_BYTES: Final = 350  # of Python objects around each value: measured 330 for a key of 32 bytes

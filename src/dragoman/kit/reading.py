@@ -255,9 +255,14 @@ class ReadConnection:
         self._prefetched[statement] = (parameters, self._travelling(statement, parameters))
 
     def send_along(self, statement: Any, parameters: _Values) -> Along:
-        """Let a statement of fixed form travel with the next one, at no round trip of its own; alone it is never sent."""
+        """Let a statement of fixed form travel with the next one, at no round trip of its own (see `send_waiting`)."""
         sql, constants = _compiled(statement)
         return self._travelling(sql, {**constants, **parameters})
+
+    async def send_waiting(self) -> None:
+        """Send what should travel with a next statement, when there is none. Raises as `exec_driver_sql`."""
+        if self._along:
+            await self.run_all([])
 
     def _travelling(self, sql: str, values: _Values) -> Along:
         along = Along()

@@ -76,6 +76,7 @@ async def find_passages(
             texts = Texts(deps, query)
             await texts.load(pool.chunk_ids[: max(depth, query.offset + query.limit)], connection)
             sentences = await _sentences(deps, connection, query, vector, pool.chunk_ids[:depth])
+        await connection.send_waiting()  # what `begin` asked, where everything was at hand
     if depth:
         with timings.of("rerank"):
             if not await rerank(deps, query, context, pool, depth, texts.known, sentences):
