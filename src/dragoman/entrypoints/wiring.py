@@ -307,7 +307,9 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 search_log=search_log,
                 read_conversation=partial(chat.read_conversation, database),
             )
-            kinds |= job_kinds(deps)  # their bodies need the deps that they are part of
+            kinds |= job_kinds(
+                deps, IndexPolicy(memory_mib=settings.index_build_mib)
+            )  # their bodies need the deps that they are part of
             async with remembering(database, vector_index):
                 yield deps
         finally:
@@ -326,7 +328,10 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
         await database.close()
 
 
-def job_kinds(deps: Deps) -> dict[str, JobKind]:
+_USUAL_INDEXES = IndexPolicy()
+
+
+def job_kinds(deps: Deps, indexes: IndexPolicy = _USUAL_INDEXES) -> dict[str, JobKind]:
     """What a worker can run."""
 
     async def ingest(job: Job, progress: Progress) -> None:
@@ -372,7 +377,7 @@ def job_kinds(deps: Deps) -> dict[str, JobKind]:
         await external_indexes.run_check(deps, job, progress)
 
     async def build_vector_index(job: Job, progress: Progress) -> None:
-        await vector_indexes.run_job(deps.database, IndexPolicy(), job, progress)
+        await vector_indexes.run_job(deps.database, indexes, job, progress)
 
     async def learn_expansions(job: Job, progress: Progress) -> None:
         await expansion.learn_expansions(deps.database, job, progress)

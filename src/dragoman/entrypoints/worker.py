@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.telemetry import start_tracing
-from dragoman.entrypoints.wiring import broker_url, job_kinds, running_deps
+from dragoman.entrypoints.wiring import broker_url, running_deps
 from dragoman.jobs.celery_app import create_celery, register_task
 from dragoman.jobs.drain import Drain
 from dragoman.jobs.live import SignalBoard
@@ -29,7 +29,7 @@ def run_worker(settings: Settings) -> None:
     board = SignalBoard(deps.cache)
     drain = Drain(
         deps.database,
-        job_kinds(deps),
+        deps.job_kinds,
         slots=settings.worker_concurrency,
         express_slots=settings.worker_express_slots,
         board=board,

@@ -135,11 +135,11 @@ def build(chatbot: Which = None, all_chatbots: All = False, home: Home = None, a
 
     async def body(settings: Settings, database: Database) -> list[tuple[Chatbot, VectorIndexRow]]:
         _require_pgvector(settings)
-        built = []
+        built, policy = [], IndexPolicy(memory_mib=settings.index_build_mib)
         for each in await _chosen(database, chatbot, all_chatbots=all_chatbots):
             tell = _teller(each, quiet=as_json)
-            if (await service.advise(database, each, IndexPolicy())).chunks:
-                built.append((each, await service.build(database, each, IndexPolicy(), tell)))
+            if (await service.advise(database, each, policy)).chunks:
+                built.append((each, await service.build(database, each, policy, tell)))
         await service.sweep(database)
         return built
 
