@@ -237,8 +237,11 @@ async def test_vectors_that_are_still_being_made_keep_a_chatbot_from_being_remem
 
 
 async def test_a_chatbot_above_the_limit_is_left_to_postgresql(library: Library) -> None:
-    library.adapter = Adapter(Settings(remember_up_to=4))
     await library.put(5)
+    library.adapter._remembered.largest_bytes = 5 * 4 * DIMENSIONS
+    await library.remember()
+    assert library.is_remembered(await library.scope())
+    await library.put(1)
     await library.remember()
     assert not library.is_remembered(await library.scope())
 

@@ -243,10 +243,10 @@ class _Shelf:
 
 @dataclass(slots=True, kw_only=True)
 class RememberedVectors:
-    """What this process remembers: `max_bytes` in all, of chatbots with no more than `max_chunks` chunks."""
+    """What this process remembers: `max_bytes` in all, of chatbots whose chunks' vectors take up to `largest_bytes`."""
 
     max_bytes: int
-    max_chunks: int
+    largest_bytes: int
     _shelves: OrderedDict[IndexPlace, _Shelf] = field(default_factory=OrderedDict)
     _asked: OrderedDict[IndexPlace, _Asked] = field(default_factory=OrderedDict)
     _wanted: OrderedDict[IndexPlace, None] = field(default_factory=OrderedDict)
@@ -320,7 +320,7 @@ class RememberedVectors:
         found = (await connection.exec_driver_sql(_LIVE_VERSIONS, parameters)).all()
         live = [row for row in found if row.version_id is not None]
         expected = sum(row.chunk_count for row in live)
-        if not found or expected > self.max_chunks:
+        if not found:
             return None
         owner_of = {row.version_id: row.owner for row in live}
         kept = np.zeros(0, dtype=np.bool_)
@@ -328,7 +328,13 @@ class RememberedVectors:
             is_live = np.array([version in owner_of for version in known.version_ids], dtype=np.bool_)
             kept = is_live[known.versions]
         held = set(known.version_ids) if known is not None else set()
-        parts = [part async for part in _read_parts(connection, place, [v for v in owner_of if v not in held])]
+        parts: list[_Part] = []
+        size = 0
+        async for part in _read_parts(connection, place, [version for version in owner_of if version not in held]):
+            parts.append(part)
+            size += part.vectors.nbytes + part.sentences.nbytes
+            if expected * part.vectors[0].nbytes > self.largest_bytes or size > self.max_bytes:
+                return None
         made = await asyncio.to_thread(_united, found[0].revision, known, kept, parts, owner_of)
         return made if len(made.chunk_ids) == expected else None
 
