@@ -19,6 +19,7 @@ from dragoman.retrieval.fusion import (
     calibrate,
     fuse,
     semantic_score,
+    share_of_codes,
 )
 
 CALIBRATION = Calibration(midpoint=0.825, slope=38.8, contrast=87.6, typical_background=0.77)
@@ -31,6 +32,7 @@ FEATURES = st.builds(
     sentence=st.one_of(st.none(), COSINES),
     keyword=st.floats(0.0, 300.0),
     matched_weight=st.floats(0.0, 1.0),
+    evidence=st.floats(0.0, 1.0),
 )
 
 
@@ -60,8 +62,25 @@ def test_the_best_match_counts_for_little_when_it_holds_few_of_the_questions_wor
 
 def test_words_in_text_of_another_language_are_no_evidence() -> None:
     plain, own = hybrid(Features(dense=0.8), Features(dense=0.8, keyword=9.0, matched_weight=0.5))
-    _, other = hybrid(Features(dense=0.8), Features(dense=0.8, keyword=9.0, matched_weight=0.5, is_foreign=True))
+    _, other = hybrid(Features(dense=0.8), Features(dense=0.8, keyword=9.0, matched_weight=0.5, evidence=0.0))
     assert other == plain < own
+
+
+def test_words_that_two_languages_share_add_nothing_to_a_code() -> None:
+    codes = 3.0
+    alone, beside_words = share_of_codes(codes, codes), share_of_codes(codes, 4 * codes)
+    assert (alone, share_of_codes(codes, 1.5), share_of_codes(0.0, codes), share_of_codes(codes, 0.0)) == (1, 1, 0, 0)
+    plain, code, more = hybrid(
+        Features(dense=0.8),
+        Features(dense=0.8, keyword=3.0, matched_weight=0.1, evidence=alone),
+        Features(dense=0.8, keyword=12.0, matched_weight=0.4, evidence=beside_words),
+    )
+    assert plain < more < code
+
+
+@given(st.floats(0.0, 50.0), st.floats(0.0, 50.0))
+def test_the_share_of_codes_is_a_share(codes: float, matched: float) -> None:
+    assert 0.0 <= share_of_codes(codes, matched) <= 1.0
 
 
 def test_keyword_evidence_is_measured_in_what_a_models_cosines_are_worth() -> None:

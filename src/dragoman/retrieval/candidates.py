@@ -10,11 +10,12 @@ from uuid import UUID
 
 from dragoman.kit.text.terms import is_code
 from dragoman.ports.embedder import Calibration
-from dragoman.ports.keyword_index import KeywordHit
+from dragoman.ports.keyword_index import KeywordHit, KeywordTerm
 from dragoman.ports.vector_index import DenseHit
 from dragoman.retrieval.arms import Arms
 from dragoman.retrieval.entities import Mode, Query
 from dragoman.retrieval.fusion import (
+    CANDIDATES_PER_ARM,
     FOREIGN_LANGUAGE_BONUS,
     KEYWORD_CALIBRATION,
     Features,
@@ -22,6 +23,7 @@ from dragoman.retrieval.fusion import (
     calibrate,
     fuse,
     semantic_score,
+    share_of_codes,
 )
 
 
@@ -99,11 +101,13 @@ def rank_by_fusion(arms: Arms, query: Query, mode: Mode) -> Pool:
     """The union of the arms, best first; ties by chunk id."""
     calibration = KEYWORD_CALIBRATION if mode == "keyword" else query.embedding_version.calibration
     is_foreign = [_is_foreign(language, query) for language in arms.languages]
-    asks_for_code = any(is_code(form) for term in arms.terms for form in term.alternatives)
+    terms = _Terms.of(arms.terms)
     features = [
-        _features(dense, keyword, foreign and not asks_for_code)
+        _features(dense, keyword, terms.evidence(keyword) if foreign else 1.0)
         for dense, keyword, foreign in zip(arms.dense, arms.keyword, is_foreign, strict=True)
     ]
+    if mode == "hybrid" and not query.must_hold and not any(seen.keyword and seen.evidence for seen in features):
+        features = features[:CANDIDATES_PER_ARM]  # what words found that say nothing: as if nobody had asked for them
     bonuses = [FOREIGN_LANGUAGE_BONUS if foreign and mode != "keyword" else 0.0 for foreign in is_foreign]
     fused = list(map(add, fuse(features, mode, calibration), bonuses))
     order = [place for _, _, place in sorted((-score, arms.chunk_ids[at].int, at) for at, score in enumerate(fused))]
@@ -130,13 +134,30 @@ def _backgrounds(
     return background(semantics, calibration.typical_background), background(uplifted, calibration.typical_background)
 
 
-def _features(dense: DenseHit | None, keyword: KeywordHit | None, is_foreign: bool) -> Features:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Terms:
+    """IDF mass of the question's terms: of all of them, and of the codes among them."""
+
+    total: float
+    codes: float
+
+    @classmethod
+    def of(cls, terms: Sequence[KeywordTerm]) -> _Terms:
+        codes = [term for term in terms if any(map(is_code, term.alternatives))]
+        return cls(total=sum(term.weight for term in terms), codes=sum(term.weight for term in codes))
+
+    def evidence(self, keyword: KeywordHit | None) -> float:
+        """Of a match in another language than the question's."""
+        return share_of_codes(self.codes, keyword.matched_weight * self.total) if keyword else 0.0
+
+
+def _features(dense: DenseHit | None, keyword: KeywordHit | None, evidence: float) -> Features:
     return Features(
         dense.cosine if dense else None,
         dense.best_sentence_cosine if dense else None,
         keyword.score if keyword else 0.0,
         keyword.matched_weight if keyword else 0.0,
-        is_foreign,
+        evidence,
     )
 
 
