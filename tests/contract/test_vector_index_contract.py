@@ -218,6 +218,8 @@ async def test_another_tenant_finds_nothing_even_with_the_right_ids(
             assert await shelf.index.search(connection, limit=10, **options) == []
             assert await shelf.index.score(connection, chunk_ids=document.chunk_ids, **options) == []
             assert await shelf.index.score_sentences(connection, chunk_ids=document.chunk_ids, **options) == []
+            del options["query"]
+            assert await shelf.index.vectors(connection, chunk_ids=document.chunk_ids, **options) == {}
 
 
 async def test_filters_keep_only_what_they_name(shelf: Shelf, random: np.random.Generator) -> None:
@@ -236,6 +238,20 @@ async def test_filters_keep_only_what_they_name(shelf: Shelf, random: np.random.
         ({"languages": []}, set()),
     ):
         assert await shelf.found(query, scope=scope_of(shelf.tenant, **narrowed)) == expected, narrowed
+
+
+async def test_vectors_are_those_of_given_chunks_in_scope(shelf: Shelf, random: np.random.Generator) -> None:
+    shown = await shelf.put(unit(3, random=random), [unit(2, random=random)] * 3)
+    hidden = await shelf.put(unit(1, random=random), visibility="private", owner="user:ada")
+    asked = [*shown.chunk_ids[:2], *hidden.chunk_ids, uuid7()]
+    options = {"scope": scope_of(shelf.tenant), "embedding_version": shelf.tenant.embedding_version}
+    async with shelf.database.transaction(shelf.tenant.tenant_id) as connection:
+        found = await shelf.index.vectors(connection, chunk_ids=asked, **options)
+        assert await shelf.index.vectors(connection, chunk_ids=[], **options) == {}
+    assert set(found) == set(shown.chunk_ids[:2])
+    for chunk_id, vector in found.items():
+        assert vector == pytest.approx(shelf.vectors[chunk_id].chunk, abs=1e-3)
+        assert vector.dtype == np.float32
 
 
 async def test_score_gives_the_scores_of_given_chunks_in_scope(shelf: Shelf, random: np.random.Generator) -> None:

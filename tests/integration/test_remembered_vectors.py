@@ -129,6 +129,11 @@ class Library:
                 sentences = await self.adapter.score_sentences(connection, scope=scope, **options)
                 stored = await self.adapter.score(connection, scope=plain, **options)
                 stored_sentences = await self.adapter.score_sentences(connection, scope=plain, **options)
+                del options["query"]
+                vectors = await self.adapter.vectors(connection, scope=scope, **options)
+                stored_vectors = await self.adapter.vectors(connection, scope=plain, **options)
+            assert vectors.keys() == stored_vectors.keys()
+            assert all(vector == pytest.approx(stored_vectors[chunk_id]) for chunk_id, vector in vectors.items())
             assert [hit.chunk_id for hit in scores] == [hit.chunk_id for hit in stored]
             _assert_close(scores, stored)
             assert [(s.chunk_id, s.start, s.end) for s in sentences] == [

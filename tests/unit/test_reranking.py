@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from dragoman.inference.reranking import AnyReranker, Rerankers, RerankLimits
 from dragoman.inference.service import CallContext, Inference
 from dragoman.metering.entities import UsageRecord
 from dragoman.metering.prices import Price, PriceList
+from dragoman.ports.embedder import Vectors
 from dragoman.ports.llm import LlmUnavailableError
 from dragoman.ports.reranker import PromptedReranker, RerankCandidate, RerankerUnavailableError
 
@@ -291,3 +293,58 @@ async def test_the_order_of_similarity_stays_where_all_else_is_equal() -> None:
 async def test_a_chunk_without_stored_sentences_stays_where_it_was() -> None:
     without, usual = await scores_of(candidate(), candidate(sentence_cosines=(0.8,) * 6))
     assert without == usual
+
+
+async def test_long_text_counts_for_less() -> None:
+    short, long = await scores_of(candidate("word " * 100), candidate("word " * 1000))
+    assert short > long
+
+
+async def test_a_sign_of_a_script_without_spaces_counts_as_the_letters_of_a_word_do() -> None:
+    chinese, english = await scores_of(candidate("保" * 100), candidate("war" * 100))
+    assert chinese == english
+
+
+def vector(*numbers: float) -> Vectors:
+    made = np.array(numbers, dtype=np.float32)
+    return made / np.linalg.norm(made)
+
+
+async def test_what_lies_near_good_passages_rises_and_what_stands_alone_sinks() -> None:
+    """Ten candidates about one thing and ten about another, of which one is taken for as good as the first ten."""
+    generator = np.random.default_rng(1)
+    near = [vector(5.0, 0.0, *generator.normal(size=8)) for _ in range(10)]
+    far = [vector(0.0, 5.0, *generator.normal(size=8)) for _ in range(10)]
+    first = [candidate(similarity=0.9, vector=one) for one in near]
+    lonely, poor = candidate(similarity=0.9, vector=far[0]), candidate(similarity=0.3, vector=near[0])
+    others = [candidate(similarity=0.3, vector=one) for one in far[1:]]
+    scores = await scores_of(*first[1:], poor, lonely, *others)
+    assert min(scores[:9]) > scores[10] > max(scores[11:])
+    assert scores[9] > max(scores[11:])
+    unknown = await scores_of(*(replace(each, vector=None) for each in (*first[1:], poor, lonely, *others)))
+    assert unknown[0] == unknown[10] > unknown[9] == unknown[11]
+
+
+async def test_copies_do_not_speak_for_each_other() -> None:
+    alone, copy, other = vector(1.0, 0.0), vector(1.0, 0.01), vector(0.0, 1.0)
+    good, poor = candidate(similarity=0.9), candidate(similarity=0.2)
+    [first, second] = await scores_of(replace(good, vector=alone), replace(poor, vector=copy))
+    assert [first, second] == await scores_of(good, poor)
+    [_, lifted] = await scores_of(replace(good, vector=alone), replace(poor, vector=other))
+    assert lifted > second
+
+
+async def test_the_order_in_which_candidates_come_changes_nothing() -> None:
+    generator = np.random.default_rng(2)
+    candidates = [
+        candidate(similarity=0.05 * place, vector=vector(*generator.normal(size=8))) for place in range(1, 19)
+    ]
+    scores = await scores_of(*candidates)
+    assert await scores_of(*reversed(candidates)) == pytest.approx(scores[::-1])
+
+
+async def test_a_candidate_without_a_vector_stands_for_itself() -> None:
+    with_one = [candidate(similarity=0.9, vector=vector(1.0, 0.0)), candidate(similarity=0.4, vector=vector(0.6, 0.8))]
+    scores = await scores_of(*with_one, candidate(similarity=0.4))
+    assert scores[:2] == await scores_of(*with_one)
+    assert [scores[2]] == await scores_of(candidate(similarity=0.4))

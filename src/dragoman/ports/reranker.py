@@ -7,10 +7,11 @@ writes the requests and reads the replies, and inference, where every model call
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from dragoman.kit.errors import UnavailableError
+from dragoman.ports.embedder import Vectors
 from dragoman.ports.llm import TextRequest
 
 
@@ -32,6 +33,7 @@ class RerankCandidate:
         dense, keyword: cosine of question and chunk; BM25. None where that arm was not searched.
         matched_weight: share of the question's IDF mass that the chunk matches, 0 to 1.
         sentence_cosines: cosine of the question with each sentence of the chunk, in text order; empty where none are stored.
+        vector: of the chunk; None where the chatbot's vectors cannot be reached.
     """
 
     text: str
@@ -44,6 +46,7 @@ class RerankCandidate:
     keyword: float | None = None
     matched_weight: float = 0.0
     sentence_cosines: tuple[float, ...] = ()
+    vector: Vectors | None = field(default=None, compare=False)
 
 
 class Reranker(Protocol):

@@ -134,6 +134,17 @@ class VectorIndex(Protocol):
         """Every stored sentence of these chunks with its cosine, in the order of the text."""
         ...
 
+    async def vectors(
+        self,
+        connection: Reader,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        chunk_ids: Sequence[UUID],
+    ) -> dict[UUID, Vectors]:
+        """The own vectors of these chunks (shape `(d,)`); chunks outside the scope and those without one are left out."""
+        ...
+
 
 @runtime_checkable
 class RemembersVectors(Protocol):

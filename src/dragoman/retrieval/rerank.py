@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -13,6 +14,7 @@ from dragoman.inference.service import CallContext
 from dragoman.ingestion.embed import chunk_input
 from dragoman.kit.errors import DragomanError
 from dragoman.knowledge.entities import ChunkInDocument
+from dragoman.ports.embedder import Vectors
 from dragoman.ports.reranker import RerankCandidate
 from dragoman.ports.vector_index import SentenceHit
 from dragoman.retrieval.candidates import Pool, Scored
@@ -22,6 +24,14 @@ _log = structlog.get_logger(__name__)
 RERANKER_SKIPPED = "reranker_skipped"
 NONE = "none"
 DEEPEST = 200  # candidates; each arm brings 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closeup:
+    """What is read of the candidates that are judged again: their sentences with their cosines, and their vectors."""
+
+    sentences: Sequence[SentenceHit] = ()
+    vectors: Mapping[UUID, Vectors] = field(default_factory=dict)
 
 
 def depth_of(deps: Deps, query: Query) -> int:
@@ -46,17 +56,20 @@ async def rerank(
     pool: Pool,
     depth: int,
     texts: Mapping[UUID, ChunkInDocument],
-    sentences: Sequence[SentenceHit],
+    known: Closeup,
 ) -> bool:
     """Write into the pool what the re-ranker says of its first; False when it fails, and nothing is written then."""
     places = [place for place in range(min(depth, len(pool.chunk_ids))) if pool.chunk_ids[place] in texts]
     if not places:
         return True
     cosines: dict[UUID, list[float]] = defaultdict(list)
-    for sentence in sentences:
+    for sentence in known.sentences:
         cosines[sentence.chunk_id].append(sentence.cosine)
     judged = [pool.scored(place) for place in places]
-    candidates = [_candidate(scored, texts[scored.chunk_id], cosines.get(scored.chunk_id, ())) for scored in judged]
+    candidates = [
+        _candidate(scored, texts[scored.chunk_id], cosines.get(scored.chunk_id, ()), known.vectors.get(scored.chunk_id))
+        for scored in judged
+    ]
     try:
         scores = await deps.rerankers.rerank(
             context, query.ranking.reranker, query.completed or query.words or query.text, query.language, candidates
@@ -70,7 +83,9 @@ async def rerank(
     return True
 
 
-def _candidate(scored: Scored, found: ChunkInDocument, sentence_cosines: Sequence[float]) -> RerankCandidate:
+def _candidate(
+    scored: Scored, found: ChunkInDocument, sentence_cosines: Sequence[float], vector: Vectors | None
+) -> RerankCandidate:
     chunk, features = found.chunk, scored.features
     return RerankCandidate(
         text=chunk_input(found.title, chunk.heading_path, chunk.text),
@@ -83,4 +98,5 @@ def _candidate(scored: Scored, found: ChunkInDocument, sentence_cosines: Sequenc
         keyword=features.keyword,
         matched_weight=features.matched_weight,
         sentence_cosines=tuple(sentence_cosines),
+        vector=vector,
     )

@@ -19,12 +19,11 @@ from dragoman.kit.clock import Stopwatch
 from dragoman.kit.errors import DragomanError, UnavailableError
 from dragoman.kit.reading import ReadConnection, Reader
 from dragoman.ports.embedder import Vectors
-from dragoman.ports.vector_index import SentenceHit
 from dragoman.retrieval.arms import search_arms
 from dragoman.retrieval.candidates import rank_by_fusion
 from dragoman.retrieval.entities import Found, Mode, Query, Ranking
 from dragoman.retrieval.page import Texts, make_page
-from dragoman.retrieval.rerank import RERANKER_SKIPPED, depth_of, rerank
+from dragoman.retrieval.rerank import RERANKER_SKIPPED, Closeup, depth_of, rerank
 from dragoman.tenancy.settings import ChatbotSettings
 
 _log = structlog.get_logger(__name__)
@@ -75,11 +74,11 @@ async def find_passages(
         with timings.of("load"):
             texts = Texts(deps, query)
             await texts.load(pool.chunk_ids[: max(depth, query.offset + query.limit)], connection)
-            sentences = await _sentences(deps, connection, query, vector, pool.chunk_ids[:depth])
+            known = await _read_closely(deps, connection, query, vector, pool.chunk_ids[:depth])
         await connection.send_waiting()  # what `begin` asked, where everything was at hand
     if depth:
         with timings.of("rerank"):
-            if not await rerank(deps, query, context, pool, depth, texts.known, sentences):
+            if not await rerank(deps, query, context, pool, depth, texts.known, known):
                 degraded.append(RERANKER_SKIPPED)
     with timings.of("page"):
         page = await make_page(query, pool, texts)
@@ -134,18 +133,18 @@ def _rerank_depth(deps: Deps, query: Query, degraded: list[str]) -> int:
         return 0
 
 
-async def _sentences(
+async def _read_closely(
     deps: Deps, connection: Reader, query: Query, vector: Vectors | None, chunk_ids: Sequence[UUID]
-) -> list[SentenceHit]:
-    """The stored sentences of what is judged again."""
+) -> Closeup:
+    """What is stored of what is judged again."""
     if vector is None or not chunk_ids:
-        return []
-    return await deps.vector_index.score_sentences(
-        connection,
-        scope=query.scope,
-        embedding_version=query.embedding_version.id,
-        query=vector,
-        chunk_ids=chunk_ids,
+        return Closeup()
+    index, scope, version = deps.vector_index, query.scope, query.embedding_version.id
+    return Closeup(
+        sentences=await index.score_sentences(
+            connection, scope=scope, embedding_version=version, query=vector, chunk_ids=chunk_ids
+        ),
+        vectors=await index.vectors(connection, scope=scope, embedding_version=version, chunk_ids=chunk_ids),
     )
 
 

@@ -1,19 +1,21 @@
-"""Ranks again by the stored sentences: the best of many is near to any question by chance, so it counts for less.
+"""Ranks again by what is stored: the sentences of the passages, their length, and the passages nearest to each.
 
 The fused score holds the best sentence of a chunk. Its cosine is the greatest of as many as the chunk has sentences, and
-grows with their number whatever they say. What a chunk has more than usual is taken off again. No model, no download, no
-text is read; 50 passages take less than a millisecond, besides reading their sentences.
+grows with their number whatever they say; long text also holds more of any question's words. What a chunk has more than
+usual is taken off again. Then each gets a share of what the candidates nearest to it by their vectors have: passages
+about one thing answer the same questions, and one that stands high among others that stand low did so by chance (Diaz
+2007, "Regularizing query-based retrieval scores"). No model is called; `docs/decisions/0020` has the figures.
 
-nDCG@10 of hybrid search, without and with it: mtrag-cloud 0.676, 0.675; cranfield 0.519, 0.524; partner-center-a en
-0.560, 0.571, de 0.532, 0.561, fr 0.541, 0.559, ja 0.600, 0.609, zh 0.610, 0.632; xquad-a en 0.993, 0.992, de to en 0.966,
-0.965, zh to en 0.910, 0.908. On average +0.009. Twice the weight gives partner-center-a more and takes 0.02 from mtrag-cloud.
+nDCG@10 of hybrid search, without and with it, in brackets without the nearest: cranfield {figures}.
+On average {mean}; questions in another language than the text +0.010 (partner-center-a, 25 pairs of languages) and
++0.002 (xquad-a). Of twice the weights of length partner-center-a gains more, and mtrag-cloud loses it.
 
 Tried beside it by logistic regression, fitted on some collections and tested on the others, and left out since they gave
 nothing there or took from one: the mean of the two, three or five best sentences and of all; the gap between the best
 and the next; how far the best stands above its chunk; the question's words in one sentence, in two, in the passage, in
-the title, in the last heading, and pairs of them; raw BM25; length in characters; position in the document; the best
-other chunk of the same document; pseudo-relevance feedback with vectors. Many of them together gave +0.07 to +0.08 from
-one language of partner-center-a to another: they had learnt that its answers were put there without their headings.
+the title, in the last heading, and pairs of them; raw BM25; position in the document; the best other chunk of the same
+document; pseudo-relevance feedback with vectors. Many of them together gave +0.07 to +0.08 from one language of
+partner-center-a to another: they had learnt that its answers were put there without their headings.
 """
 
 from __future__ import annotations
@@ -22,18 +24,29 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from dragoman.ports.embedder import Vectors
 from dragoman.ports.reranker import RerankCandidate
 
-SENTENCES_WEIGHT: Final = 0.75  # log odds of the similarity, for e times as many sentences
+_Numbers = NDArray[np.float64]
 
-# A logistic regression over the ten collections above, with relevant and other candidates weighted alike. Of relevant
-# passages 68 to 99 % then lie above 0.5; of the other candidates, which all are the nearest of their collection, 1 to 31 %.
+# Log odds of the similarity, for e times as much.
+SENTENCES_WEIGHT: Final = 0.3
+LENGTH_WEIGHT: Final = 0.3
+NEAREST: Final = 6  # 5 to 10: +0.017 to +0.023 on average
+NEAREST_SHARE: Final = 0.35
+COPIES: Final = 0.98  # cosine of passages that say the same: the one tells nothing new of the other
+
+# A logistic regression over the collections above, with relevant and other candidates weighted alike. Of relevant
+# passages {rel} then lie above 0.5; of the other candidates, which all are the nearest of their collection, {oth}.
 SLOPE: Final = 0.49
 BIAS: Final = -2.12
 
 _USUAL_SENTENCES: Final = 6  # of a chunk
+_USUAL_BYTES: Final = 800  # of its text, title and headings; bytes, for a Chinese sign holds as much as three letters
 _FURTHEST: Final = 30.0  # log odds: a similarity of 0 or 1 has none
 
 
@@ -60,15 +73,43 @@ class Adapter:
         return None
 
     async def rerank(self, question: str, language: str, candidates: Sequence[RerankCandidate]) -> list[float]:  # noqa: ARG002 - of the port
-        return [_judge(candidate) for candidate in candidates]
+        evidence = np.array([_evidence(candidate) for candidate in candidates])
+        near = [place for place, candidate in enumerate(candidates) if candidate.vector is not None]
+        if len(near) > 1:
+            evidence[near] = _shared(evidence[near], np.stack([_vector(candidates[place]) for place in near]))
+        probabilities: list[float] = (1.0 / (1.0 + np.exp(-(SLOPE * evidence + BIAS)))).tolist()
+        return probabilities
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
-def _judge(candidate: RerankCandidate) -> float:
-    evidence = _log_odds(candidate.similarity) - SENTENCES_WEIGHT * _excess(len(candidate.sentence_cosines))
-    return 1.0 / (1.0 + math.exp(-(SLOPE * evidence + BIAS)))
+def _evidence(candidate: RerankCandidate) -> float:
+    """Log odds of its similarity, as of a passage of the usual length."""
+    length = len(candidate.text.encode("utf-8", "surrogatepass"))
+    return (
+        _log_odds(candidate.similarity)
+        - SENTENCES_WEIGHT * _excess(len(candidate.sentence_cosines))
+        - LENGTH_WEIGHT * math.log((length + 1) / (_USUAL_BYTES + 1))
+    )
+
+
+def _vector(candidate: RerankCandidate) -> Vectors:
+    assert candidate.vector is not None
+    return candidate.vector
+
+
+def _shared(evidence: _Numbers, vectors: Vectors) -> _Numbers:
+    """The evidence of each with a share of the mean of its nearest; its own where there are none but copies."""
+    cosines = np.einsum("id,jd->ij", vectors, vectors)  # `@` may spread over several threads, which costs more
+    cosines[cosines > COPIES] = -np.inf
+    count = min(NEAREST, len(evidence) - 1)
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
+    is_other = np.isfinite(np.take_along_axis(cosines, nearest, axis=1))
+    found = is_other.sum(axis=1)
+    means = np.where(is_other, evidence[nearest], 0.0).sum(axis=1) / np.maximum(found, 1)
+    shared: _Numbers = np.where(found > 0, (1.0 - NEAREST_SHARE) * evidence + NEAREST_SHARE * means, evidence)
+    return shared
 
 
 def _log_odds(share: float) -> float:

@@ -151,6 +151,19 @@ class Adapter(StoredVectors):
             connection, scope=scope, embedding_version=embedding_version, query=query, chunk_ids=chunk_ids
         )
 
+    async def vectors(
+        self,
+        connection: Reader,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        chunk_ids: Sequence[UUID],
+    ) -> dict[UUID, Vectors]:
+        remembered = self._remembered.find(scope, embedding_version) if _is_plain(scope) else None
+        if remembered is not None:
+            return remembered.vectors_of(scope.owner, chunk_ids)
+        return await super().vectors(connection, scope=scope, embedding_version=embedding_version, chunk_ids=chunk_ids)
+
     def _arguments(
         self, scope: SearchScope, embedding_version: int, query: Vectors, limit: int, depth: int
     ) -> dict[str, Any]:

@@ -132,6 +132,11 @@ class Remembered:
             for chunk_id, (start, end), cosine in zip(chunks, self.spans[wanted].tolist(), cosines, strict=True)
         ]
 
+    def vectors_of(self, asker: str | None, chunk_ids: Sequence[UUID]) -> dict[UUID, Vectors]:
+        """As the port's `vectors`."""
+        rows = self._rows(asker, chunk_ids)
+        return {self.chunk_ids[row]: self.vectors[row] for row in rows.tolist()}
+
     def _seen(self, asker: str | None) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
         """Which chunks the asker may see; None for all."""
         if not self.askers:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from pgvector import HalfVector
 from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg.types import TypeInfo
@@ -157,6 +158,22 @@ class StoredVectors:
             for row in rows
         ]
 
+    async def vectors(
+        self,
+        connection: Reader,
+        *,
+        scope: SearchScope,
+        embedding_version: int,
+        chunk_ids: Sequence[UUID],
+    ) -> dict[UUID, Vectors]:
+        if not chunk_ids:
+            return {}
+        rows = await connection.exec_driver_sql(
+            _vectors(scope, embedding_version), {**scope_parameters(scope), "candidates": list(chunk_ids)}
+        )
+        # After two lengths of 16 bits, in network order.
+        return {row.chunk_id: np.frombuffer(row.embedding, dtype=">f2", offset=4).astype(np.float32) for row in rows}
+
 
 def by_best_rank(hits: list[DenseHit]) -> list[DenseHit]:
     """Order by the better of the two ranks. Ranks within the hits are ranks in the chatbot for all that made a list."""
@@ -253,6 +270,12 @@ def _sentence_scores(scope: SearchScope, embedding_version: int) -> str:
         select e.chunk_id, e.start_offset, e.end_offset, {DISTANCE}
         {_candidates_in_scope("sentence_embeddings", scope, embedding_version)}
         order by e.chunk_id, e.start_offset"""
+
+
+def _vectors(scope: SearchScope, embedding_version: int) -> str:
+    return f"""
+        select e.chunk_id, halfvec_send(e.embedding) as embedding
+        {_candidates_in_scope("chunk_embeddings", scope, embedding_version)}"""
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
