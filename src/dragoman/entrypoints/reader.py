@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import re
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,15 +35,20 @@ from dragoman.ports.extractor import (
 from dragoman.ports.ocr import Ocr, RecognisedText
 
 if TYPE_CHECKING:
+    from dragoman.ingestion.counting import Counting
+    from dragoman.ingestion.prepare import CutText
     from dragoman.ingestion.sandbox import Sandbox
+    from dragoman.ports.language_detector import LanguageDetector
 
 MIB: Final = 1024 * 1024
 PIECE_BYTES: Final = 4 * MIB
 MOST_THREADS: Final = 4
 OPEN_FILES: Final = 256
+FLUSH_S: Final = 0.25  # what is said of many small files may wait so long for more: each word wakes the parent
 PROBE_PIXELS: Final = 64  # opening a document is what counts; its first page is drawn as small as can be
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "TESSDATA_PREFIX")
-_PASSED_ON_PREFIXES: Final = ("LC_", "DRAGOMAN_EXTRACTOR_", "DRAGOMAN_OCR_")
+_DETECTOR: Final = "DRAGOMAN_LANGUAGE_DETECTOR"
+_PASSED_ON_PREFIXES: Final = ("LC_", "DRAGOMAN_EXTRACTOR_", "DRAGOMAN_OCR_", _DETECTOR)
 _OCR: Final = "DRAGOMAN_OCR"  # for the child: the adapter's name
 _MODULE: Final = "dragoman.entrypoints.reader"
 _STATUS: Final = Path("/proc/self/status")
@@ -132,6 +139,10 @@ async def _serve(source: BinaryIO, sink: BinaryIO, limits: Mapping[str, Any], pa
     _send(sink, {"is": "ready", **_memory()})
     while (request := await read_frame(requests)) is not None:
         _send(sink, {"is": "started"})
+        if request.header["do"] == "cut":
+            if not await _cut_files(request, requests, sink, limits, parts):
+                return
+            continue
         at = 0
         for file in request.header["files"]:
             _bound_processor_time(float(limits["total_s"]))
@@ -153,24 +164,104 @@ async def _answer(
             _send(sink, {"is": "done", **_memory()})
         else:
             _send_document(sink, await _read(file, content, request["options"], sink, parts))
-    except DragomanError as error:
-        _send_error(sink, error)
-    except MemoryError:
-        _send(sink, {"is": "error", "classes": ["ExtractionMemoryError"], **_memory()})
-        return False
-    except RecursionError:
-        _send_error(
-            sink, ExtractionError("The document is nested too deeply. Save it anew in its own program, or as PDF.")
-        )
-    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, BrokenPipeError):
-        raise
     except BaseException as error:  # noqa: BLE001 - a panic of a Rust library is no Exception
-        traceback.print_exc()
-        starved = "bad_alloc" in str(error) or "memory allocation" in str(error)
-        kind = "ExtractionMemoryError" if starved else "ExtractionCrashedError"
-        _send(sink, {"is": "error", "classes": [kind], **_memory()})
-        return not starved
+        return _send_failure(sink, error)
     return True
+
+
+def _send_failure(sink: BinaryIO, error: BaseException) -> bool:
+    """Says what went wrong with a file. False: this process had better not go on. Raises what ends the process."""
+    match error:
+        case DragomanError():
+            _send_error(sink, error)
+        case MemoryError():
+            _send(sink, {"is": "error", "classes": ["ExtractionMemoryError"], **_memory()})
+            return False
+        case RecursionError():
+            _send_error(
+                sink, ExtractionError("The document is nested too deeply. Save it anew in its own program, or as PDF.")
+            )
+        case asyncio.CancelledError() | KeyboardInterrupt() | SystemExit() | BrokenPipeError():
+            raise error
+        case _:
+            traceback.print_exception(error)
+            starved = "bad_alloc" in str(error) or "memory allocation" in str(error)
+            kind = "ExtractionMemoryError" if starved else "ExtractionCrashedError"
+            _send(sink, {"is": "error", "classes": [kind], **_memory()})
+            return not starved
+    return True
+
+
+async def _cut_files(
+    request: Frame, requests: asyncio.StreamReader, sink: BinaryIO, limits: Mapping[str, Any], parts: _Parts
+) -> bool:
+    """Reads small files and cuts them together. False: this process had better not go on."""
+    from dragoman.ingestion.counting import count_together  # noqa: PLC0415 - after the confinement
+    from dragoman.ingestion.prepare import cut_as_json  # noqa: PLC0415
+
+    works: list[Counting[CutText]] = []
+    at, flushed = 0, time.monotonic()
+    for file in request.header["files"]:
+        _bound_processor_time(float(limits["total_s"]))
+        content = request.body[at : at + file["bytes"]]
+        at += file["bytes"]
+        try:
+            extracted = await _read(file, content, request.header["options"], sink, parts)
+            if extracted.images:
+                _send(sink, {"is": "done", **_memory()})
+                continue
+            works.append(_cutting(file, content, extracted, request.header["settings"], parts))
+        except BaseException as error:  # noqa: BLE001 - a panic of a Rust library is no Exception
+            if not _send_failure(sink, error):
+                return False
+            continue
+        is_late = time.monotonic() - flushed > FLUSH_S
+        _send(sink, {"is": "read"}, more_follows=not is_late)
+        flushed = time.monotonic() if is_late else flushed
+
+    async def count(texts: Sequence[str]) -> list[int]:
+        _send_in_pieces(sink, {"is": "count"}, json.dumps(texts).encode())
+        sink.flush()
+        answer = await read_frame(requests)
+        if answer is None:
+            raise BrokenPipeError
+        counts: list[int] = answer.header["counts"]
+        return counts
+
+    for outcome in await count_together(works, count):
+        try:
+            if isinstance(outcome, Exception):
+                raise outcome
+            _send_in_pieces(sink, {"is": "cut"}, cut_as_json(outcome))
+        except BaseException as error:  # noqa: BLE001
+            if not _send_failure(sink, error):
+                return False
+    sink.flush()
+    return True
+
+
+def _cutting(
+    file: Mapping[str, Any],
+    content: bytes,
+    extracted: ExtractedDocument,
+    settings: Mapping[str, Any],
+    parts: _Parts,
+) -> Counting[CutText]:
+    from dragoman.ingestion.chunk import ChunkSettings  # noqa: PLC0415 - after the confinement
+    from dragoman.ingestion.prepare import cut_text, prepare_text  # noqa: PLC0415
+    from dragoman.ingestion.storable import storable_document  # noqa: PLC0415
+
+    about, detector = file["about"], parts.language_detector
+    prepared = prepare_text(
+        storable_document(extracted),
+        lambda: content,
+        mime_type=file["mime_type"],
+        described_as=about["described_as"],
+        language_detector=detector,
+    )
+    return cut_text(
+        prepared, settings=ChunkSettings(**settings), findings=about["findings"], language_detector=detector
+    )
 
 
 async def _read(
@@ -218,6 +309,17 @@ class _Parts:
         self.read = read
         self.extractors = Extractors()
         self.ocr = _LateOcr(name) if (name := os.environ.get(_OCR)) else None
+
+    @functools.cached_property
+    def language_detector(self) -> LanguageDetector:
+        """The one that is set; loaded with the first file that is cut."""
+        from dragoman.entrypoints.settings import Settings, adapter_settings  # noqa: PLC0415 - after the confinement
+
+        name = os.environ.get(_DETECTOR) or Settings.model_fields["language_detector"].default
+        detector: LanguageDetector = registry.create(
+            "language_detector", name, adapter_settings("language_detector", name)
+        )
+        return detector
 
 
 class Extractors(Mapping[str, Extractor]):

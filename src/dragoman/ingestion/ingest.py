@@ -16,7 +16,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -36,8 +36,11 @@ from dragoman.ingestion.prepare import (
     Cut,
     CutProgress,
     Prepared,
+    chunk_settings,
     cut_document,
+    cut_from_json,
     cut_small_documents,
+    findings_of,
     look_for_personal_data,
     prepare_document,
     prepare_text,
@@ -348,16 +351,12 @@ class _Ready:
     work: _Work
     cut: Cut
 
-    @property
-    def title(self) -> str:
-        return str(self.cut.prepared.described_as["title"])
-
 
 async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> dict[UUID, dict[str, Any]]:
     """Write pages and chunks of versions, in place of what an earlier attempt left; what is to be written of these."""
     tenant_id, chatbot_id = ready[0].work.tenant_id, ready[0].work.document.chatbot_id
     cuts = {item.work.version.id: item.cut for item in ready}
-    pages = {version_id: cut.prepared.stored_pages() for version_id, cut in cuts.items()}
+    pages = {version_id: cut.text.pages for version_id, cut in cuts.items()}
     await repository.replace_pages(connection, pages, tenant_id=tenant_id)
     chunks = [chunk for cut in cuts.values() for chunk in cut.chunks]
     await repository.replace_chunks(
@@ -378,20 +377,20 @@ async def _keep(connection: AsyncConnection, ready: Sequence[_Ready]) -> dict[UU
 
 
 def _values(item: _Ready, report: QualityReport) -> dict[str, Any]:
-    cut = item.cut
-    numbered = [page.number for page in cut.prepared.pages if page.number is not None]
+    cut, text = item.cut, item.cut.text
+    numbered = [page.number for page in text.pages if page.number is not None]
     return {
         "state": VersionState.CHUNKED.value,
-        "described_as": cut.prepared.described_as,
-        "language": cut.prepared.language,
+        "described_as": text.described_as,
+        "language": text.language,
         "languages": sorted({chunk.language for chunk in cut.chunks}),
         "page_count": max(numbered, default=None),
         "chunk_count": len(cut.chunks),
         "token_count": sum(chunk.token_count for chunk in cut.chunks),
         "quality": {**report.to_json(), "cut_with": _cut_with(item.work)},
         "quality_score": report.score,
-        "pii": cut.prepared.pii,
-        "signature": None if cut.signature is None else cut.signature.data,
+        "pii": text.pii,
+        "signature": None if (own := cut.signature) is None else own.data,
     }
 
 
@@ -506,7 +505,7 @@ async def _take_over_vectors(deps: Deps, connection: AsyncConnection, work: _Wor
     """Give chunks that came out as in the live version the vectors they had; how many."""
     if live is None or not work.version.reuse_vectors:
         return 0
-    if live.version.described_as.get("title") != cut.prepared.described_as["title"]:
+    if live.version.described_as.get("title") != cut.title:
         return 0  # the title is part of what is embedded
     same = {(chunk.content_hash, chunk.language): chunk.id for chunk in live.chunks}
     pairs = [
@@ -620,16 +619,12 @@ async def _ingest_small(
     timer = StageTimer("ingestion")
     await progress("extracting", 0.02)
     with timer.stage("read"):
-        prepared = await _prepare_small(deps, works, failed)
-    # Pictures are stored outside of the transaction, so what has some is read again by itself.
-    illustrated = [work for work, found in prepared if found.images]
-    plain = [(work, found) for work, found in prepared if not found.images]
-    if plain:
-        with timer.stage("chunk"):
-            ready = await _cut_small(deps, plain, failed)
-        if ready:
-            await _keep_together(deps, ready, progress, timer)
-    for work in illustrated:
+        # Personal data is looked for by models that readers do not have.
+        read_and_cut = _read_and_cut if works[0].settings.pii == "off" else _read_and_mask
+        ready, illustrated = await read_and_cut(deps, works, failed)
+    if ready:
+        await _keep_together(deps, ready, progress, timer)
+    for work in illustrated:  # pictures are stored outside of the transaction, so it is read again by itself
         try:
             await _ingest(deps, work, _progress_of(progress, work))
         except Exception as error:  # noqa: BLE001 - one document must not fail its fellows; the job records it
@@ -637,13 +632,52 @@ async def _ingest_small(
     _log.info("ingestion.documents_read", documents=len(works) - len(failed), **timer.finish())
 
 
+async def _read_and_cut(
+    deps: Deps, works: Sequence[_Work], failed: dict[UUID, Exception]
+) -> tuple[list[_Ready], list[_Work]]:
+    """All of it in readers, several at work at once; and the documents with pictures, which must be read otherwise."""
+    first = works[0]
+    files = await _small_files(deps, works, failed)
+    outcomes = await deps.sandbox.cut_many(
+        [file for _, file in files],
+        options=_read_options(first.settings),
+        settings=asdict(chunk_settings(first.settings, _max_chunk_tokens(first))),
+        count_tokens=_counter(deps, first),
+    )
+    found = _succeeded([work for work, _ in files], outcomes, failed)
+
+    def cut(one: tuple[_Work, bytes]) -> Cut:
+        work, data = one
+        return Cut.of(cut_from_json(data), work.version)
+
+    plain = [(work, data) for work, data in found if data is not None]
+    cuts = _succeeded([work for work, _ in plain], await run_each(cut, plain), failed)
+    return [_Ready(work=work, cut=cut) for work, cut in cuts], [work for work, data in found if data is None]
+
+
+async def _read_and_mask(
+    deps: Deps, works: Sequence[_Work], failed: dict[UUID, Exception]
+) -> tuple[list[_Ready], list[_Work]]:
+    """The same where personal data is looked for between reading and cutting."""
+    prepared = await _prepare_small(deps, works, failed)
+    plain = [(work, found) for work, found in prepared if not found.images]
+    ready = await _cut_small(deps, plain, failed) if plain else []
+    return ready, [work for work, found in prepared if found.images]
+
+
+async def _small_files(
+    deps: Deps, works: Sequence[_Work], failed: dict[UUID, Exception]
+) -> list[tuple[_Work, SmallFile]]:
+    contents = await deps.blob_store.read_many([work.version.blob_key for work in works])
+    return [(work, _small_file(work, content)) for work, content in _succeeded(works, contents, failed)]
+
+
 async def _prepare_small(
     deps: Deps, works: Sequence[_Work], failed: dict[UUID, Exception]
 ) -> list[tuple[_Work, Prepared]]:
     """As `_read`, but the files stay in memory."""
     settings = works[0].settings
-    contents = await deps.blob_store.read_many([work.version.blob_key for work in works])
-    files = [(work, _small_file(work, content)) for work, content in _succeeded(works, contents, failed)]
+    files = await _small_files(deps, works, failed)
     read = await deps.sandbox.read_many([file for _, file in files], options=_read_options(settings))
     content_of = {work.version.id: file.content for work, file in files}
 
@@ -659,8 +693,6 @@ async def _prepare_small(
 
     documents = _succeeded([work for work, _ in files], read, failed)
     prepared = _succeeded([work for work, _ in documents], await run_each(prepare, documents), failed)
-    if settings.pii == "off":
-        return prepared
     looked_at = await asyncio.gather(
         *(look_for_personal_data(found, settings=settings, pii_detectors=deps.pii_detectors) for _, found in prepared),
         return_exceptions=True,
@@ -669,8 +701,12 @@ async def _prepare_small(
 
 
 def _small_file(work: _Work, content: bytes) -> SmallFile:
+    described_as = work.version.described_as
     return SmallFile(
-        content=content, mime_type=work.version.mime_type, file_name=str(work.version.described_as["file_name"])
+        content=content,
+        mime_type=work.version.mime_type,
+        file_name=str(described_as["file_name"]),
+        about={"described_as": described_as, "findings": findings_of(work.version)},
     )
 
 
@@ -740,7 +776,7 @@ async def _embed_share(deps: Deps, share: Sequence[_Ready]) -> list[ChunkVectors
         deps.inference,
         first.context,
         first.embedding_version.name,
-        chunks=[(item.title, chunk) for item in share for chunk in item.cut.chunks],
+        chunks=[(item.cut.title, chunk) for item in share for chunk in item.cut.chunks],
         with_sentences=first.settings.sentence_vectors,
     )
 
@@ -768,7 +804,7 @@ async def _write_together(deps: Deps, ready: Sequence[_Ready], vectors: Sequence
             connection,
             tenant_id=first.tenant_id,
             chatbot_id=first.document.chatbot_id,
-            versions={item.work.version.id: _keyword_chunks(item.title, item.cut.chunks) for item in ready},
+            versions={item.work.version.id: _keyword_chunks(item.cut.title, item.cut.chunks) for item in ready},
         )
         purges = await _finish_small(deps, connection, [item.work for item in ready], values)
     await jobs.announce_many(deps.sender, purges)

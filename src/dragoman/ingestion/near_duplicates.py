@@ -18,6 +18,7 @@ from typing import Final
 from dragoman.kit.threads import SHORT_TEXT
 
 HASHES: Final = 128
+SIGNATURE_BYTES: Final = 4 * HASHES
 BANDS: Final = 21
 ROWS: Final = 6  # per band; two hash values stay unused
 SEED: Final = 2024  # part of the format of stored signatures

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import UUID
+
+from pydantic import TypeAdapter
 
 from dragoman.ingestion.chunk import (
     ChunkDraft,
@@ -19,7 +22,8 @@ from dragoman.ingestion.chunk import (
 from dragoman.ingestion.clean import CleanedDocument, clean_pages
 from dragoman.ingestion.conversations import read_pairs
 from dragoman.ingestion.counting import Counting, CountTokens, count_alone, count_together
-from dragoman.ingestion.near_duplicates import MinHashSignature, bands, signature, similarity
+from dragoman.ingestion.errors import ExtractionCrashedError
+from dragoman.ingestion.near_duplicates import SIGNATURE_BYTES, MinHashSignature, bands, signature, similarity
 from dragoman.ingestion.pairs import JSON_TYPES, TABULAR_TYPES
 from dragoman.ingestion.pictures import Placement, pictures_of_chunks, take_pictures
 from dragoman.ingestion.pii import PiiChoice, Placeholders, examine, mask_file_name, mask_line
@@ -294,26 +298,66 @@ def _sample(pages: Sequence[ExtractedPage], characters: int = 4000) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
-    """The chunks of a version. `quality`: its report, as if it were the only document."""
+class CutChunk:
+    """A chunk with its language. `pictures`: those that belong to it, by their numbers in the document."""
 
-    prepared: Prepared
-    chunks: Sequence[Chunk]
-    signature: MinHashSignature | None
+    draft: ChunkDraft
+    language: str
+    content_hash: str
+    pictures: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutText:
+    """All that is kept of what a document says; a reader hands it back where it did all of this itself.
+
+    Attributes:
+        described_as, language, pii: as in `Prepared`.
+        signature: that of `near_duplicates`, in hexadecimal; None where there are no words.
+        quality: the report, as if it were the only document.
+    """
+
+    pages: Sequence[StoredPage]
+    described_as: dict[str, Any]
+    language: str
+    chunks: Sequence[CutChunk]
+    signature: str | None
     quality: QualityReport
+    pii: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A version that was read, and its chunks."""
+
+    text: CutText
+    chunks: Sequence[Chunk]
+
+    @classmethod
+    def of(cls, text: CutText, version: DocumentVersion, image_ids: Sequence[UUID] = ()) -> Cut:
+        """`image_ids`: of the pictures of the document, in their order."""
+        return cls(text=text, chunks=[_chunk_of(chunk, version, image_ids) for chunk in text.chunks])
+
+    @property
+    def title(self) -> str:
+        return str(self.text.described_as["title"])
+
+    @property
+    def signature(self) -> MinHashSignature | None:
+        return None if self.text.signature is None else MinHashSignature(bytes.fromhex(self.text.signature))
 
     @property
     def bands(self) -> list[int]:
-        return [] if self.signature is None else bands(self.signature)
+        return [] if (own := self.signature) is None else bands(own)
 
     def report(self, candidates: Sequence[SimilarVersion]) -> QualityReport:
         """The quality report. Candidates for near-duplicates count where they are alike enough."""
-        return self.quality.beside([alike for other in candidates if (alike := self._compared(other)) is not None])
+        return self.text.quality.beside([alike for other in candidates if (alike := self._compared(other)) is not None])
 
     def _compared(self, other: SimilarVersion) -> SimilarDocument | None:
-        if self.signature is None:
+        if (own := self.signature) is None:
             return None
-        share = similarity(self.signature, MinHashSignature(data=other.signature))
+        share = similarity(own, MinHashSignature(data=other.signature))
         if share < NEAR_DUPLICATE:
             return None
         return SimilarDocument(document_id=str(other.document_id), title=other.title, similarity=round(share, 3))
@@ -339,12 +383,13 @@ async def cut_document(
         max_tokens: never exceeded.
         progress: told the share that is done, 0 to 1.
     """
-    cutting = _cutting(prepared, before=before, settings=settings, max_tokens=max_tokens)
+    cutting = _cutting(prepared, before=before, settings=chunk_settings(settings, max_tokens))
     counted = count_tokens if progress is None else _telling(count_tokens, prepared, progress)
     length = _length(prepared.pages)
     drafts = await count_alone(cutting, counted, length=length)
     detected = _of_whole(prepared, drafts) or await _detected(drafts, language_detector, progress)
-    return await run_by_length(length, _finished, prepared, drafts, version, image_ids, detected)
+    text = await run_by_length(length, _finished, prepared, drafts, detected, findings_of(version))
+    return Cut.of(text, version, image_ids)
 
 
 async def cut_small_documents(
@@ -357,17 +402,69 @@ async def cut_small_documents(
 ) -> list[Cut | Exception]:
     """Cut many new and small documents without pictures at once; the outcome of each."""
 
-    def cut(prepared: Prepared, version: DocumentVersion) -> Counting[Cut]:
-        drafts = yield from _cutting(prepared, before=(), settings=settings, max_tokens=max_tokens)
-        detected = _of_whole(prepared, drafts) or language_detector.detect_many([draft.text for draft in drafts])
-        return _finished(prepared, drafts, version, (), detected)
+    sizes = chunk_settings(settings, max_tokens)
+    works = [
+        cut_text(prepared, settings=sizes, findings=findings_of(version), language_detector=language_detector)
+        for prepared, version in documents
+    ]
+    texts = await count_together(works, count_tokens)
+    return [
+        text if isinstance(text, Exception) else Cut.of(text, version)
+        for text, (_, version) in zip(texts, documents, strict=True)
+    ]
 
-    return await count_together([cut(prepared, version) for prepared, version in documents], count_tokens)
+
+def cut_text(
+    prepared: Prepared,
+    *,
+    settings: ChunkSettings,
+    findings: Sequence[Mapping[str, Any]],
+    language_detector: LanguageDetector,
+) -> Counting[CutText]:
+    """Cut a new and small document. `findings`: of the structural scan, when it was uploaded."""
+    drafts = yield from _cutting(prepared, before=(), settings=settings)
+    detected = _of_whole(prepared, drafts) or language_detector.detect_many([draft.text for draft in drafts])
+    return _finished(prepared, drafts, detected, findings)
 
 
-def _cutting(
-    prepared: Prepared, *, before: Sequence[Chunk], settings: ChatbotSettings, max_tokens: int
-) -> Counting[list[ChunkDraft]]:
+def cut_as_json(text: CutText) -> bytes:
+    return _cut_text_type().dump_json(text)
+
+
+def cut_from_json(data: bytes) -> CutText:
+    """What a reader handed back; it may be in the hands of its document, so nothing is believed.
+
+    Raises:
+        ExtractionCrashedError: it is not what `cut_as_json` makes of a document without pictures.
+    """
+    try:
+        text = _cut_text_type().validate_json(data)
+        signed = text.signature is None or len(bytes.fromhex(text.signature)) == SIGNATURE_BYTES
+    except ValueError as error:
+        raise ExtractionCrashedError(reason="The reader sent something that is no document.") from error
+    if not signed or any(chunk.pictures for chunk in text.chunks) or b"\\u0000" in data:
+        raise ExtractionCrashedError(reason="The reader sent something that cannot be stored.")
+    return text
+
+
+@lru_cache(maxsize=1)
+def _cut_text_type() -> TypeAdapter[CutText]:
+    return TypeAdapter(CutText)
+
+
+def chunk_settings(settings: ChatbotSettings, max_tokens: int) -> ChunkSettings:
+    return ChunkSettings(
+        target_tokens=settings.chunk_tokens, max_tokens=max_tokens, overlap_tokens=settings.chunk_overlap_tokens
+    )
+
+
+def findings_of(version: DocumentVersion) -> Sequence[Mapping[str, Any]]:
+    """What the structural scan found in the file when it was uploaded."""
+    findings: Sequence[Mapping[str, Any]] = version.quality.get("findings", [])
+    return findings
+
+
+def _cutting(prepared: Prepared, *, before: Sequence[Chunk], settings: ChunkSettings) -> Counting[list[ChunkDraft]]:
     previous = PreviousChunks.of(
         [chunk.text for chunk in before], [(chunk.start_offset, chunk.end_offset) for chunk in before]
     )
@@ -375,11 +472,7 @@ def _cutting(
         prepared.pages,
         title=prepared.described_as["title"],
         language=prepared.language,
-        settings=ChunkSettings(
-            target_tokens=settings.chunk_tokens,
-            max_tokens=max_tokens,
-            overlap_tokens=settings.chunk_overlap_tokens,
-        ),
+        settings=settings,
         pair_spans=prepared.pair_spans,
         previous=previous if before else None,
     )
@@ -421,51 +514,55 @@ async def _detected(
 def _finished(
     prepared: Prepared,
     drafts: Sequence[ChunkDraft],
-    version: DocumentVersion,
-    image_ids: Sequence[UUID],
     detected: Sequence[DetectedLanguage],
-) -> Cut:
+    findings: Sequence[Mapping[str, Any]],
+) -> CutText:
     shown = pictures_of_chunks(drafts, prepared.placements)
     chunks = [
-        _chunk_of(
-            draft,
-            found.code if found.confidence >= _UNSURE_LANGUAGE and found.code != "und" else prepared.language,
-            version,
-            tuple(image_ids[number] for number in numbers),
+        CutChunk(
+            draft=draft,
+            language=found.code if found.confidence >= _UNSURE_LANGUAGE and found.code != "und" else prepared.language,
+            content_hash=chunk_content_hash(draft.text, draft.heading_path),
+            pictures=tuple(numbers),
         )
         for draft, found, numbers in zip(drafts, detected, shown, strict=True)
     ]
-    return Cut(
-        prepared=prepared,
+    own = signature("\n\n".join(page.markdown for page in prepared.pages))
+    return CutText(
+        pages=prepared.stored_pages(),
+        described_as=prepared.described_as,
+        language=prepared.language,
         chunks=chunks,
-        signature=signature("\n\n".join(page.markdown for page in prepared.pages)),
+        signature=None if own is None else own.data.hex(),
         quality=report_quality(
             pages=prepared.extracted.pages,
             cleaned=prepared.cleaned,
-            chunks=[(chunk.text, chunk.language) for chunk in chunks],
+            chunks=[(chunk.draft.text, chunk.language) for chunk in chunks],
             warnings=prepared.extracted.warnings,
-            active_content=version.quality.get("findings", []),  # of the structural scan, when it was uploaded
+            active_content=findings,
             unanswered_count=prepared.unanswered_count,
             may_quote=not prepared.is_masked,
         ),
+        pii=prepared.pii,
     )
 
 
-def _chunk_of(draft: ChunkDraft, language: str, version: DocumentVersion, image_ids: tuple[UUID, ...]) -> Chunk:
+def _chunk_of(chunk: CutChunk, version: DocumentVersion, image_ids: Sequence[UUID]) -> Chunk:
+    draft = chunk.draft
     return Chunk(
         id=new_id(),
         document_id=version.document_id,
         version_id=version.id,
         ordinal=draft.ordinal,
         text=draft.text,
-        language=language,
+        language=chunk.language,
         kind=draft.kind,
         heading_path=draft.heading_path,
         page=draft.page,
         start_offset=draft.start,
         end_offset=draft.end,
         token_count=draft.token_count,
-        content_hash=chunk_content_hash(draft.text, draft.heading_path),
-        image_ids=image_ids,
+        content_hash=chunk.content_hash,
+        image_ids=tuple(image_ids[number] for number in chunk.pictures),
         provenance=dict(draft.provenance),
     )

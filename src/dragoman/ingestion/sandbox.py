@@ -4,12 +4,19 @@ The child is `entrypoints/reader.py`; what is said between the two are frames (`
 input and output. In order of appearance:
 
     child   {"is": "ready"}                                     once, after the start
-    parent  {"do": "read" | "probe", "files", "options"} + body
+    parent  {"do": "read" | "probe" | "cut", "files", "options"} + body
     child   {"is": "started"}                                   then, for each of the files:
     child   {"is": "progress", "step", "share"}                 any number of times
     child   {"is": "piece"} + body                              a part of a text or picture longer than a frame
     child   {"is": "page" | "image", …} + body                  the last part, with all that is known about it
     child   {"is": "done", "title", "metadata", "warnings"}     or {"is": "error", "classes", "message", "details"}
+
+Small files are also cut there ("do": "cut"), so that this work is spread over the processors:
+
+    child   {"is": "read"}                                      for each of the files; or {"is": "done" | "error"}: all is said
+    child   {"is": "count"} + texts as JSON                     any number of times, for all of the files together
+    parent  {"do": "counts", "counts"}
+    child   {"is": "cut"} + JSON                                for each file that was read; or {"is": "error"}
 
 A file is `{"mime_type", "file_name", "path"}`; a small one has its length in `bytes` instead of a path, and its content
 is a part of the body. A child reads one document at a time and is used again. It is killed when it says nothing for too
@@ -26,10 +33,10 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import psutil
 import structlog
@@ -41,6 +48,7 @@ from dragoman.ingestion.errors import (
     ExtractionTimeoutError,
     ReaderUnavailableError,
 )
+from dragoman.ingestion.storable import storable
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.frames import Frame, FrameError, encode_frame, read_frame
 from dragoman.ports import extractor as extractor_port
@@ -52,7 +60,11 @@ from dragoman.ports.extractor import (
     ReadOptions,
     ReadProgress,
     SmallFile,
+    TokenCounter,
 )
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +74,7 @@ NEARLY_ALL: Final = 0.7  # of the memory limit: who breaks down above it has mos
 GROWN_SHARE: Final = 0.4  # of the memory limit: what a child may hold between two documents; with OCR 300 to 600 MiB
 START_TIMEOUT_S: Final = 60.0  # 0.5 s on an idle machine
 SHARE_FILES: Final = 16  # of many small files, what one process takes at once: it is let go between two shares
+CUT_SHARE_FILES: Final = 32  # the same where they are cut too: their tokens are counted together
 SHARE_BYTES: Final = 8 * MIB  # of their contents: a frame takes 16 MiB
 WATCH_INTERVAL_S: Final = 0.1
 PIPE_BUFFER_BYTES: Final = 1 * MIB
@@ -148,27 +161,55 @@ class Sandbox:
         self, files: Sequence[SmallFile], *, options: ReadOptions
     ) -> list[ExtractedDocument | DragomanError]:
         """Extract small files, shares of them side by side. The outcome of each: its text, or an error as of `read`."""
-        outcomes = await asyncio.gather(*(self._read_share(share, options) for share in _shares(files)))
-        return [outcome for share in outcomes for outcome in share]
+        work = _SharedWork(header={"do": "read", "options": asdict(options)}, outcome=_Assembly.outcome)
+        return await self._in_shares(files, SHARE_FILES, work)
 
-    async def _read_share(
-        self, files: Sequence[SmallFile], options: ReadOptions
-    ) -> list[ExtractedDocument | DragomanError]:
+    async def cut_many(
+        self,
+        files: Sequence[SmallFile],
+        *,
+        options: ReadOptions,
+        settings: Mapping[str, Any],
+        count_tokens: TokenCounter,
+    ) -> list[bytes | DragomanError | None]:
+        """Read and cut small files, shares of them side by side. The outcome of each: JSON, None, or an error as of `read`.
+
+        Raises:
+            What `count_tokens` raises.
+        """
+        header = {"do": "cut", "options": asdict(options), "settings": settings}
+        work = _SharedWork(header=header, outcome=_Assembly.cut_outcome, count_tokens=count_tokens)
+        return await self._in_shares(files, CUT_SHARE_FILES, work)
+
+    async def _in_shares(self, files: Sequence[SmallFile], most: int, work: _SharedWork[T]) -> list[T | DragomanError]:
+        working = [self._share(share, work) for share in _shares(files, most)]
+        shares = await asyncio.gather(*working, return_exceptions=True)
+        outcomes: list[T | DragomanError] = []
+        for share in shares:
+            if isinstance(share, _CountingError):
+                raise share.reason from None
+            if isinstance(share, BaseException):
+                raise share
+            outcomes += share
+        return outcomes
+
+    async def _share(self, files: Sequence[SmallFile], work: _SharedWork[T]) -> list[T | DragomanError]:
         assemblies = [self._assembly() for _ in files]
-        header = _request("read", [_inline(file) for file in files], options)
+        header = {**work.header, "files": [_inline(file) for file in files]}
         broken: DragomanError | None = None
         try:
-            await self._converse(Frame(header=header, body=b"".join(file.content for file in files)), assemblies)
+            request = Frame(header=header, body=b"".join(file.content for file in files))
+            await self._converse(request, assemblies, work.count_tokens)
         except DragomanError as error:
             broken = error
-        outcomes: list[ExtractedDocument | DragomanError] = []
+        outcomes: list[T | DragomanError] = []
         for file, assembly in zip(files, assemblies, strict=True):
             if broken is None or assembly.is_answered:
-                outcomes.append(assembly.outcome())
+                outcomes.append(work.outcome(assembly))
             elif len(files) == 1 or isinstance(broken, ReaderUnavailableError):
                 outcomes.append(broken)
             else:  # one of them broke the process, which one nobody can say
-                outcomes += await self._read_share([file], options)
+                outcomes += await self._share([file], work)
         return outcomes
 
     def _assembly(self, progress: ReadProgress | None = None) -> _Assembly:
@@ -191,14 +232,16 @@ class Sandbox:
         for reader in list(self._alive):
             await self._dismiss(reader)
 
-    async def _converse(self, request: Frame, assemblies: Sequence[_Assembly]) -> None:
+    async def _converse(
+        self, request: Frame, assemblies: Sequence[_Assembly], count_tokens: TokenCounter | None = None
+    ) -> None:
         """Has a process read the files of the request, and puts what it says of each into its assembly."""
         async with self._slots:
             while True:
                 reader = await self._take()
                 try:
                     with self._watched(reader):
-                        await reader.converse(request, assemblies, self._limits)
+                        await reader.converse(request, assemblies, self._limits, count_tokens)
                 except BaseException as error:
                     await self._dismiss(reader)
                     if not isinstance(error, _GoneError):
@@ -292,14 +335,19 @@ def _on_disk(path: Path, mime_type: str, file_name: str) -> dict[str, Any]:
 
 
 def _inline(file: SmallFile) -> dict[str, Any]:
-    return {"bytes": len(file.content), "mime_type": file.mime_type, "file_name": file.file_name}
+    return {
+        "bytes": len(file.content),
+        "mime_type": file.mime_type,
+        "file_name": file.file_name,
+        "about": file.about,
+    }
 
 
-def _shares(files: Sequence[SmallFile]) -> Iterator[list[SmallFile]]:
+def _shares(files: Sequence[SmallFile], most: int) -> Iterator[list[SmallFile]]:
     share: list[SmallFile] = []
     size = 0
     for file in files:
-        if share and (len(share) == SHARE_FILES or size + len(file.content) > SHARE_BYTES):
+        if share and (len(share) == most or size + len(file.content) > SHARE_BYTES):
             yield share
             share, size = [], 0
         share.append(file)
@@ -314,6 +362,15 @@ def _document_of(outcome: ExtractedDocument | DragomanError) -> ExtractedDocumen
     return outcome
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SharedWork(Generic[T_co]):
+    """What is asked for many small files. `outcome`: what comes of one that was answered."""
+
+    header: Mapping[str, Any]
+    outcome: Callable[[_Assembly], T_co | DragomanError]
+    count_tokens: TokenCounter | None = None
+
+
 # --- one process -----------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +379,13 @@ class _GoneError(Exception):
 
     def __init__(self, *, started: bool) -> None:
         self.started = started
+
+
+class _CountingError(Exception):
+    """The tokens cannot be counted: no fault of a document or of a process. `reason`: why."""
+
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
 
 
 class _Reader:
@@ -381,19 +445,31 @@ class _Reader:
             raise ReaderUnavailableError from error
         self._note_memory(frame.header)
 
-    async def converse(self, request: Frame, assemblies: Sequence[_Assembly], limits: SandboxLimits) -> None:
+    async def converse(
+        self,
+        request: Frame,
+        assemblies: Sequence[_Assembly],
+        limits: SandboxLimits,
+        count_tokens: TokenCounter | None = None,
+    ) -> None:
         """Sends the request and hands on what the process says of each document, one after the other.
+
+        Where tokens are counted, that is what it says of their reading, and then what it says of their cutting.
 
         Raises:
             _GoneError: the process ended before.
+            _CountingError: `count_tokens` raised.
             ExtractionTimeoutError, ExtractionCrashedError: it is silent, or talks nonsense; the caller must end it.
         """
         self._ask(request)
         for assembly in assemblies:
-            await self._listen(assembly, limits)
+            await self._listen(assembly, limits, count_tokens)
+        for assembly in assemblies:
+            if not assembly.is_answered:
+                await self._listen(assembly, limits, count_tokens)
 
-    async def _listen(self, assembly: _Assembly, limits: SandboxLimits) -> None:
-        """Until the process is done with one document, or has said what is wrong with it."""
+    async def _listen(self, assembly: _Assembly, limits: SandboxLimits, count_tokens: TokenCounter | None) -> None:
+        """Until the process has read one document, is done with it, or has said what is wrong with it."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + limits.total_s
         while True:
@@ -410,16 +486,37 @@ class _Reader:
                     self._note_memory(frame.header)
                     assembly.end(frame.header)
                     return
+                case "cut" if count_tokens is not None:
+                    self._note_memory(frame.header)
+                    await assembly.receive(frame)
+                    assembly.end(frame.header)
+                    return
+                case "read" if count_tokens is not None:
+                    return
+                case "count" if count_tokens is not None:
+                    asked = loop.time()
+                    await self._tell_counts(assembly.texts_to_count(frame), count_tokens)
+                    deadline += loop.time() - asked
                 case "started":
                     self._started = True
                 case _:
                     await assembly.receive(frame)
 
+    async def _tell_counts(self, texts: Sequence[str], count_tokens: TokenCounter) -> None:
+        try:
+            counts = await count_tokens(texts)
+        except Exception as error:
+            raise _CountingError(error) from error
+        self._say(Frame(header={"do": "counts", "counts": counts}))
+
     def _ask(self, request: Frame) -> None:
         self._started = False
+        self._say(request)
+
+    def _say(self, frame: Frame) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(ConnectionError):  # it is gone: the next read says so, and why
-            self._process.stdin.write(encode_frame(request))
+            self._process.stdin.write(encode_frame(frame))
 
     async def _next(self) -> Frame:
         assert self._process.stdout is not None
@@ -448,7 +545,9 @@ class _Reader:
         return resident
 
     def _note_memory(self, header: Mapping[str, Any]) -> None:
-        """Takes over what the process says of itself with its last word on a document."""
+        """Takes over what the process says of itself with its last word on a document, or on the last of many."""
+        if "memory_mib" not in header:
+            return
         self.memory_mib = _number(header.get("memory_mib"))
         self.peak_memory_mib = max(self.peak_memory_mib, _number(header.get("peak_memory_mib")))
 
@@ -523,15 +622,12 @@ class _Assembly:
         self._pieces: list[bytes] = []
         self._pages: list[ExtractedPage] = []
         self._images: list[ExtractedImage] = []
+        self._cut: bytes | None = None
         self._last_word: Mapping[str, Any] | None = None
 
     async def receive(self, frame: Frame) -> None:
         """Raises ExtractionMemoryError, ExtractionCrashedError."""
-        self._left -= len(frame.body)
-        if self._left < 0:
-            raise ExtractionMemoryError(
-                "This document holds more text and pictures than can be taken in at once. Split it."
-            )
+        self._charge(frame)
         try:
             await self._take(frame)
         except (KeyError, TypeError, ValueError) as error:
@@ -550,8 +646,28 @@ class _Assembly:
                 self._pages.append(_page(said, self._whole(frame)))
             case "image":
                 self._images.append(_image(said, self._whole(frame)))
+            case "cut":
+                self._cut = self._whole(frame)
             case other:
                 raise ValueError(other)
+
+    def texts_to_count(self, frame: Frame) -> list[str]:
+        """Raises ExtractionMemoryError, ExtractionCrashedError."""
+        self._charge(frame)
+        try:
+            texts = json.loads(self._whole(frame))
+        except (ValueError, RecursionError) as error:
+            raise ExtractionCrashedError(reason="The reader sent something that is no text.") from error
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ExtractionCrashedError(reason="The reader sent something that is no text.")
+        return texts
+
+    def _charge(self, frame: Frame) -> None:
+        self._left -= len(frame.body)
+        if self._left < 0:
+            raise ExtractionMemoryError(
+                "This document holds more text and pictures than can be taken in at once. Split it."
+            )
 
     def _whole(self, frame: Frame) -> bytes:
         whole = b"".join([*self._pieces, frame.body])
@@ -566,6 +682,11 @@ class _Assembly:
     def is_answered(self) -> bool:
         return self._last_word is not None
 
+    def cut_outcome(self) -> bytes | DragomanError | None:
+        """What was cut, None where nothing was, or the error as raised in the process."""
+        said = self._last_word or {}
+        return _error_of(said) if said.get("is") == "error" else self._cut
+
     def outcome(self) -> ExtractedDocument | DragomanError:
         """The document, or the error as raised in the process."""
         said = self._last_word or {}
@@ -574,10 +695,10 @@ class _Assembly:
         title, metadata, warnings = said.get("title"), said.get("metadata"), said.get("warnings")
         return ExtractedDocument(
             pages=self._pages,
-            title=_storable(title) if isinstance(title, str) else None,
+            title=storable(title) if isinstance(title, str) else None,
             metadata=metadata if isinstance(metadata, dict) else {},
             images=self._images,
-            warnings=[_storable(str(warning)) for warning in warnings] if isinstance(warnings, list) else (),
+            warnings=[storable(str(warning)) for warning in warnings] if isinstance(warnings, list) else (),
         )
 
 
@@ -601,13 +722,8 @@ def _image(said: Mapping[str, Any], body: bytes) -> ExtractedImage:
         width=int(said["width"]),
         height=int(said["height"]),
         page=None if page is None else int(page),
-        description=_storable(str(said["description"])),
+        description=storable(str(said["description"])),
     )
-
-
-def _storable(text: str) -> str:
-    """Without what PostgreSQL refuses: a PDF gave its title with a zero byte at the end, as C strings have one."""
-    return text.replace("\x00", "").encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _error_of(said: Mapping[str, Any]) -> DragomanError:
@@ -617,14 +733,14 @@ def _error_of(said: Mapping[str, Any]) -> DragomanError:
     chosen = next((known[name] for name in names if name in known), None) if isinstance(names, list) else None
     message, details = said.get("message"), said.get("details")
     return (chosen or ExtractionCrashedError)(
-        _storable(message) if isinstance(message, str) else None,
+        storable(message) if isinstance(message, str) else None,
         **_plain_details(details if isinstance(details, dict) else {}),
     )
 
 
 def _plain_details(details: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: _storable(value) if isinstance(value, str) else value
+        name: storable(value) if isinstance(value, str) else value
         for name, value in details.items()
         if name not in {"message", "retry_after_s"}
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -93,15 +93,23 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmallFile:
-    """A file that is held in memory. `mime_type`: its true type; `file_name`: for messages."""
+    """A file that is held in memory. `mime_type`: its true type; `file_name`: for messages.
+
+    Attributes:
+        about: what else its cutting needs to know; JSON values.
+    """
 
     content: bytes
     mime_type: str
     file_name: str
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 ReadProgress = Callable[[str, float], Awaitable[None]]
 """Told a step (`extracting`, `recognising`) and its share, 0 to 1."""
+
+TokenCounter = Callable[[Sequence[str]], Awaitable[list[int]]]
+"""Counts the tokens of each text, as the embedder does."""
 
 
 class Extractor(Protocol):
@@ -155,6 +163,27 @@ class DocumentReader(Protocol):
         self, files: Sequence[SmallFile], *, options: ReadOptions
     ) -> list[ExtractedDocument | DragomanError]:
         """Small files at once, each as `read` does it: what is wrong with one is its own outcome."""
+        ...
+
+    async def cut_many(
+        self,
+        files: Sequence[SmallFile],
+        *,
+        options: ReadOptions,
+        settings: Mapping[str, Any],
+        count_tokens: TokenCounter,
+    ) -> list[bytes | DragomanError | None]:
+        """Small files at once, read and cut there: what is wrong with one is its own outcome.
+
+        Args:
+            settings: the sizes of chunks; JSON values.
+
+        Returns:
+            For each JSON that nobody vouches for, or None: it holds pictures, which are kept, so it is for `read`.
+
+        Raises:
+            What `count_tokens` raises.
+        """
         ...
 
     async def probe(self, path: Path, *, mime_type: str, file_name: str) -> None:
