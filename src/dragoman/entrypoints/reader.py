@@ -201,8 +201,8 @@ async def _cut_files(
 
     works: list[Counting[CutText]] = []
     at, flushed = 0, time.monotonic()
+    _bound_processor_time(float(limits["total_s"]))
     for file in request.header["files"]:
-        _bound_processor_time(float(limits["total_s"]))
         content = request.body[at : at + file["bytes"]]
         at += file["bytes"]
         try:
@@ -228,7 +228,7 @@ async def _cut_files(
         counts: list[int] = answer.header["counts"]
         return counts
 
-    for outcome in await count_together(works, count):
+    for outcome in await count_together(works, count, in_thread=False):
         try:
             if isinstance(outcome, Exception):
                 raise outcome

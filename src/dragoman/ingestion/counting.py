@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 from dragoman.kit.threads import run_by_length
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 CountTokens = Callable[[Sequence[str]], Awaitable[list[int]]]
@@ -31,8 +32,13 @@ async def count_alone(work: Counting[T], count_tokens: CountTokens, *, length: i
     return run.outcome
 
 
-async def count_together(works: Sequence[Counting[T]], count_tokens: CountTokens) -> list[T | Exception]:
-    """The results of works on small texts, or what each of them raised. Raises what `count_tokens` raises."""
+async def count_together(
+    works: Sequence[Counting[T]], count_tokens: CountTokens, *, in_thread: bool = True
+) -> list[T | Exception]:
+    """The results of works on small texts, or what each of them raised. Raises what `count_tokens` raises.
+
+    `in_thread`: off in a process that has nothing else to do.
+    """
     runs = [_Run(work) for work in works]
 
     def begin() -> None:
@@ -44,11 +50,18 @@ async def count_together(works: Sequence[Counting[T]], count_tokens: CountTokens
         for run in waiting:
             run.go_on(list(islice(left, len(run.waiting))))
 
-    await asyncio.to_thread(begin)
+    await _call(in_thread, begin)
     while waiting := [run for run in runs if run.waiting]:
         counts = await count_tokens([text for run in waiting for text in run.waiting])
-        await asyncio.to_thread(go_on, waiting, counts)
+        await _call(in_thread, go_on, waiting, counts)
     return [run.outcome for run in runs]
+
+
+async def _call(in_thread: bool, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    if in_thread:
+        await asyncio.to_thread(step, *args, **kwargs)
+    else:
+        step(*args, **kwargs)
 
 
 class _Run(Generic[T]):

@@ -480,16 +480,21 @@ async def finish_first_versions(
 
 @cache
 def _finish_first_versions(columns: tuple[str, ...]) -> str:
-    """Documents are looked up by their ids, and not joined: see `_FIND_SIMILAR`."""
+    """Documents and versions are looked up by their ids, and not joined: see `_FIND_SIMILAR`.
+
+    Versions are looked up by nothing else: with `number = 1` beside it the planner reads all versions of the tenant.
+    """
     own = ("tenant_id", "id", "state")
     kept = ", ".join(f'"{name}" = new."{name}"' for name in columns if name not in own)
     return f"""
 with new as materialized (
-    select * from {recordset(document_versions)}
+    select *, state = 'chunked' as is_read from {recordset(document_versions)}
+), old as materialized (
+    select id, document_id, number = 1 and approval = 'approved' as is_approved from document_versions
+    where tenant_id = %(tenant_id)s and id = any(%(ids)s::uuid[])
 ), approved as materialized (
-    select old.id, old.document_id, new.described_as from document_versions old join new on new.id = old.id
-    where old.tenant_id = %(tenant_id)s and old.id = any(%(ids)s::uuid[])
-      and old.number = 1 and old.approval = 'approved' and new.state = 'chunked'
+    select old.id, old.document_id, new.described_as from old join new on new.id = old.id
+    where old.is_approved and new.is_read
 ), live as (
     update documents set live_version_id = approved.id, title = approved.described_as ->> 'title',
         file_name = approved.described_as ->> 'file_name', metadata = approved.described_as -> 'metadata',
