@@ -1,10 +1,10 @@
-"""Gives a vector index that keeps vectors in memory the transactions to read them in, one after the other."""
+"""Gives a vector index that keeps vectors in memory the transactions to read them in."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -14,6 +14,7 @@ from dragoman.kit.database import Database, DatabaseUnavailableError
 from dragoman.ports.vector_index import RemembersVectors
 
 _log = structlog.get_logger(__name__)
+_AT_ONCE: Final = 3  # most of the time goes into waiting for the database
 _REST_S: Final = 5.0  # after a failure
 
 
@@ -23,13 +24,16 @@ async def remembering(database: Database, index: object) -> AsyncIterator[None]:
     if not isinstance(index, RemembersVectors):
         yield
         return
-    task = asyncio.create_task(_keep_remembering(database, index), name="remember-vectors")
+    tasks = [
+        asyncio.create_task(_keep_remembering(database, index), name=f"remember-vectors-{number}")
+        for number in range(_AT_ONCE)
+    ]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep_remembering(database: Database, index: RemembersVectors) -> None:

@@ -42,15 +42,17 @@ class RecentKnowledge:
         self, connection: Reader, *, tenant_id: UUID, chatbot_id: UUID, revision: int, chunk_ids: Sequence[UUID]
     ) -> dict[UUID, ChunkInDocument]:
         """As `repository.list_live_chunks`."""
-        known = {chunk_id: self._chunks.find((chatbot_id, revision, chunk_id)) for chunk_id in chunk_ids}
-        found = {chunk_id: chunk for chunk_id, chunk in known.items() if chunk is not None}
-        missing = [chunk_id for chunk_id in known if chunk_id not in found]
+        # Of numbers, since a UUID computes its hash in Python each time.
+        keys = [(chatbot_id.int, revision, chunk_id.int) for chunk_id in chunk_ids]
+        known = self._chunks.find_all(keys)
+        found = {one: chunk for one, chunk in zip(chunk_ids, known, strict=True) if chunk is not None}
+        missing = [one for one, chunk in zip(chunk_ids, known, strict=True) if chunk is None]
         if missing:
             read = await repository.list_live_chunks(
                 connection, tenant_id=tenant_id, chatbot_id=chatbot_id, chunk_ids=missing
             )
             for chunk_id, chunk in read.items():
-                self._chunks.put((chatbot_id, revision, chunk_id), chunk)
+                self._chunks.put((chatbot_id.int, revision, chunk_id.int), chunk)
             found |= read
         return found
 
