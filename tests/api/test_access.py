@@ -33,6 +33,7 @@ class Foreign:
     chatbot_id: str
     document_id: str
     session_id: str
+    message_id: str
     key_id: str
     import_id: str
     job_id: str
@@ -96,11 +97,12 @@ async def foreign(company: Any, files_to_sync: Path) -> Foreign:
     connector_id, sync_id = await _connector(company, files_to_sync)
     status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
     session_id = await company.open_session()
-    await company.ask("What discount do gold partners receive?", session_id=session_id)
+    answer = await company.ask("What discount do gold partners receive?", session_id=session_id)
     return Foreign(
         chatbot_id=str(company.chatbot_id),
         document_id=document["id"],
         session_id=session_id,
+        message_id=answer["id"],
         key_id=str(company.key_ids["member"]),
         import_id=await _import(company),
         job_id=status["job_id"],
@@ -183,6 +185,10 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /api/chatbot/sessions/{session_id}/messages/": _ALL_200,
     "POST /api/chatbot/sessions/{session_id}/messages/": _ALL_200,
     "POST /api/chatbot/sessions/{session_id}/messages/stream/": _ALL_200,
+    "POST /api/chatbot/sessions/{session_id}/messages/{message_id}/select/": _ALL_200,
+    "POST /api/chatbot/sessions/{session_id}/messages/{message_id}/regenerate/": _ALL_200,
+    "POST /api/chatbot/sessions/{session_id}/messages/{message_id}/regenerate/stream/": _ALL_200,
+    "GET /api/chatbot/sessions/{session_id}/export/": _ALL_200,
     "GET /api/chatbot/documents/": _ALL_200,
     "GET /api/chatbot/documents/{document_id}/": _ALL_200,
     "GET /api/chatbot/documents/{document_id}/status/": _ALL_200,
@@ -355,7 +361,7 @@ async def test_without_a_key_every_operation_but_those_of_the_operator_is_401(se
 
 async def test_a_member_gets_404_on_another_members_session(company: Any) -> None:
     session_id = await company.open_session("member")
-    await company.ask("Is this private?", who="member", session_id=session_id)
+    answer = await company.ask("Is this private?", who="member", session_id=session_id)
     stranger = company.api("second_member")
     for method, path, body in (
         ("GET", "", None),
@@ -364,6 +370,10 @@ async def test_a_member_gets_404_on_another_members_session(company: Any) -> Non
         ("GET", "messages/", None),
         ("POST", "messages/", {"message": "What?"}),
         ("POST", "messages/stream/", {"message": "What?"}),
+        ("GET", "export/", None),
+        ("POST", f"messages/{answer['id']}/select/", None),
+        ("POST", f"messages/{answer['id']}/regenerate/", None),
+        ("POST", f"messages/{answer['id']}/regenerate/stream/", None),
     ):
         answer = await stranger.request(method, f"/api/chatbot/sessions/{session_id}/{path}", json=body)
         assert (answer.status_code, answer.json()["code"]) == (404, "chat.session_not_found"), f"{method} {path}"

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from dragoman.chat import repository, service
 from dragoman.chat.entities import (
     AnswerEvent,
@@ -22,6 +24,7 @@ from dragoman.chat.entities import (
     Token,
     Turn,
 )
+from dragoman.chat.errors import NotAnAnswerError, NotAQuestionError
 from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.entities import EmbeddingVersion
@@ -46,12 +49,21 @@ _PROMPT_MESSAGES = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A question in a session. `asker` is whose session it must be; `language` is wished for where it cannot be told."""
+    """A question in a session.
+
+    Attributes:
+        asker: whose session it must be.
+        language: wished for where it cannot be told.
+        replaces: an earlier question of the session: this one is asked in its place, on a branch of its own.
+        again: an earlier answer of the session: its question is answered once more; `question` is not looked at.
+    """
 
     session_id: UUID
     asker: str
-    question: str
+    question: str = ""
     language: str | None = None
+    replaces: UUID | None = None
+    again: UUID | None = None
 
 
 async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
@@ -62,11 +74,13 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
 
     Raises:
         SessionNotFoundError, SessionClosedError: no such session of this asker, or it takes no questions.
+        MessageNotFoundError, NotAQuestionError, NotAnAnswerError: what it replaces, or answers again.
         DatabaseUnavailableError: nothing can be read or stored.
     """
     timer = StageTimer("answer")
     with timer.stage("load"):
         opened = await _open_turn(deps, caller, asked)
+        asked = replace(asked, question=opened.question.content)
     with timer.stage("understand"):
         understood = understand(
             deps.language_detector,
@@ -131,26 +145,17 @@ async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
         session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
         chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
         version = await embeddings.get_version(connection, chatbot.active_embedding_version)
-        history = await repository.list_latest_messages(
-            connection, tenant_id=caller.tenant_id, session_id=session.id, limit=_HISTORY_MESSAGES
-        )
-        question = Message(
-            id=new_id(),
-            session_id=session.id,
-            parent_id=history[-1].id if history else None,
-            role=AuthorRole.USER,
-            state=MessageState.COMPLETE,
-            content=asked.question,
-            language=None,
-            citations=(),
-            tokens_used=0,
-            response_time_ms=None,
-            created_at=now(),
-        )
-        await repository.insert_message(connection, question, tenant_id=caller.tenant_id)
-        title = session.title or service.title_from(asked.question)
+        earlier = await find_earlier_question(connection, caller, session, asked)
+        history = await _history(connection, session, earlier)
+        question = earlier if earlier is not None and asked.again else _new_question(asked, session, history)
+        if question is not earlier:
+            await repository.insert_message(connection, question, tenant_id=caller.tenant_id)
+        title = session.title or service.title_from(question.content)
         await repository.update_session(
-            connection, tenant_id=caller.tenant_id, session_id=session.id, values={"title": title}
+            connection,
+            tenant_id=caller.tenant_id,
+            session_id=session.id,
+            values={"title": title, "leaf_id": question.id},
         )
     return _Opened(
         session=session,
@@ -159,6 +164,56 @@ async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
         version=version,
         question=question,
         history=history,
+    )
+
+
+async def find_earlier_question(
+    connection: AsyncConnection, caller: Caller, session: Session, asked: Asked
+) -> Message | None:
+    """The question that is asked anew, or answered again; None: it is a new one.
+
+    Raises:
+        MessageNotFoundError, NotAQuestionError, NotAnAnswerError.
+    """
+    if asked.replaces is not None:
+        question = await service.get_message(connection, caller, session, asked.replaces)
+        if question.role is not AuthorRole.USER:
+            raise NotAQuestionError
+        return question
+    if asked.again is None:
+        return None
+    answer = await service.get_message(connection, caller, session, asked.again)
+    if answer.role is not AuthorRole.ASSISTANT or answer.parent_id is None:
+        raise NotAnAnswerError
+    return await service.get_message(connection, caller, session, answer.parent_id)
+
+
+async def _history(connection: AsyncConnection, session: Session, earlier: Message | None) -> Sequence[Message]:
+    """What was said before the question, on its branch."""
+    if earlier is not None and earlier.parent_id is None:
+        return ()
+    return await repository.list_branch(
+        connection,
+        tenant_id=session.tenant_id,
+        session_id=session.id,
+        leaf_id=session.leaf_id if earlier is None else earlier.parent_id,
+        limit=_HISTORY_MESSAGES,
+    )
+
+
+def _new_question(asked: Asked, session: Session, history: Sequence[Message]) -> Message:
+    return Message(
+        id=new_id(),
+        session_id=session.id,
+        parent_id=history[-1].id if history else None,
+        role=AuthorRole.USER,
+        state=MessageState.COMPLETE,
+        content=asked.question,
+        language=None,
+        citations=(),
+        tokens_used=0,
+        response_time_ms=None,
+        created_at=now(),
     )
 
 
@@ -264,6 +319,13 @@ async def _store(
     async with deps.database.transaction(opened.chatbot.tenant_id) as connection:
         await repository.insert_message(connection, message, tenant_id=opened.chatbot.tenant_id)
         await repository.insert_turn(connection, turn)
+        await repository.move_leaf(
+            connection,
+            tenant_id=turn.tenant_id,
+            session_id=turn.session_id,
+            leaf_id=message.id,
+            only_from=opened.question.id,  # the asker may have gone to another branch meanwhile
+        )
     return message, turn
 
 

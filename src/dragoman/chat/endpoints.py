@@ -6,24 +6,25 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing, suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Body, Query, Response, status
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from dragoman.chat import service
-from dragoman.chat.answer import Asked, answer_question
+from dragoman.chat import export, service
+from dragoman.chat.answer import Asked, answer_question, find_earlier_question
 from dragoman.chat.entities import AnswerEvent, Complete, Source, Status, Token
+from dragoman.chat.export import messages_out
 from dragoman.chat.schemas import (
+    AgainIn,
     AnswerOut,
     CompleteEvent,
     ErrorEvent,
     MessageIn,
     MessageList,
-    MessageOut,
     SessionIn,
     SessionList,
     SessionOut,
@@ -46,6 +47,11 @@ _log = structlog.get_logger(__name__)
 _HEARTBEAT_S = 15.0
 _HEARTBEAT = b": heartbeat\n\n"
 _SSE_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Server-sent events, one JSON object each."}
+}
+_AS_USUAL = AgainIn()
+AgainBody = Annotated[AgainIn, Body()]
 UserIdQuery = Annotated[
     str | None, Query(max_length=200, description="Your own name for the asker, for keys that may act for users.")
 ]
@@ -68,11 +74,28 @@ async def create_session(body: SessionIn, caller: CallerWhoAsks, deps: DepsDep) 
 
 @router.get("/api/chatbot/sessions/", tags=["chat"])
 async def list_sessions(
-    caller: CallerWhoAsks, deps: DepsDep, page: PageDep, chatbot_id: ChatbotIdQuery = None, user_id: UserIdQuery = None
+    caller: CallerWhoAsks,
+    deps: DepsDep,
+    page: PageDep,
+    chatbot_id: ChatbotIdQuery = None,
+    user_id: UserIdQuery = None,
+    search: Annotated[
+        str,
+        Query(max_length=200, description="Only those whose title or messages say this, in any case of its letters."),
+    ] = "",
+    archived: Annotated[bool, Query(description="The archived ones instead of the others.")] = False,
 ) -> SessionList:
-    """List your conversations, the latest first."""
-    found = await service.list_sessions(deps, caller, asker=asker_of(caller, user_id), chatbot_id=chatbot_id, page=page)
-    items = [SessionOut.of(session) for session in found.items]
+    """List your conversations, the latest first, or search in them."""
+    found = await service.list_sessions(
+        deps,
+        caller,
+        asker=asker_of(caller, user_id),
+        chatbot_id=chatbot_id,
+        is_archived=archived,
+        text=" ".join(search.split()),
+        page=page,
+    )
+    items = [SessionOut.of(one.session, excerpt=one.excerpt) for one in found.items]
     return SessionList(sessions=items, total=found.total, limit=page.limit, offset=page.offset)
 
 
@@ -90,7 +113,7 @@ async def get_session(
 async def update_session(
     session_id: UUID, body: SessionPatch, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
 ) -> SessionOut:
-    """Change the title or the settings of a conversation, or close it."""
+    """Rename a conversation, change its settings, close or archive it."""
     values = body.model_dump(exclude_none=True)
     session = await service.update_session(
         deps, caller, asker=asker_of(caller, user_id), session_id=session_id, values=values
@@ -104,19 +127,70 @@ async def delete_session(session_id: UUID, caller: CallerWhoAsks, deps: DepsDep,
     await service.delete_session(deps, caller, asker=asker_of(caller, user_id), session_id=session_id)
 
 
+@router.get(
+    "/api/chatbot/sessions/{session_id}/export/",
+    tags=["chat"],
+    response_class=Response,
+    responses={200: {"content": {"application/json": {}, "text/markdown": {}}, "description": "The file."}},
+)
+async def export_session(
+    session_id: UUID,
+    caller: CallerWhoAsks,
+    deps: DepsDep,
+    user_id: UserIdQuery = None,
+    format: Annotated[  # noqa: A002 - the name of the parameter in the API
+        Literal["markdown", "json"], Query(description="Markdown for people: the branch it is on; JSON: all branches.")
+    ] = "markdown",
+) -> Response:
+    """Download a conversation with its sources."""
+    shown = await service.list_messages(
+        deps,
+        caller,
+        asker=asker_of(caller, user_id),
+        session_id=session_id,
+        page=None,
+        all_branches=format == "json",
+    )
+    made = export.as_json(shown) if format == "json" else export.as_markdown(shown)
+    return Response(
+        made,
+        media_type="application/json" if format == "json" else "text/markdown; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{export.file_name(shown.session, format)}"'},
+    )
+
+
 @router.get("/api/chatbot/sessions/{session_id}/messages/", tags=["chat"])
 async def list_messages(
-    session_id: UUID, caller: CallerWhoAsks, deps: DepsDep, page: PageDep, user_id: UserIdQuery = None
+    session_id: UUID,
+    caller: CallerWhoAsks,
+    deps: DepsDep,
+    page: PageDep,
+    user_id: UserIdQuery = None,
+    all_branches: Annotated[bool, Query(description="Those of all branches, by their age.")] = False,
 ) -> MessageList:
-    """List the messages of a conversation in the order in which they were said."""
-    found, chunks = await service.list_messages(
-        deps, caller, asker=asker_of(caller, user_id), session_id=session_id, page=page
+    """List the messages of a conversation in the order in which they were said, on the branch that it is on."""
+    shown = await service.list_messages(
+        deps,
+        caller,
+        asker=asker_of(caller, user_id),
+        session_id=session_id,
+        page=page,
+        all_branches=all_branches,
     )
-    items = [
-        MessageOut.of(message, [SourceOut.of_reference(reference, chunks) for reference in message.citations])
-        for message in found.items
-    ]
-    return MessageList(messages=items, total=found.total, limit=page.limit, offset=page.offset)
+    return MessageList(
+        messages=messages_out(shown), total=shown.page.total, limit=shown.page.limit, offset=shown.page.offset
+    )
+
+
+@router.post("/api/chatbot/sessions/{session_id}/messages/{message_id}/select/", tags=["chat"])
+async def select_message(
+    session_id: UUID, message_id: UUID, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
+) -> SessionOut:
+    """Go on with the branch that this message is on."""
+    session = await service.select_message(
+        deps, caller, asker=asker_of(caller, user_id), session_id=session_id, message_id=message_id
+    )
+    return SessionOut.of(session)
 
 
 @router.post("/api/chatbot/sessions/{session_id}/messages/", tags=["chat"])
@@ -124,20 +198,14 @@ async def send_message(
     session_id: UUID, body: MessageIn, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
 ) -> AnswerOut:
     """Ask a question and get the whole answer at once."""
-    complete: Complete | None = None
-    async with aclosing(answer_question(deps, caller, _asked(caller, session_id, body, user_id))) as events:
-        async for event in events:
-            if isinstance(event, Complete):
-                complete = event
-    assert complete is not None  # an answer ends with Complete, or raises
-    return AnswerOut.of_complete(complete, include_sources=body.include_sources)
+    return await _whole_answer(deps, caller, _asked(caller, session_id, body, user_id), body)
 
 
 @router.post(
     "/api/chatbot/sessions/{session_id}/messages/stream/",
     tags=["chat"],
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events, one JSON object each."}},
+    responses=_STREAM_RESPONSES,
 )
 async def stream_message(
     session_id: UUID, body: MessageIn, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
@@ -148,15 +216,69 @@ async def stream_message(
     `source` for each citation, then `complete`; or `error`, if something failed after the stream had begun. A comment
     every 15 s keeps the connection open.
     """
-    asked = _asked(caller, session_id, body, user_id)
-    async with deps.database.transaction(caller.tenant_id) as connection:  # so that a wrong id is a 404, not an event
-        await service.get_open_session(connection, caller, asked.asker, session_id)
-    events = _server_sent_events(deps, caller, asked, include_sources=body.include_sources)
-    return _ClosingStream(events)
+    return await _streamed_answer(deps, caller, _asked(caller, session_id, body, user_id), body)
+
+
+@router.post("/api/chatbot/sessions/{session_id}/messages/{message_id}/regenerate/", tags=["chat"])
+async def regenerate_message(
+    session_id: UUID,
+    message_id: UUID,
+    caller: CallerWhoAsks,
+    deps: DepsDep,
+    body: AgainBody = _AS_USUAL,
+    user_id: UserIdQuery = None,
+) -> AnswerOut:
+    """Write an answer again, beside the one that is there."""
+    return await _whole_answer(deps, caller, _again(caller, session_id, message_id, body, user_id), body)
+
+
+@router.post(
+    "/api/chatbot/sessions/{session_id}/messages/{message_id}/regenerate/stream/",
+    tags=["chat"],
+    response_class=StreamingResponse,
+    responses=_STREAM_RESPONSES,
+)
+async def stream_regenerated_message(
+    session_id: UUID,
+    message_id: UUID,
+    caller: CallerWhoAsks,
+    deps: DepsDep,
+    body: AgainBody = _AS_USUAL,
+    user_id: UserIdQuery = None,
+) -> StreamingResponse:
+    """Write an answer again, and get it as it is written, with the events of `…/messages/stream/`."""
+    return await _streamed_answer(deps, caller, _again(caller, session_id, message_id, body, user_id), body)
 
 
 def _asked(caller: Caller, session_id: UUID, body: MessageIn, user_id: str | None) -> Asked:
-    return Asked(session_id=session_id, asker=asker_of(caller, user_id), question=body.message, language=body.language)
+    return Asked(
+        session_id=session_id,
+        asker=asker_of(caller, user_id),
+        question=body.message,
+        language=body.language,
+        replaces=body.replaces,
+    )
+
+
+def _again(caller: Caller, session_id: UUID, message_id: UUID, body: AgainIn, user_id: str | None) -> Asked:
+    return Asked(session_id=session_id, asker=asker_of(caller, user_id), language=body.language, again=message_id)
+
+
+async def _whole_answer(deps: Deps, caller: Caller, asked: Asked, body: AgainIn) -> AnswerOut:
+    complete: Complete | None = None
+    async with aclosing(answer_question(deps, caller, asked)) as events:
+        async for event in events:
+            if isinstance(event, Complete):
+                complete = event
+    assert complete is not None  # an answer ends with Complete, or raises
+    return AnswerOut.of_complete(complete, include_sources=body.include_sources)
+
+
+async def _streamed_answer(deps: Deps, caller: Caller, asked: Asked, body: AgainIn) -> StreamingResponse:
+    async with deps.database.transaction(caller.tenant_id) as connection:  # so that a wrong id is a 404, not an event
+        session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
+        await find_earlier_question(connection, caller, session, asked)
+    return _ClosingStream(_server_sent_events(deps, caller, asked, include_sources=body.include_sources))
 
 
 class _ClosingStream(StreamingResponse):

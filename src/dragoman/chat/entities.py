@@ -32,6 +32,13 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
+    """A conversation. Its messages are a tree: a question asked anew, or an answer written anew, begins a branch.
+
+    Attributes:
+        archived_at: it is left out of the list, and can be gone on with.
+        leaf_id: the last message of the branch that the conversation is on; None: of the latest message.
+    """
+
     id: UUID
     tenant_id: UUID
     chatbot_id: UUID
@@ -41,8 +48,27 @@ class Session:
     is_active: bool
     settings: dict[str, Any]
     document_ids: tuple[UUID, ...] | None
+    archived_at: datetime | None
+    leaf_id: UUID | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSession:
+    """A session in a list. `excerpt`: where it says what was searched for; None where its title does, or nothing was."""
+
+    session: Session
+    excerpt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A message's place in the tree of its session."""
+
+    id: UUID
+    parent_id: UUID | None
+    role: AuthorRole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dragoman.kit.errors import ConflictError, NotFoundError
+from dragoman.kit.errors import ConflictError, InvalidRequestError, NotFoundError
 
 
 class SessionNotFoundError(NotFoundError):
@@ -15,3 +15,21 @@ class SessionClosedError(ConflictError):
     """This session is closed. Open it again with `is_active: true`, or start a new one."""
 
     code = "chat.session_closed"
+
+
+class MessageNotFoundError(NotFoundError):
+    """There is no message with this id in this session. `GET …/messages/` lists them."""
+
+    code = "chat.message_not_found"
+
+
+class NotAnAnswerError(InvalidRequestError):
+    """Only an answer of the chatbot can be written again: name a message whose role is `assistant`."""
+
+    code = "chat.not_an_answer"
+
+
+class NotAQuestionError(InvalidRequestError):
+    """Only a question can be asked anew: name a message whose role is `user`."""
+
+    code = "chat.not_a_question"

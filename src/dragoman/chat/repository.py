@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.chat.entities import AuthorRole, Message, MessageState, Session, Turn
+from dragoman.chat.entities import AuthorRole, FoundSession, Link, Message, MessageState, Session, Turn
 from dragoman.chat.tables import messages, sessions, turns
 from dragoman.kit.clock import now
+
+_AROUND: Final = 80  # characters of an excerpt before and after what was searched for
 
 # ---- sessions
 
@@ -28,6 +31,8 @@ async def insert_session(connection: AsyncConnection, session: Session) -> None:
             is_active=session.is_active,
             settings=session.settings,
             document_ids=None if session.document_ids is None else list(session.document_ids),
+            archived_at=session.archived_at,
+            leaf_id=session.leaf_id,
             created_at=session.created_at,
             updated_at=session.updated_at,
         )
@@ -41,23 +46,64 @@ async def find_session(connection: AsyncConnection, *, tenant_id: UUID, session_
 
 
 async def list_sessions(
-    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID | None, asker: str | None, limit: int, offset: int
-) -> tuple[list[Session], int]:
-    """Newest first; `asker` None lists everybody's, `chatbot_id` None those of all chatbots."""
-    conditions: list[ColumnElement[bool]] = [sessions.c.tenant_id == tenant_id]
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID | None,
+    asker: str,
+    is_archived: bool,
+    text: str,
+    limit: int,
+    offset: int,
+) -> tuple[list[FoundSession], int]:
+    """Newest first; `chatbot_id` None: those of all chatbots; `text`: that say this, in any case of its letters."""
+    conditions: list[ColumnElement[bool]] = [
+        sessions.c.tenant_id == tenant_id,
+        sessions.c.asker == asker,
+        sessions.c.archived_at.is_not(None) if is_archived else sessions.c.archived_at.is_(None),
+    ]
     if chatbot_id is not None:
         conditions.append(sessions.c.chatbot_id == chatbot_id)
-    if asker is not None:
-        conditions.append(sessions.c.asker == asker)
+    said = _latest_saying(text)
+    if text:
+        conditions.append(or_(sessions.c.title.icontains(text, autoescape=True), said.is_not(None)))
     total = (await connection.execute(select(func.count()).select_from(sessions).where(*conditions))).scalar_one()
     query = (
-        select(sessions)
+        select(sessions, said.label("said"))
         .where(*conditions)
         .order_by(sessions.c.updated_at.desc(), sessions.c.id.desc())
         .limit(limit)
         .offset(offset)
     )
-    return [_session(row) for row in await connection.execute(query)], total
+    rows = (await connection.execute(query)).all()
+    return [FoundSession(session=_session(row), excerpt=_excerpt(row.said, text)) for row in rows], total
+
+
+def _latest_saying(text: str) -> ColumnElement[Any]:
+    """The content of the session's latest message that says this; null where none does."""
+    if not text:
+        return null()
+    return (
+        select(messages.c.content)
+        .where(
+            messages.c.tenant_id == sessions.c.tenant_id,
+            messages.c.session_id == sessions.c.id,
+            messages.c.content.icontains(text, autoescape=True),
+        )
+        .order_by(messages.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _excerpt(content: str | None, text: str) -> str | None:
+    """The words around where the content says this."""
+    if content is None:
+        return None
+    at = max(0, content.lower().find(text.lower()))
+    start, end = max(0, at - _AROUND), at + len(text) + _AROUND
+    cut = " ".join(content[start:end].split())
+    return f"{'… ' if start else ''}{cut}{' …' if end < len(content) else ''}"
 
 
 async def update_session(
@@ -100,27 +146,70 @@ async def insert_turn(connection: AsyncConnection, turn: Turn) -> None:
     await connection.execute(insert(turns).values(**asdict(turn)))
 
 
+async def find_message(
+    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, message_id: UUID
+) -> Message | None:
+    query = select(messages).where(
+        messages.c.tenant_id == tenant_id, messages.c.session_id == session_id, messages.c.id == message_id
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _message(row)
+
+
+async def list_links(connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID) -> list[Link]:
+    """The tree of a session: every message, the oldest first."""
+    query = (
+        select(messages.c.id, messages.c.parent_id, messages.c.role)
+        .where(messages.c.tenant_id == tenant_id, messages.c.session_id == session_id)
+        .order_by(messages.c.id)
+    )
+    return [
+        Link(id=row.id, parent_id=row.parent_id, role=AuthorRole(row.role)) for row in await connection.execute(query)
+    ]
+
+
 async def list_messages(
-    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, limit: int, offset: int
-) -> tuple[list[Message], int]:
-    """In the order in which they were said."""
-    scoped = (messages.c.tenant_id == tenant_id, messages.c.session_id == session_id)
-    total = (await connection.execute(select(func.count()).select_from(messages).where(*scoped))).scalar_one()
-    query = select(messages).where(*scoped).order_by(messages.c.id).limit(limit).offset(offset)
-    return [_message(row) for row in await connection.execute(query)], total
-
-
-async def list_latest_messages(
-    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, limit: int
+    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, message_ids: Sequence[UUID]
 ) -> list[Message]:
-    """The last messages of a session, oldest first."""
+    """These messages of the session, the oldest first."""
     query = (
         select(messages)
-        .where(messages.c.tenant_id == tenant_id, messages.c.session_id == session_id)
-        .order_by(messages.c.id.desc())
-        .limit(limit)
+        .where(
+            messages.c.tenant_id == tenant_id,
+            messages.c.session_id == session_id,
+            messages.c.id.in_(message_ids),
+        )
+        .order_by(messages.c.id)
     )
-    return [_message(row) for row in await connection.execute(query)][::-1]
+    return [_message(row) for row in await connection.execute(query)]
+
+
+async def list_branch(
+    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, leaf_id: UUID | None, limit: int
+) -> list[Message]:
+    """The last messages of the branch that ends with `leaf_id` (None: with the latest message), oldest first."""
+    scoped = (messages.c.tenant_id == tenant_id, messages.c.session_id == session_id)
+    if leaf_id is None:
+        latest = select(messages.c.id).where(*scoped).order_by(messages.c.id.desc()).limit(1).scalar_subquery()
+    depth = literal(1).label("depth")
+    begin = select(messages, depth).where(*scoped, messages.c.id == (latest if leaf_id is None else leaf_id))
+    branch = begin.cte("branch", recursive=True)
+    before = select(messages, branch.c.depth + 1).where(
+        *scoped, messages.c.id == branch.c.parent_id, branch.c.depth < limit
+    )
+    branch = branch.union_all(before)
+    rows = await connection.execute(select(branch).order_by(branch.c.depth.desc()))
+    return [_message(row) for row in rows]
+
+
+async def move_leaf(
+    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, leaf_id: UUID, only_from: UUID | None = None
+) -> None:
+    """Let the conversation be on this branch; with `only_from` where it still ends with that message."""
+    conditions = [sessions.c.tenant_id == tenant_id, sessions.c.id == session_id]
+    if only_from is not None:
+        conditions.append(sessions.c.leaf_id == only_from)
+    await connection.execute(update(sessions).where(*conditions).values(leaf_id=leaf_id))
 
 
 def _session(row: Row[Any]) -> Session:
@@ -134,6 +223,8 @@ def _session(row: Row[Any]) -> Session:
         is_active=row.is_active,
         settings=row.settings,
         document_ids=None if row.document_ids is None else tuple(row.document_ids),
+        archived_at=row.archived_at,
+        leaf_id=row.leaf_id,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

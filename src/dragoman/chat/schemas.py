@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -28,7 +28,8 @@ class SessionIn(RequestBody):
 class SessionPatch(RequestBody):
     title: str | None = Field(None, min_length=1, max_length=200)
     settings: dict[str, Any] | None = None
-    is_active: bool | None = None
+    is_active: bool | None = Field(None, description="False: it takes no more questions.")
+    is_archived: bool | None = Field(None, description="True: it is left out of the list, until it is wanted again.")
 
 
 class SessionOut(BaseModel):
@@ -37,14 +38,28 @@ class SessionOut(BaseModel):
     title: str
     state: str
     is_active: bool
+    is_archived: bool
     settings: dict[str, Any]
     document_ids: list[UUID] | None
     created_at: datetime
     updated_at: datetime
+    excerpt: str | None = Field(None, description="In a search: where one of its messages says it.")
 
     @classmethod
-    def of(cls, session: Session) -> SessionOut:
-        return cls.model_validate(session, from_attributes=True)
+    def of(cls, session: Session, *, excerpt: str | None = None) -> SessionOut:
+        return cls(
+            id=session.id,
+            chatbot_id=session.chatbot_id,
+            title=session.title,
+            state=session.state,
+            is_active=session.is_active,
+            is_archived=session.archived_at is not None,
+            settings=session.settings,
+            document_ids=None if session.document_ids is None else list(session.document_ids),
+            created_at=session.created_at,
+            updated_at=session.updated_at,
+            excerpt=excerpt,
+        )
 
 
 class SessionList(BaseModel):
@@ -54,11 +69,19 @@ class SessionList(BaseModel):
     offset: int
 
 
-class MessageIn(RequestBody):
-    message: str = Field(min_length=1, max_length=8000, examples=["How do I configure audio processing?"])
+class AgainIn(RequestBody):
+    """How an answer is wanted."""
+
     include_sources: bool = True
     language: str | None = Field(
         None, min_length=2, max_length=8, description="Taken where the question's own cannot be told."
+    )
+
+
+class MessageIn(AgainIn):
+    message: str = Field(min_length=1, max_length=8000, examples=["How do I configure audio processing?"])
+    replaces: UUID | None = Field(
+        None, description="An earlier question that this one is asked instead of; the conversation goes on from there."
     )
 
 
@@ -137,9 +160,12 @@ class MessageOut(BaseModel):
     tokens_used: int
     response_time: float | None = Field(description="Seconds.")
     created_at: datetime
+    alternatives: list[UUID] = Field(
+        default_factory=list, description="What was said in its place, itself among them; empty where there is nothing."
+    )
 
     @classmethod
-    def of(cls, message: Message, sources: list[SourceOut]) -> MessageOut:
+    def of(cls, message: Message, sources: list[SourceOut], alternatives: Sequence[UUID] = ()) -> MessageOut:
         return cls(
             id=message.id,
             session_id=message.session_id,
@@ -152,6 +178,7 @@ class MessageOut(BaseModel):
             tokens_used=message.tokens_used,
             response_time=None if message.response_time_ms is None else round(message.response_time_ms / 1000, 4),
             created_at=message.created_at,
+            alternatives=list(alternatives),
         )
 
 

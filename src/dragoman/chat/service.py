@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.chat import repository
-from dragoman.chat.entities import Message, Session
-from dragoman.chat.errors import SessionClosedError, SessionNotFoundError
+from dragoman.chat.branches import Tree
+from dragoman.chat.entities import FoundSession, Message, Session
+from dragoman.chat.errors import MessageNotFoundError, SessionClosedError, SessionNotFoundError
 from dragoman.deps import Deps
 from dragoman.deps.conversation import Conversation
 from dragoman.kit.clock import new_id, now
@@ -59,6 +61,8 @@ async def create_session(
             is_active=True,
             settings=settings,
             document_ids=None if document_ids is None else tuple(document_ids),
+            archived_at=None,
+            leaf_id=None,
             created_at=moment,
             updated_at=moment,
         )
@@ -87,15 +91,24 @@ async def get_open_session(connection: AsyncConnection, caller: Caller, asker: s
 
 
 async def list_sessions(
-    deps: Deps, caller: Caller, *, asker: str, chatbot_id: UUID | None, page: PageRequest
-) -> Page[Session]:
-    """The asker's own sessions, the latest first."""
+    deps: Deps,
+    caller: Caller,
+    *,
+    asker: str,
+    chatbot_id: UUID | None,
+    is_archived: bool,
+    text: str,
+    page: PageRequest,
+) -> Page[FoundSession]:
+    """The asker's own sessions, the latest first; with a text those that say it, in title or messages."""
     async with deps.database.transaction(caller.tenant_id) as connection:
         items, total = await repository.list_sessions(
             connection,
             tenant_id=caller.tenant_id,
             chatbot_id=chatbot_id,
             asker=asker,
+            is_archived=is_archived,
+            text=text,
             limit=page.limit,
             offset=page.offset,
         )
@@ -105,7 +118,10 @@ async def list_sessions(
 async def update_session(
     deps: Deps, caller: Caller, *, asker: str, session_id: UUID, values: dict[str, Any]
 ) -> Session:
-    """Change title, settings or `is_active`. Raises SessionNotFoundError."""
+    """Change title, settings, `is_active` or `is_archived`. Raises SessionNotFoundError."""
+    if "is_archived" in values:
+        values = {**values, "archived_at": now() if values["is_archived"] else None}
+        del values["is_archived"]
     async with deps.database.transaction(caller.tenant_id) as connection:
         await get_session(connection, caller, asker, session_id)
         await repository.update_session(connection, tenant_id=caller.tenant_id, session_id=session_id, values=values)
@@ -119,32 +135,84 @@ async def delete_session(deps: Deps, caller: Caller, *, asker: str, session_id: 
         await repository.delete_session(connection, tenant_id=caller.tenant_id, session_id=session_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Messages of a session as they are shown.
+
+    Attributes:
+        alternatives: of each message, itself among them, where there are several; the oldest first.
+        chunks: that their citations name and that still exist.
+    """
+
+    session: Session
+    page: Page[Message]
+    alternatives: Mapping[UUID, Sequence[UUID]]
+    chunks: Mapping[UUID, ChunkInDocument]
+
+
 async def list_messages(
-    deps: Deps, caller: Caller, *, asker: str, session_id: UUID, page: PageRequest
-) -> tuple[Page[Message], dict[UUID, ChunkInDocument]]:
-    """Messages in the order they were said, and the chunks that their citations name and that still exist.
+    deps: Deps, caller: Caller, *, asker: str, session_id: UUID, page: PageRequest | None, all_branches: bool = False
+) -> Shown:
+    """The messages of the branch that the conversation is on, in the order in which they were said.
+
+    Args:
+        page: None: all of them.
+        all_branches: the messages of all branches, by their age.
 
     Raises:
         SessionNotFoundError.
     """
     async with deps.database.transaction(caller.tenant_id) as connection:
         session = await get_session(connection, caller, asker, session_id)
-        items, total = await repository.list_messages(
-            connection, tenant_id=caller.tenant_id, session_id=session_id, limit=page.limit, offset=page.offset
+        links = await repository.list_links(connection, tenant_id=caller.tenant_id, session_id=session_id)
+        tree = Tree(links)
+        ids = [link.id for link in links] if all_branches else tree.branch(session.leaf_id)
+        page = page or PageRequest(limit=max(1, len(ids)))
+        shown = ids[page.offset : page.offset + page.limit]
+        items = await repository.list_messages(
+            connection, tenant_id=caller.tenant_id, session_id=session_id, message_ids=shown
         )
         chunk_ids = {UUID(citation["chunk_id"]) for message in items for citation in message.citations}
         chunks = await knowledge.list_live_chunks(
             connection, tenant_id=caller.tenant_id, chatbot_id=session.chatbot_id, chunk_ids=list(chunk_ids)
         )
-    return Page(items=items, total=total, limit=page.limit, offset=page.offset), chunks
+    alternatives = {one: others for one in shown if len(others := tree.alternatives(one)) > 1}
+    found = Page(items=items, total=len(ids), limit=page.limit, offset=page.offset)
+    return Shown(session=session, page=found, alternatives=alternatives, chunks=chunks)
+
+
+async def select_message(deps: Deps, caller: Caller, *, asker: str, session_id: UUID, message_id: UUID) -> Session:
+    """Go on with the branch that this message is on, from its end. Raises SessionNotFoundError, MessageNotFoundError."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        await get_session(connection, caller, asker, session_id)
+        links = await repository.list_links(connection, tenant_id=caller.tenant_id, session_id=session_id)
+        if message_id not in {link.id for link in links}:
+            raise MessageNotFoundError
+        leaf_id = Tree(links).end_of(message_id)
+        await repository.move_leaf(connection, tenant_id=caller.tenant_id, session_id=session_id, leaf_id=leaf_id)
+        return await get_session(connection, caller, asker, session_id)
+
+
+async def get_message(connection: AsyncConnection, caller: Caller, session: Session, message_id: UUID) -> Message:
+    """Raises MessageNotFoundError."""
+    message = await repository.find_message(
+        connection, tenant_id=caller.tenant_id, session_id=session.id, message_id=message_id
+    )
+    if message is None:
+        raise MessageNotFoundError
+    return message
 
 
 async def read_conversation(database: Database, caller: Caller, session_id: UUID) -> Conversation:
     """The latest messages of a session, for a search in its context. Raises SessionNotFoundError."""
     async with database.transaction(caller.tenant_id) as connection:
         session = await get_session(connection, caller, caller.asker, session_id)
-        latest = await repository.list_latest_messages(
-            connection, tenant_id=caller.tenant_id, session_id=session_id, limit=_CONVERSATION_MESSAGES
+        latest = await repository.list_branch(
+            connection,
+            tenant_id=caller.tenant_id,
+            session_id=session_id,
+            leaf_id=session.leaf_id,
+            limit=_CONVERSATION_MESSAGES,
         )
     return Conversation(
         chatbot_id=session.chatbot_id,

@@ -37,6 +37,8 @@ sessions = Table(
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("settings", JSONB, nullable=False, server_default=_EMPTY_OBJECT),
     Column("document_ids", ARRAY(Uuid)),
+    Column("archived_at", DateTime(timezone=True)),
+    Column("leaf_id", Uuid),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("tenant_id", "id"),
@@ -62,6 +64,7 @@ messages = Table(
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "session_id"], ["sessions.tenant_id", "sessions.id"], ondelete="CASCADE"),
     Index("ix_messages_session", "tenant_id", "session_id", "id"),
+    Index("ix_messages_parent", "tenant_id", "parent_id"),
 )
 
 turns = Table(

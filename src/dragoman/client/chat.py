@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -39,10 +39,33 @@ class Sessions:
     async def get(self, session_id: UUID | str) -> Session:
         return Session.model_validate(await self._transport.request("GET", f"{_PATH}{session_id}/"))
 
-    async def list(self, *, chatbot_id: UUID | str | None = None) -> AsyncIterator[Session]:
-        """All your sessions, the latest first, fetched page by page."""
-        async for item in pages(self._transport, _PATH, "sessions", {"chatbot_id": chatbot_id and str(chatbot_id)}):
+    async def list(
+        self, *, chatbot_id: UUID | str | None = None, search: str = "", archived: bool = False
+    ) -> AsyncIterator[Session]:
+        """Your sessions, the latest first, fetched page by page: those that say `search`; the archived ones."""
+        wanted = {"chatbot_id": chatbot_id and str(chatbot_id), "search": search or None, "archived": archived or None}
+        async for item in pages(self._transport, _PATH, "sessions", wanted):
             yield Session.model_validate(item)
+
+    async def update(
+        self,
+        session_id: UUID | str,
+        *,
+        title: str | None = None,
+        settings: dict[str, Any] | None = None,
+        is_active: bool | None = None,
+        is_archived: bool | None = None,
+    ) -> Session:
+        """Change what is not None."""
+        given = {"title": title, "settings": settings, "is_active": is_active, "is_archived": is_archived}
+        body = {name: value for name, value in given.items() if value is not None}
+        return Session.model_validate(await self._transport.request("PATCH", f"{_PATH}{session_id}/", json=body))
+
+    async def export(self, session_id: UUID | str, *, format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002
+        """The conversation as a file."""
+        options = {"format": format}
+        async with self._transport.open_content(f"{_PATH}{session_id}/export/", params=options) as response:
+            return (await response.aread()).decode()
 
     async def delete(self, session_id: UUID | str) -> None:
         await self._transport.request("DELETE", f"{_PATH}{session_id}/")
@@ -52,15 +75,35 @@ class Messages:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def list(self, session_id: UUID | str) -> AsyncIterator[Message]:
-        """The messages of a session in the order in which they were said."""
-        async for item in pages(self._transport, f"{_PATH}{session_id}/messages/", "messages", {}):
+    async def list(self, session_id: UUID | str, *, all_branches: bool = False) -> AsyncIterator[Message]:
+        """The messages of a session in the order in which they were said, on the branch that it is on."""
+        wanted = {"all_branches": all_branches or None}
+        async for item in pages(self._transport, f"{_PATH}{session_id}/messages/", "messages", wanted):
             yield Message.model_validate(item)
 
-    async def send(self, session_id: UUID | str, message: str, *, language: str | None = None) -> Answer:
-        """Ask, and wait for the whole answer."""
+    async def send(
+        self,
+        session_id: UUID | str,
+        message: str,
+        *,
+        language: str | None = None,
+        replaces: UUID | str | None = None,
+    ) -> Answer:
+        """Ask, and wait for the whole answer. `replaces`: an earlier question, in whose place this one is asked."""
         body = _body(message, language)
+        if replaces is not None:
+            body["replaces"] = str(replaces)
         return Answer.model_validate(await self._transport.request("POST", f"{_PATH}{session_id}/messages/", json=body))
+
+    async def regenerate(self, session_id: UUID | str, message_id: UUID | str) -> Answer:
+        """Have an answer written again, beside the one that is there."""
+        path = f"{_PATH}{session_id}/messages/{message_id}/regenerate/"
+        return Answer.model_validate(await self._transport.request("POST", path, json={}))
+
+    async def select(self, session_id: UUID | str, message_id: UUID | str) -> Session:
+        """Go on with the branch that this message is on."""
+        path = f"{_PATH}{session_id}/messages/{message_id}/select/"
+        return Session.model_validate(await self._transport.request("POST", path, json={}))
 
     async def stream(
         self, session_id: UUID | str, message: str, *, language: str | None = None

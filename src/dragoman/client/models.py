@@ -362,10 +362,12 @@ class Session(_Received):
     title: str
     state: str
     is_active: bool
+    is_archived: bool = False
     settings: dict[str, Any]
     document_ids: list[UUID] | None
     created_at: datetime
     updated_at: datetime
+    excerpt: str | None = None
 
 
 class Source(_Received):
@@ -404,6 +406,7 @@ class Message(_Received):
     tokens_used: int
     response_time: float | None
     created_at: datetime
+    alternatives: list[UUID] = []
 
 
 class Usage(_Received):
