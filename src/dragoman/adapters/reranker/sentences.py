@@ -4,7 +4,7 @@ The fused score holds the best sentence of a chunk. Its cosine is the greatest o
 grows with their number whatever they say; long text also holds more of any question's words. What a chunk has more than
 usual is taken off again. Then each gets a share of what the candidates nearest to it by their vectors have: passages
 about one thing answer the same questions, and one that stands high among others that stand low did so by chance (Diaz
-2007, "Regularizing query-based retrieval scores"). No model is called; `docs/decisions/0020` has the figures.
+2007, "Regularizing query-based retrieval scores"). No model is called; `docs/decisions/0019` has the figures.
 
 nDCG@10 of hybrid search, without and with it: cranfield 0.422, 0.439; mtrag-cloud 0.627, 0.643, with history 0.670,
 0.678; partner-center-a en 0.556, 0.581, de 0.542, 0.572, fr 0.548, 0.568, ja 0.508, 0.531, zh 0.536, 0.575. On average
