@@ -33,6 +33,7 @@ def ranked(
     ids = [UUID(int=place) for place in range(candidates)]
     arms = Arms(
         chunk_ids=ids,
+        near=candidates - 3,
         dense=[
             DenseHit(chunk_id=ids[place], cosine=0.9 - 0.001 * place, best_sentence_cosine=None)
             for place in range(candidates)

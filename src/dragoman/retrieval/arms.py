@@ -25,13 +25,15 @@ class Arms:
     """What was found, in no order.
 
     Attributes:
-        chunk_ids: of the candidates.
+        chunk_ids: of the candidates; first those that the vectors found,
+        near: so many.
         dense, keyword: what each arm says of them, in the order of `chunk_ids`; None where it says nothing.
         languages: of the chunks, in that order.
         terms: of the question.
     """
 
     chunk_ids: Sequence[UUID]
+    near: int
     dense: Sequence[DenseHit | None]
     keyword: Sequence[KeywordHit | None]
     languages: Sequence[str]
@@ -53,6 +55,7 @@ async def search_arms(deps: Deps, connection: ReadConnection, query: Query, vect
         chunk_ids: list[UUID] = [hit.chunk_id for hit in dense]
         return Arms(
             chunk_ids=chunk_ids,
+            near=len(chunk_ids),
             dense=dense,
             keyword=[None] * len(dense),
             languages=await _languages_of(connection, query, chunk_ids, languages),
@@ -81,6 +84,7 @@ async def _united(
     chunk_ids += unseen
     return Arms(
         chunk_ids=chunk_ids,
+        near=len(dense),
         dense=[*dense, *map(scored.get, unseen)],
         keyword=[*by_keyword, *keyword.values()],
         languages=await _languages_of(connection, query, chunk_ids, languages),

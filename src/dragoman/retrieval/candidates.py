@@ -15,7 +15,6 @@ from dragoman.ports.vector_index import DenseHit
 from dragoman.retrieval.arms import Arms
 from dragoman.retrieval.entities import Mode, Query
 from dragoman.retrieval.fusion import (
-    CANDIDATES_PER_ARM,
     FOREIGN_LANGUAGE_BONUS,
     KEYWORD_CALIBRATION,
     Features,
@@ -107,7 +106,7 @@ def rank_by_fusion(arms: Arms, query: Query, mode: Mode) -> Pool:
         for dense, keyword, foreign in zip(arms.dense, arms.keyword, is_foreign, strict=True)
     ]
     if mode == "hybrid" and not query.must_hold and not any(seen.keyword and seen.evidence for seen in features):
-        features = features[:CANDIDATES_PER_ARM]  # what words found that say nothing: as if nobody had asked for them
+        features = features[: arms.near]  # what words found that say nothing: as if nobody had asked for them
     bonuses = [FOREIGN_LANGUAGE_BONUS if foreign and mode != "keyword" else 0.0 for foreign in is_foreign]
     fused = list(map(add, fuse(features, mode, calibration), bonuses))
     order = [place for _, _, place in sorted((-score, arms.chunk_ids[at].int, at) for at, score in enumerate(fused))]
