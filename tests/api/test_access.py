@@ -329,10 +329,13 @@ async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, 
     for operation in sorted(_operations(service), key=lambda operation: operation.method == "DELETE"):
         spare = (await company.api().post("/api/chatbots/", json={"name": "Spare"})).json()["id"]
         key = (await company.api().post("/api/keys/", json={"name": "spare"})).json()["id"]
+        session_id = await company.open_session(role)
+        asks = "message_id" in operation.parameters
         ids = Foreign(
             chatbot_id=spare,
             document_id=document["id"],
-            session_id=await company.open_session(role),
+            session_id=session_id,
+            message_id=(await company.ask("What?", who=role, session_id=session_id))["id"] if asks else "",
             key_id=key,
             import_id=await _import(company),
             job_id=status["job_id"],
