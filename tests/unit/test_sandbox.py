@@ -479,7 +479,7 @@ def forged(**changes: Any) -> bytes:
         pages=[],
         described_as={"title": "x"},
         language="en",
-        chunks=[CutChunk(draft=draft, language="en", content_hash="")],
+        chunks=[CutChunk(draft=draft, language="en")],
         signature="00" * 512,
         quality=quality,
     )
@@ -495,6 +495,7 @@ def forged(**changes: Any) -> bytes:
         forged(signature="00"),
         forged(signature="zz" * 512),
         forged(language="a\0"),
+        forged(language="\\\0"),
         forged(chunks="none"),
         forged(chunks=[{**json.loads(forged())["chunks"][0], "pictures": [0]}]),
     ],
@@ -503,6 +504,11 @@ def test_what_a_reader_hands_back_is_not_believed(data: bytes) -> None:
     assert cut_from_json(forged()).language == "en"
     with pytest.raises(ExtractionCrashedError):
         cut_from_json(data)
+
+
+def test_a_text_that_speaks_of_a_zero_byte_holds_none() -> None:
+    written = "C ends strings with \\u0000, and \\\\u0000 is how a string says so."
+    assert cut_from_json(forged(language=written)).language == written
 
 
 async def test_a_file_that_is_written_without_end_is_bounded(make: MakeToy) -> None:

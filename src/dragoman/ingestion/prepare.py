@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -303,7 +304,6 @@ class CutChunk:
 
     draft: ChunkDraft
     language: str
-    content_hash: str
     pictures: tuple[int, ...] = ()
 
 
@@ -442,9 +442,12 @@ def cut_from_json(data: bytes) -> CutText:
         signed = text.signature is None or len(bytes.fromhex(text.signature)) == SIGNATURE_BYTES
     except ValueError as error:
         raise ExtractionCrashedError(reason="The reader sent something that is no document.") from error
-    if not signed or any(chunk.pictures for chunk in text.chunks) or b"\\u0000" in data:
+    if not signed or any(chunk.pictures for chunk in text.chunks) or _ZERO.search(data):
         raise ExtractionCrashedError(reason="The reader sent something that cannot be stored.")
     return text
+
+
+_ZERO: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # a zero byte, not a text that speaks of one
 
 
 @lru_cache(maxsize=1)
@@ -522,7 +525,6 @@ def _finished(
         CutChunk(
             draft=draft,
             language=found.code if found.confidence >= _UNSURE_LANGUAGE and found.code != "und" else prepared.language,
-            content_hash=chunk_content_hash(draft.text, draft.heading_path),
             pictures=tuple(numbers),
         )
         for draft, found, numbers in zip(drafts, detected, shown, strict=True)
@@ -562,7 +564,9 @@ def _chunk_of(chunk: CutChunk, version: DocumentVersion, image_ids: Sequence[UUI
         start_offset=draft.start,
         end_offset=draft.end,
         token_count=draft.token_count,
-        content_hash=chunk.content_hash,
+        content_hash=chunk_content_hash(
+            draft.text, draft.heading_path
+        ),  # what a reader says of it would not be believed
         image_ids=tuple(image_ids[number] for number in chunk.pictures),
         provenance=dict(draft.provenance),
     )
