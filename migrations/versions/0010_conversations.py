@@ -17,10 +17,8 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("sessions", sa.Column("archived_at", sa.DateTime(timezone=True)))
     op.add_column("sessions", sa.Column("leaf_id", sa.Uuid()))
-    op.create_index("ix_messages_parent", "messages", ["tenant_id", "parent_id"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_messages_parent", "messages")
     op.drop_column("sessions", "leaf_id")
     op.drop_column("sessions", "archived_at")

@@ -64,7 +64,6 @@ messages = Table(
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "session_id"], ["sessions.tenant_id", "sessions.id"], ondelete="CASCADE"),
     Index("ix_messages_session", "tenant_id", "session_id", "id"),
-    Index("ix_messages_parent", "tenant_id", "parent_id"),
 )
 
 turns = Table(

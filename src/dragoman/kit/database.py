@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from dragoman.kit.errors import InvalidSettingError, UnavailableError
-from dragoman.kit.reading import Reading, ReadPool
+from dragoman.kit.reading import LostConnectionError, ReadConnection, ReadPool
 
 metadata = MetaData(
     naming_convention={
@@ -118,13 +118,18 @@ class Database:
             await connection.execute(_SET_TENANT, {"tenant_id": str(tenant_id)})
             yield connection
 
-    def reading(self, tenant_id: UUID) -> Reading:
+    @asynccontextmanager
+    async def reading(self, tenant_id: UUID) -> AsyncIterator[ReadConnection]:
         """The same for statements that only read, and see one state of the database: a twelfth of the cost.
 
         Raises:
             DatabaseUnavailableError: no connection can be had, or it is lost.
         """
-        return self._reads.transaction(tenant_id, unavailable=DatabaseUnavailableError)
+        try:
+            async with self._reads.transaction(tenant_id) as connection:
+                yield connection
+        except LostConnectionError as error:
+            raise DatabaseUnavailableError from error
 
     @asynccontextmanager
     async def system_transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -132,13 +137,18 @@ class Database:
         async with _begin(self._system) as connection:
             yield connection
 
-    def system_reading(self) -> Reading:
+    @asynccontextmanager
+    async def system_reading(self) -> AsyncIterator[ReadConnection]:
         """The same for statements that only read.
 
         Raises:
             DatabaseUnavailableError: no connection can be had, or it is lost.
         """
-        return self._system_reads.transaction(None, unavailable=DatabaseUnavailableError)
+        try:
+            async with self._system_reads.transaction(None) as connection:
+                yield connection
+        except LostConnectionError as error:
+            raise DatabaseUnavailableError from error
 
     @property
     def can_change_schema(self) -> bool:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict, deque, namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -92,9 +93,15 @@ class ReadPool:
         self._waiting: deque[asyncio.Future[ReadConnection | None]] = deque()
         self._closing: set[asyncio.Task[None]] = set()
 
-    def transaction(self, tenant_id: UUID | None, *, unavailable: type[Exception] | None = None) -> Reading:
-        """Without a tenant for roles that see all. Raises LostConnectionError, or `unavailable` because of it."""
-        return Reading(self, tenant_id, unavailable)
+    @asynccontextmanager
+    async def transaction(self, tenant_id: UUID | None) -> AsyncIterator[ReadConnection]:
+        """Without a tenant for roles that see all. Raises LostConnectionError."""
+        connection = await self._acquire()
+        connection.begin(tenant_id)
+        try:
+            yield connection
+        finally:
+            self._release(connection)
 
     async def close(self) -> None:
         idle, self._idle = self._idle, []
@@ -102,7 +109,7 @@ class ReadPool:
             await connection.close()
         await asyncio.gather(*self._closing)
 
-    async def acquire(self) -> ReadConnection:
+    async def _acquire(self) -> ReadConnection:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_lost:
@@ -123,7 +130,7 @@ class ReadPool:
             raise
         return given or await self._connect()
 
-    def release(self, connection: ReadConnection) -> None:
+    def _release(self, connection: ReadConnection) -> None:
         connection.end()
         if connection.is_lost or not connection.is_idle:
             self._drop(connection)
@@ -158,30 +165,6 @@ class ReadPool:
                 raise LostConnectionError(str(error)) from error
             raise
         return ReadConnection(connection)
-
-
-class Reading:
-    """A transaction, as a context. A class, since a generator would cost a search as much as the transaction does."""
-
-    __slots__ = ("_connection", "_pool", "_tenant_id", "_unavailable")
-
-    def __init__(self, pool: ReadPool, tenant_id: UUID | None, unavailable: type[Exception] | None) -> None:
-        self._pool, self._tenant_id, self._unavailable = pool, tenant_id, unavailable
-
-    async def __aenter__(self) -> ReadConnection:
-        try:
-            self._connection = await self._pool.acquire()
-        except LostConnectionError as error:
-            if self._unavailable is None:
-                raise
-            raise self._unavailable from error
-        self._connection.begin(self._tenant_id)
-        return self._connection
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._pool.release(self._connection)
-        if self._unavailable is not None and isinstance(error, LostConnectionError):
-            raise self._unavailable from error
 
 
 # --- connection ------------------------------------------------------------------------------------------------------
