@@ -307,9 +307,8 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 search_log=search_log,
                 read_conversation=partial(chat.read_conversation, database),
             )
-            kinds |= job_kinds(
-                deps, IndexPolicy(memory_mib=settings.index_build_mib)
-            )  # their bodies need the deps that they are part of
+            # Their bodies need the deps that they are part of.
+            kinds |= job_kinds(deps, IndexPolicy(memory_mib=settings.index_build_mib))
             async with remembering(database, vector_index):
                 yield deps
         finally:
