@@ -62,8 +62,6 @@ async def rerank(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             factories={"this": lambda: adapter},
             inference=inference,
             default_answerer="scripted",
-            prices=PriceList(()),
-            usage=_Kept(),  # type: ignore[arg-type]
         )
 
         async def call(question: str, candidates: Sequence[RerankCandidate], language: str = "en") -> list[float]:

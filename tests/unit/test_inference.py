@@ -16,7 +16,9 @@ import pytest
 from dragoman.adapters.embedder import hashing
 from dragoman.adapters.llm import scripted
 from dragoman.inference.breaker import CircuitBreaker
+from dragoman.inference.catalogue import Catalogue
 from dragoman.inference.errors import CircuitOpenError, EmbedderTimeoutError, LlmTimeoutError, UnknownModelError
+from dragoman.inference.ladder import Charged
 from dragoman.inference.service import CallContext, Inference, Limits
 from dragoman.kit.errors import InvalidSettingError
 from dragoman.metering.entities import UsageRecord
@@ -238,7 +240,8 @@ async def test_text_is_streamed_and_written_down_with_its_cost(build: Build, rec
     [record] = records
     assert (record.adapter, record.input_tokens, record.output_tokens) == ("scripted", 5, 3)
     assert record.cost_usd == Decimal("0.000017")
-    assert build().cost_usd("scripted", input_tokens=5, output_tokens=3) == pytest.approx(0.000017)
+    assert isinstance(completion, Charged)
+    assert (completion.name, completion.cost_usd) == ("scripted", Decimal("0.000017"))
 
 
 async def test_a_failure_before_the_first_word_is_tried_again(build: Build, records: Records) -> None:
@@ -336,11 +339,34 @@ def test_the_first_line_that_fits_counts_and_a_model_on_no_line_is_free() -> Non
     assert prices.cost_usd("own-model", input_tokens=10**9, output_tokens=10**9) == 0
 
 
-def test_a_price_list_that_cannot_be_read_says_which_file(tmp_path: Path) -> None:
+def test_a_list_of_models_that_cannot_be_used_says_which_file(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
-    for content in ("prices: [{model: x}]", "- a", "{", "prices: []\nmore: 1"):
+    wrong = (
+        "prices: [{model: x}]",
+        "- a",
+        "{",
+        "prices: []\nmore: 1",
+        "models: [{name: a, adapter: scripted}, {name: a, adapter: scripted}]",
+        "models: [{name: auto, adapter: scripted}]",
+        "models: [{name: a, adapter: scripted, quality: 9}]",
+        "routing: {fallback: [a]}",
+        "models: [{name: a, adapter: scripted, settings: {key: '${NO_SUCH}'}}]",
+    )
+    for content in wrong:
         path.write_text(content)
         with pytest.raises(InvalidSettingError, match=r"models\.yaml"):
-            PriceList.load(path)
+            Catalogue.load(path, {})
     with pytest.raises(InvalidSettingError):
-        PriceList.load(tmp_path / "absent.yaml")
+        Catalogue.load(tmp_path / "absent.yaml", {})
+
+
+def test_settings_of_listed_models_take_their_secrets_from_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(
+        "models:\n  - name: a\n    adapter: scripted\n    settings: {api_key: '${KEY}', list: ['x-${KEY}', 3]}\n"
+        "    price: {input: 1, output: 2}\nrouting: {fallback: [a], hedge_after_ms: 50}\n"
+    )
+    catalogue = Catalogue.load(path, {"KEY": "secret"})
+    [model] = catalogue.models
+    assert model.settings == {"api_key": "secret", "list": ["x-secret", 3]}
+    assert catalogue.routing.fallback == ("a",)

@@ -78,8 +78,6 @@ def rerankers(
             factories={name: (lambda made=adapter: made) for name, adapter in made.items()},  # type: ignore[misc]
             inference=inference,
             default_answerer=default,
-            prices=PRICES,
-            usage=records,  # type: ignore[arg-type]
             limits=RerankLimits(timeout_s=0.05, prompted_timeout_s=0.2),
         ),
         records,

@@ -22,7 +22,7 @@ HISTORY = [
     Said(role="user", text="How do I claim market development funds?"),
     Said(role="assistant", text="File the form in the portal."),
 ]
-MODEL = Model(answerer="scripted", timeout_s=0.5)
+MODEL = Model(writer="scripted", timeout_s=0.5)
 
 
 class Llm(scripted.Adapter):
@@ -122,7 +122,7 @@ async def test_a_model_that_repeats_the_question_changes_nothing() -> None:
     ],
 )
 async def test_when_the_model_fails_history_alone_completes_the_question(settings: dict[str, Any], told: str) -> None:
-    model = Model(answerer="scripted", timeout_s=0.05)
+    model = Model(writer="scripted", timeout_s=0.05)
     llm = Llm(**settings)
     got = await rewrite(inference_with(llm), "And for partners?", HISTORY, "en", context=CONTEXT, model=model)
     assert (got.method, got.degraded) == ("history", (told,))
@@ -130,7 +130,7 @@ async def test_when_the_model_fails_history_alone_completes_the_question(setting
 
 
 async def test_an_unknown_model_is_no_reason_to_fail() -> None:
-    model = Model(answerer="no_such_adapter")
+    model = Model(writer="no_such_adapter")
     got = await rewrite(inference_with(Llm()), "And for partners?", HISTORY, "en", context=CONTEXT, model=model)
     assert got.method == "history"
     assert got.degraded[0].startswith("rewrite_failed:")
@@ -175,6 +175,6 @@ async def test_no_variants_wanted_is_no_call() -> None:
     ],
 )
 async def test_without_the_model_there_are_no_other_wordings(settings: dict[str, Any], told: str) -> None:
-    model = Model(answerer="scripted", timeout_s=0.05)
+    model = Model(writer="scripted", timeout_s=0.05)
     got = await ask_otherwise(inference_with(Llm(**settings)), "How do I claim MDF?", 2, context=CONTEXT, model=model)
     assert got == ((), (told,))

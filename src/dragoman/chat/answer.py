@@ -33,6 +33,7 @@ from dragoman.generation.entities import Citation, Draft, GenerationRequest, Usa
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.telemetry import StageTimer
+from dragoman.metering.entities import Bill, Spender
 from dragoman.retrieval.entities import Found
 from dragoman.search import service as search
 from dragoman.search.service import SearchRequest
@@ -126,6 +127,7 @@ class _Opened:
     version: EmbeddingVersion
     question: Message
     history: Sequence[Message]
+    spender: Spender
 
     @property
     def previous_language(self) -> str | None:
@@ -164,6 +166,7 @@ async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
         version=version,
         question=question,
         history=history,
+        spender=Spender(asker=asked.asker, session_id=session.id, bill=Bill()),
     )
 
 
@@ -233,7 +236,13 @@ async def _prepare(deps: Deps, opened: _Opened, understood: Understood, asked: A
         for message in opened.history
     ]
     return await prepare_question(
-        deps, opened.chatbot, asked.question, understood.language, history=said, purpose="question"
+        deps,
+        opened.chatbot,
+        asked.question,
+        understood.language,
+        history=said,
+        purpose="question",
+        spender=opened.spender,
     )
 
 
@@ -247,21 +256,39 @@ async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Aske
         language=understood.language,
         purpose="question",
         prepared=prepared,
+        spender=opened.spender,
     )
 
 
 def _generation_request(
     deps: Deps, opened: _Opened, understood: Understood, asked: Asked, found: Found
 ) -> GenerationRequest:
-    explicit = "answerer" in opened.chatbot.settings
     return GenerationRequest(
         question=asked.question,
         language=understood.language,
         found=found,
         settings=opened.settings,
-        answerer=opened.settings.answerer if explicit else deps.default_answerer,
-        context=CallContext(tenant_id=opened.chatbot.tenant_id, chatbot_id=opened.chatbot.id, purpose="answer"),
+        answerer=tenancy.answerer_of(opened.chatbot, deps.default_answerer),
+        context=CallContext(
+            tenant_id=opened.chatbot.tenant_id,
+            chatbot_id=opened.chatbot.id,
+            purpose="answer",
+            spender=opened.spender,
+        ),
         history=[(message.role.value, message.content) for message in opened.history[-_PROMPT_MESSAGES:]],
+    )
+
+
+def _usage(spender: Spender) -> Usage:
+    """All model calls of the turn: the tokens are those of language models."""
+    assert spender.bill is not None  # `_open_turn` gives each turn one
+    written = spender.bill.calls("llm")
+    return Usage(
+        input_tokens=sum(record.input_tokens for record in written),
+        output_tokens=sum(record.output_tokens for record in written),
+        embedding_calls=len(spender.bill.calls("embedder")),
+        llm_calls=len(written),
+        cost_usd=float(spender.bill.cost_usd),
     )
 
 
@@ -277,7 +304,7 @@ async def _store(
 ) -> tuple[Message, Turn]:
     """The assistant's message and the turn record, in one transaction."""
     draft = writing.draft
-    usage = draft.usage if draft else Usage()
+    usage = _usage(opened.spender)
     timings = timer.finish()
     message = Message(
         id=new_id(),

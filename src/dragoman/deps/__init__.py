@@ -16,6 +16,7 @@ from dragoman.kit.buffer import Buffer
 from dragoman.kit.cache import Cache, LayeredCache
 from dragoman.kit.database import Database
 from dragoman.kit.encryption import Keyring
+from dragoman.metering.budgets import Budgets
 from dragoman.ports.blob_store import BlobStore
 from dragoman.ports.connector import ConnectorKind, Premises
 from dragoman.ports.extractor import DocumentReader
@@ -52,6 +53,7 @@ class Deps:
     sender: JobSender
     job_kinds: Mapping[str, JobKind]
     inference: Inference
+    budgets: Budgets
     rerankers: Rerankers
     vector_index: VectorIndex
     keyword_index: KeywordIndex

@@ -46,6 +46,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "search": ("dragoman.search.endpoints",),
     "tenancy": ("dragoman.tenancy.endpoints",),
+    "usage": ("dragoman.metering.endpoints",),
 }
 """The groups of endpoints for `dragoman api --only GROUP…`."""
 
@@ -88,6 +89,7 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
         async with running_deps(settings) as deps:
             app.state.deps = deps
             app.state.database = deps.database
+            app.state.budgets = deps.budgets
             app.state.embedding_version_id = deps.embedding_version_id
             yield
 

@@ -47,6 +47,8 @@ PERMISSIONS: Final = {
     "chatbots:manage": "Make, change and delete chatbots.",
     "keys:manage": "Make, list and revoke API keys with at most one's own role.",
     "explain": "See the raw scores behind a result.",
+    "usage:read": "See what model calls took and cost, and the budgets.",
+    "budgets:manage": "Set and remove budgets of paid model calls.",
 }
 """What each permission allows."""
 
@@ -60,6 +62,7 @@ ROLES: Final = {
 """Who each role is for."""
 
 _OF_DOCUMENT: Final = "`document_id`, `version_id`, `chatbot_id`, `visibility`, `owner`, `state`"
+_OF_BUDGET: Final = "`scope`, `subject`, `period`, `starts_on`, `limit_usd`"
 _OF_SYNC: Final = "`connector_id`, `sync_id`, `state`"
 
 TOPICS: Final = {
@@ -79,6 +82,8 @@ TOPICS: Final = {
         f"{_OF_DOCUMENT}, `code`, `error`",
     ),
     "document.deleted": ("The document is deleted; no search knows it any more.", _OF_DOCUMENT),
+    "budget.warning": ("80 % of a budget are spent. Once in its period.", _OF_BUDGET),
+    "budget.exhausted": ("A paid call did not fit into a budget any more. Once in its period.", _OF_BUDGET),
     "connector.sync_ended": ("A sync succeeded, failed or was cancelled; its report says what happened.", _OF_SYNC),
 }
 """What each topic of the outbox means, and its payload."""

@@ -63,7 +63,9 @@ class Settings(BaseSettings):
         None, description="Socket of the embedder role; none: this process embeds itself."
     )
     llm: str | None = Field(
-        None, description="`llm` adapter that writes answers where a chatbot sets none; none: answers are quotations."
+        None,
+        description="What writes answers where a chatbot sets nothing: an `llm` adapter, a model of models.yaml, or `auto`; "
+        "none: answers are quotations.",
     )
     vector_index: str = Field("pgvector", description="Adapter of the vector index.")
     keyword_index: str = Field("postgres", description="Adapter of the keyword index.")
@@ -110,7 +112,9 @@ class Settings(BaseSettings):
     )
     worker_concurrency: int = Field(2, ge=1, le=64, description="Jobs that one worker runs at once.")
     worker_express_slots: int = Field(1, ge=0, le=16, description="Further jobs at once, only of users' own uploads.")
-    config_directory: Path | None = Field(None, description="Folder with models.yaml; none: the one installed.")
+    config_directory: Path | None = Field(
+        None, description="Folder with models.yaml and cost_limits.yaml; none: the one installed."
+    )
 
     @field_validator("cors_origins", "pii_detectors", "connector_folders", "private_networks", mode="before")
     @classmethod
@@ -148,22 +152,29 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
-def adapter_settings(port: str, name: str, **defaults: Any) -> BaseModel:
+def environment() -> dict[str, str]:
+    """The variables of the environment, above those of the file `.env`."""
+    return {name: value for name, value in {**dotenv_values(_ENV_FILE), **os.environ}.items() if value is not None}
+
+
+def adapter_settings(port: str, name: str, given: Mapping[str, Any] | None = None, **defaults: Any) -> BaseModel:
     """The settings of one adapter, from `DRAGOMAN_<PORT>_<ADAPTER>_<FIELD>`; values of lists and objects are JSON.
+
+    Args:
+        given: values above those of the environment. defaults: values below them.
 
     Raises:
         UnknownAdapterError, MissingExtraError, InvalidSettingError.
     """
     settings_type = registry.settings_type(port, name)
     prefix = f"DRAGOMAN_{port}_{name}_".upper()
-    environment: Mapping[str, str | None] = {**dotenv_values(_ENV_FILE), **os.environ}
+    variables = environment()
     values: dict[str, Any] = dict(defaults)
     for field in settings_type.model_fields:
-        given = environment.get(prefix + field.upper())
-        if given is not None:
-            values[field] = _parsed(given)
+        if (value := variables.get(prefix + field.upper())) is not None:
+            values[field] = _parsed(value)
     try:
-        return settings_type(**values)
+        return settings_type(**{**values, **(given or {})})
     except ValidationError as error:
         first = error.errors()[0]
         variable = prefix + "_".join(str(part) for part in first["loc"]).upper()

@@ -24,7 +24,8 @@ from dragoman.embeddings.remember import remembering
 from dragoman.entrypoints.leftovers import sweep_leftovers
 from dragoman.entrypoints.reader import create_sandbox
 from dragoman.entrypoints.resources import resource_path
-from dragoman.entrypoints.settings import Settings, adapter_settings
+from dragoman.entrypoints.settings import Settings, adapter_settings, environment
+from dragoman.inference.catalogue import Catalogue
 from dragoman.inference.question_cache import QuestionCache
 from dragoman.inference.reranking import AnyReranker, Rerankers
 from dragoman.inference.service import Inference
@@ -52,7 +53,7 @@ from dragoman.kit.registry import MissingExtraError
 from dragoman.knowledge import service as knowledge
 from dragoman.knowledge.encrypted_blobs import EncryptedBlobStore
 from dragoman.knowledge.publish import PURGE_BLOBS, TIDY_KEYWORD_INDEX, tidy_keyword_index
-from dragoman.metering.prices import PriceList
+from dragoman.metering.budgets import Budgets, load_ceilings
 from dragoman.metering.service import UsageBuffer
 from dragoman.ports.blob_store import BlobStore
 from dragoman.ports.connector import ConnectorKind, Premises
@@ -110,8 +111,20 @@ def create_embedder(settings: Settings, *, in_process: bool = False) -> Embedder
     return embedder
 
 
-def _create_llm(name: str) -> Llm:
-    llm: Llm = registry.create("llm", name, adapter_settings("llm", name))
+def _llm_factories(catalogue: Catalogue) -> dict[str, Callable[[], Llm]]:
+    """By answerer: the adapters of the port `llm`, and the listed models, which come before adapters of their name."""
+    adapters = {name: partial(_create_llm, name, {}) for name in registry.list_adapters("llm")}
+    listed = {
+        model.name: partial(
+            _create_llm, model.adapter, {**model.settings, **({"model": model.model} if model.model else {})}
+        )
+        for model in catalogue.models
+    }
+    return {**adapters, **listed}
+
+
+def _create_llm(name: str, given: Mapping[str, Any]) -> Llm:
+    llm: Llm = registry.create("llm", name, adapter_settings("llm", name, given))
     return llm
 
 
@@ -200,9 +213,26 @@ def _premises(settings: Settings) -> Premises:
     )
 
 
-def price_list(settings: Settings) -> PriceList:
-    directory = settings.config_directory or resource_path("configs")
-    return PriceList.load(Path(directory) / "models.yaml")
+def load_catalogue(settings: Settings) -> Catalogue:
+    """The listed provider models. Raises InvalidSettingError: the list cannot be used, or an adapter in it is unknown."""
+    catalogue = Catalogue.load(_config_directory(settings) / "models.yaml", environment())
+    adapters = registry.list_adapters("llm")
+    for model in catalogue.models:
+        if model.adapter not in adapters:
+            raise InvalidSettingError(
+                f"models.yaml: the model {model.name!r} names the adapter {model.adapter!r}; there are: "
+                f"{', '.join(sorted(adapters))}."
+            )
+    return catalogue
+
+
+def _load_budgets(settings: Settings, database: Database) -> Budgets:
+    path = _config_directory(settings) / "cost_limits.yaml"
+    return Budgets(database, load_ceilings(path) if path.exists() else ())
+
+
+def _config_directory(settings: Settings) -> Path:
+    return Path(settings.config_directory or resource_path("configs"))
 
 
 def _question_cache(settings: Settings, cache: Cache) -> QuestionCache | None:
@@ -240,10 +270,9 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     database = Database(database_urls(settings), pool_size=settings.database_pool_size)
     cache = Cache(cache_url(settings))
     usage = UsageBuffer(database)
+    budgets = _load_budgets(settings, database)
     embedder = create_embedder(settings)
-    llm_factories: dict[str, Callable[[], Llm]] = {
-        name: partial(_create_llm, name) for name in registry.list_adapters("llm")
-    }
+    catalogue = load_catalogue(settings)
     upload_directory = settings.home / "uploads"
     upload_directory.mkdir(parents=True, exist_ok=True)
     sweep_leftovers(upload_directory)
@@ -262,17 +291,17 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
         vector_index, keyword_index = create_index(settings, "vector_index"), create_index(settings, "keyword_index")
         inference = Inference(
             embedders={version.name: embedder},
-            llms=llm_factories,
-            prices=price_list(settings),
+            llms=_llm_factories(catalogue),
+            prices=catalogue.prices,
             usage=usage,
             questions=_question_cache(settings, cache),
+            catalogue=catalogue,
+            budgets=budgets,
         )
         rerankers = Rerankers(
             factories={name: partial(_create_reranker, name) for name in registry.list_adapters("reranker")},
             inference=inference,
             default_answerer=settings.llm or "extractive",
-            prices=price_list(settings),
-            usage=usage,
         )
         pii_detectors = _pii_detectors(settings)
         search_log = create_search_log(database, keyring, pii_detectors)
@@ -286,6 +315,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 job_kinds=kinds,
                 sender=CelerySender(create_celery(broker_url(settings))),
                 inference=inference,
+                budgets=budgets,
                 rerankers=rerankers,
                 vector_index=vector_index,
                 keyword_index=keyword_index,
@@ -316,9 +346,9 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             await sandbox.close()
             await blob_store.close()
             await search_log.close()
-            await usage.close()
             await rerankers.close()
             await inference.close()
+            await usage.close()
             for index in (vector_index, keyword_index):
                 if hasattr(index, "close"):  # one outside PostgreSQL holds connections
                     await index.close()

@@ -87,7 +87,6 @@ class Draft:
     answered: bool
     confidence: float
     provider_model: str
-    usage: Usage
     grounding: Mapping[str, Any]
     prompt_version: str | None = None
     rendered_prompt: Sequence[Mapping[str, Any]] | None = None

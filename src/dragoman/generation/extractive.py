@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation.entities import Citation, Draft, GenerationRequest, Usage
+from dragoman.generation.entities import Citation, Draft, GenerationRequest
 from dragoman.generation.evidence import (
     Evidence,
     EvidencePassage,
@@ -48,7 +48,7 @@ async def weigh_evidence(
     return choose_evidence(question, candidates, request.found.unrelated, model=version.confidence, settings=settings)
 
 
-def draft_answer(request: GenerationRequest, evidence: Evidence, usage: Usage) -> Draft:
+def draft_answer(request: GenerationRequest, evidence: Evidence) -> Draft:
     """The answer: each quoted sentence with the number of its source, or "I don't know" in the asker's language."""
     confidence = round(evidence.confidence, 4)
     if evidence.abstain:
@@ -58,7 +58,6 @@ def draft_answer(request: GenerationRequest, evidence: Evidence, usage: Usage) -
             answered=False,
             confidence=confidence,
             provider_model=MODEL,
-            usage=usage,
             grounding={"method": "none", "score": None},
         )
     passages = request.found.passages
@@ -73,7 +72,6 @@ def draft_answer(request: GenerationRequest, evidence: Evidence, usage: Usage) -
         answered=True,
         confidence=confidence,
         provider_model=MODEL,
-        usage=usage,
         grounding={"method": "quotation", "score": 1.0},
     )
 

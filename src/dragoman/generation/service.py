@@ -6,7 +6,7 @@ weigh the evidence -> (language model | quotation) -> verify each citation again
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -15,13 +15,17 @@ import structlog
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.generation import extractive, prompts
-from dragoman.generation.entities import Citation, Draft, GenerationRequest, Piece, Usage
+from dragoman.generation.difficulty import difficulty_of
+from dragoman.generation.entities import Citation, Draft, GenerationRequest, Piece
 from dragoman.generation.evidence import Evidence
 from dragoman.generation.markers import MarkerFilter
 from dragoman.generation.phrases import i_do_not_know
+from dragoman.inference.ladder import Charged, Fallback
+from dragoman.inference.router import Demand
+from dragoman.inference.service import Writer
 from dragoman.kit.errors import DragomanError
 from dragoman.knowledge import repository as knowledge
-from dragoman.ports.llm import Completion, TextDelta, TextRequest
+from dragoman.ports.llm import TextRequest
 from dragoman.ports.search_scope import SearchScope
 
 _log = structlog.get_logger(__name__)
@@ -39,32 +43,34 @@ async def write_answer(
         DatabaseUnavailableError: the evidence cannot be read.
     """
     evidence = await extractive.weigh_evidence(deps, request, scope, version)
-    usage = Usage(embedding_calls=0 if request.found.question_vector is None else 1)
     if request.answerer == EXTRACTIVE or not request.found.passages:
-        draft = await _verified(deps, scope, extractive.draft_answer(request, evidence, usage))
+        draft = await _verified(deps, scope, extractive.draft_answer(request, evidence))
         for piece in _pieces(draft.text):
             yield piece
         yield draft
         return
-    async with aclosing(_written_by_model(deps, request, evidence, usage)) as events:
+    async with aclosing(_written_by_model(deps, request, evidence)) as events:
         async for event in events:
             yield await _verified(deps, scope, event) if isinstance(event, Draft) else event
 
 
 async def _written_by_model(
-    deps: Deps, request: GenerationRequest, evidence: Evidence, usage: Usage
+    deps: Deps, request: GenerationRequest, evidence: Evidence
 ) -> AsyncGenerator[Piece | Draft, None]:
     """The model's own words; when it fails, quotation takes over and `degraded` says why."""
     passages = request.found.passages[: request.settings.max_sources]
     markers = MarkerFilter(len(passages))
     written: list[str] = []
-    completion: Completion | None = None
+    degraded: list[str] = []
+    completion: Charged | None = None
     messages = TextRequest(messages=prompts.build_messages(request, passages), model=request.settings.model)
     try:
-        stream = deps.inference.stream_text(request.context, request.answerer, messages)
+        stream = deps.inference.stream_text(request.context, _writer(request), messages)
         async with aclosing(stream) as events:
             async for event in events:
-                if not isinstance(event, TextDelta):
+                if isinstance(event, Fallback):
+                    degraded.append(_gave_way(event.failed, event.code, has_written=event.has_written))
+                elif isinstance(event, Charged):
                     completion = event
                 elif text := markers.feed(event.text):
                     written.append(text)
@@ -74,25 +80,30 @@ async def _written_by_model(
             yield Piece(text=rest)
     except DragomanError as error:
         _log.warning("generation.model_failed", answerer=request.answerer, code=error.code, reason=error.message)
-        for part in _quoted_instead(request, evidence, usage, markers, "".join(written), error):
+        for part in _quoted_instead(request, evidence, markers, "".join(written), error, degraded):
             yield part
         return
-    yield _model_draft(deps, request, evidence, usage, markers, "".join(written), completion)
+    draft = _model_draft(deps, request, evidence, markers, "".join(written), completion)
+    if degraded and completion is not None:
+        degraded.append(completion.name)  # the rung that answered
+    yield replace(draft, degraded=(*degraded, *draft.degraded))
 
 
 def _quoted_instead(
     request: GenerationRequest,
     evidence: Evidence,
-    usage: Usage,
     markers: MarkerFilter,
     written: str,
     error: DragomanError,
+    earlier: Sequence[str],
 ) -> Iterator[Piece | Draft]:
-    draft = extractive.draft_answer(request, evidence, usage)
+    """`earlier`: what the models before the last one could not."""
+    draft = extractive.draft_answer(request, evidence)
+    failed = str(error.details.get("model", request.answerer))
+    rungs = (*earlier, _gave_way(failed, error.code, has_written=bool(written)), EXTRACTIVE)
     if not written:
         yield from _pieces(draft.text)
-        degraded = (*draft.degraded, f"{request.answerer}_failed:{error.code}", EXTRACTIVE)
-        yield replace(draft, degraded=degraded)
+        yield replace(draft, degraded=(*draft.degraded, *rungs))
         return
     cited = [_best_sentence(request, evidence, number) for number in markers.cited]
     draft = _numbered_from(draft, max(markers.cited, default=0))
@@ -103,11 +114,21 @@ def _quoted_instead(
         draft,
         text=written + rest,
         citations=[*cited, *draft.citations],
-        usage=replace(draft.usage, llm_calls=1),
         prompt_version=prompts.VERSION,
         rendered_prompt=prompts.build_references(request, passages),
-        degraded=(*draft.degraded, f"{request.answerer}_interrupted:{error.code}", EXTRACTIVE),
+        degraded=(*draft.degraded, *rungs),
     )
+
+
+def _writer(request: GenerationRequest) -> Writer:
+    """The model that is to answer, and those below it."""
+    demand = Demand(difficulty=difficulty_of(request), language=request.language)
+    return Writer(name=request.answerer, fallback=request.settings.fallback_models, demand=demand)
+
+
+def _gave_way(model: str, code: str, *, has_written: bool) -> str:
+    """A rung of the ladder in `degraded`."""
+    return f"{model}_{'interrupted' if has_written else 'failed'}:{code}"
 
 
 def _numbered_from(draft: Draft, taken: int) -> Draft:
@@ -129,15 +150,12 @@ def _model_draft(
     deps: Deps,
     request: GenerationRequest,
     evidence: Evidence,
-    usage: Usage,
     markers: MarkerFilter,
     text: str,
-    completion: Completion | None,
+    completion: Charged | None,
 ) -> Draft:
     passages = request.found.passages[: request.settings.max_sources]
     model = completion.model if completion else deps.inference.llm_model(request.answerer)
-    input_tokens = completion.input_tokens if completion else 0
-    output_tokens = completion.output_tokens if completion else 0
     answered = bool(text.strip()) and i_do_not_know(request.language) not in text
     citations = [_best_sentence(request, evidence, number) for number in markers.cited] if answered else []
     return Draft(
@@ -146,13 +164,6 @@ def _model_draft(
         answered=answered,
         confidence=round(evidence.confidence, 4),
         provider_model=model,
-        usage=replace(
-            usage,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            llm_calls=1,
-            cost_usd=deps.inference.cost_usd(model, input_tokens=input_tokens, output_tokens=output_tokens),
-        ),
         grounding={"method": "markers", "score": None, "cited": len(citations), "invented": markers.invented},
         prompt_version=prompts.VERSION,
         rendered_prompt=prompts.build_references(request, passages),

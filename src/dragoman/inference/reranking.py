@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.errors import RerankerTimeoutError, UnknownRerankerError
 from dragoman.inference.service import CallContext, Inference
-from dragoman.kit.clock import Stopwatch, new_id, now
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
-from dragoman.metering.entities import UsageRecord
-from dragoman.metering.prices import PriceList
-from dragoman.metering.service import UsageBuffer
-from dragoman.ports.llm import TextDelta, TextRequest
+from dragoman.ports.llm import TextRequest
 from dragoman.ports.reranker import PromptedReranker, RerankCandidate, Reranker, RerankerUnavailableError
 
 AnyReranker = Reranker | PromptedReranker
@@ -42,15 +38,12 @@ class Rerankers:
         factories: Mapping[str, Callable[[], AnyReranker]],
         inference: Inference,
         default_answerer: str,
-        prices: PriceList,
-        usage: UsageBuffer,
         limits: RerankLimits | None = None,
     ) -> None:
         """`default_answerer` is the `llm` adapter that judges where a re-ranker names none."""
         self._factories = dict(factories)
         self._made: dict[str, AnyReranker] = {}
         self._inference, self._default_answerer = inference, default_answerer
-        self._prices, self._usage = prices, usage
         self._limits = limits or RerankLimits()
         self._breakers: dict[str, CircuitBreaker] = {}
 
@@ -118,50 +111,21 @@ class Rerankers:
         language: str,
         candidates: Sequence[RerankCandidate],
     ) -> list[float]:
-        watch = Stopwatch()
-        error_code: str | None = "cancelled"  # by the time-out, or because the asker has gone
-        try:
-            scores = await reranker.rerank(question, language, candidates)
-            error_code = None
-        except DragomanError as error:
-            error_code = error.code
-            raise
-        except Exception as error:
-            error_code = RerankerUnavailableError.code
-            raise RerankerUnavailableError(f"The re-ranker {name!r} failed: {error!r}") from error
-        finally:
-            if reranker.model is not None:
-                self._record(context, name, reranker.model, watch, question, candidates, error_code)
-        return scores
-
-    def _record(
-        self,
-        context: CallContext,
-        name: str,
-        model: str,
-        watch: Stopwatch,
-        question: str,
-        candidates: Sequence[RerankCandidate],
-        error_code: str | None,
-    ) -> None:
-        """One record for the whole list. The model reads the question with each passage; four characters are a token."""
+        # The model reads the question with each passage; four characters are a token.
         tokens = sum(len(question) + len(candidate.text) for candidate in candidates) // 4
-        self._usage.add(
-            UsageRecord(
-                id=new_id(),
-                tenant_id=context.tenant_id,
-                chatbot_id=context.chatbot_id,
-                purpose=context.purpose,
-                adapter=name,
-                model=model,
-                input_tokens=tokens,
-                output_tokens=0,
-                cost_usd=self._prices.cost_usd(model, input_tokens=tokens, output_tokens=0),
-                latency_ms=watch.elapsed_ms,
-                error_code=error_code,
-                created_at=now(),
-            )
-        )
+        async with AsyncExitStack() as stack:
+            if reranker.model is not None:
+                metered = self._inference.metered(
+                    context, kind="reranker", name=name, model=reranker.model, estimate=tokens
+                )
+                taken = await stack.enter_async_context(metered)
+                taken.input_tokens = tokens
+            try:
+                return await reranker.rerank(question, language, candidates)
+            except DragomanError:
+                raise
+            except Exception as error:
+                raise RerankerUnavailableError(f"The re-ranker {name!r} failed: {error!r}") from error
 
     # ---- those that have a language model judge
 
@@ -174,9 +138,7 @@ class Rerankers:
 
         async def write(request: TextRequest) -> str:
             async with room:
-                stream = self._inference.stream_text(purpose, answerer, request)
-                async with aclosing(stream) as events:
-                    return "".join([event.text async for event in events if isinstance(event, TextDelta)])
+                return (await self._inference.write_text(purpose, answerer, request)).text
 
         requests = reranker.write_requests(question, candidates)
         try:

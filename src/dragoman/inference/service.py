@@ -1,29 +1,48 @@
 """The only way from a domain to a model.
 
 Domains hold an `Inference`, never an adapter. Each call is bounded in time, tried again where that may help, kept away
-from a model that keeps failing, and written down as a usage record.
+from a model that keeps failing, paid out of its budgets, and written down as a usage record. Text is written by the
+first model of a ladder that can (`ladder`), which the router puts in order (`router`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
+
 from dragoman.inference.breaker import CircuitBreaker
+from dragoman.inference.catalogue import AUTO, Catalogue
 from dragoman.inference.errors import EmbedderTimeoutError, LlmTimeoutError, UnknownModelError
+from dragoman.inference.ladder import Charged, Fallback, TextEvent, TextStream, stream_down
 from dragoman.inference.question_cache import QuestionCache
+from dragoman.inference.router import Demand, Size, fits, order_models
 from dragoman.kit.clock import Stopwatch, new_id, now
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
-from dragoman.metering.entities import UsageRecord
+from dragoman.metering.budgets import Budgets
+from dragoman.metering.entities import NOBODY, Reservation, Spender, UsageRecord
 from dragoman.metering.prices import PriceList
 from dragoman.metering.service import UsageBuffer
 from dragoman.ports.embedder import Embedder, EmbedderProfile, Vectors
 from dragoman.ports.llm import Completion, Llm, TextDelta, TextRequest
+
+_log = structlog.get_logger(__name__)
+_BYTES_PER_TOKEN: Final = 3  # less than most tokenizers need, so that an estimate is rather too high than too low
+_PATIENCE_S: Final = 1.0  # longest wait for a busy model while another one could be asked
+
+FALLBACKS = Counter("dragoman_model_fallbacks_total", "Models that gave way to the next one.", ["model", "reason"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +52,39 @@ class CallContext:
     tenant_id: UUID
     chatbot_id: UUID | None
     purpose: str
+    spender: Spender = field(default=NOBODY, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Which model writes a text.
+
+    Attributes:
+        name: of a listed model or an `llm` adapter; `auto`: the router chooses.
+        fallback: models below it, in order; None: those of the installation. Of `auto` all that are listed.
+        demand: what the text asks of a model.
+    """
+
+    name: str
+    fallback: tuple[str, ...] | None = None
+    demand: Demand = field(default_factory=Demand)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A whole text. `model`: the provider's name of the one that wrote it; `fallbacks`: those that could not."""
+
+    text: str
+    model: str
+    fallbacks: tuple[Fallback, ...]
+
+
+@dataclass(slots=True)
+class Taken:
+    """Tokens that a call has taken; whoever makes the call fills it in."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +111,13 @@ class Inference:
         usage: UsageBuffer,
         limits: Limits | None = None,
         questions: QuestionCache | None = None,
+        catalogue: Catalogue | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
-        """`embedders` are keyed by embedding version name; `llms` are made when first asked for.
+        """`embedders` are keyed by embedding version name, `llms` by adapter or listed model; they are made when first
+        asked for.
 
-        Without `questions` each question is embedded anew.
+        Without `questions` each question is embedded anew; without `budgets` nothing bounds what is spent.
         """
         self._embedders = dict(embedders)
         self._llm_factories = dict(llms)
@@ -71,6 +126,9 @@ class Inference:
         self._limits = limits or Limits()
         self._questions = questions
         self._breakers: dict[str, CircuitBreaker] = {}
+        self._catalogue = catalogue or Catalogue()
+        self._budgets = budgets
+        self._settling: set[asyncio.Task[None]] = set()
 
     # ---- embedding
 
@@ -121,16 +179,13 @@ class Inference:
         texts: Sequence[str],
     ) -> Vectors:
         breaker = self._breakers.setdefault(f"embedder:{version}", CircuitBreaker())
-        watch = Stopwatch()
-        with span("inference.embed", purpose=context.purpose, texts=len(texts)):
-            try:
-                vectors = await self._with_retries(call, timeout_s, breaker, EmbedderTimeoutError)
-            except DragomanError as error:
-                self._record(context, version, embedder.profile.model, watch, 0, 0, error.code)
-                raise
         # Four characters a token is near enough for bookkeeping; a paid provider's own count comes with its adapter.
         tokens = sum(len(text) for text in texts) // 4
-        self._record(context, version, embedder.profile.model, watch, tokens, 0, None)
+        model = embedder.profile.model
+        with span("inference.embed", purpose=context.purpose, texts=len(texts)):
+            async with self.metered(context, kind="embedder", name=version, model=model, estimate=tokens) as took:
+                vectors = await self._with_retries(call, timeout_s, breaker, EmbedderTimeoutError)
+                took.input_tokens = tokens
         return vectors
 
     async def _with_retries(
@@ -170,23 +225,105 @@ class Inference:
         """The provider model that this answerer uses. Raises UnknownModelError."""
         return self._llm(name).model
 
-    async def stream_text(
-        self, context: CallContext, name: str, request: TextRequest
-    ) -> AsyncGenerator[TextDelta | Completion, None]:
-        """Text from the language model `name`, then its `Completion`.
+    def window(self, writer: Writer, request: TextRequest) -> int | None:
+        """Tokens that prompt and answer may have together at the model asked first; None: not known."""
+        listed = self._catalogue.find(self._rungs(writer, request)[0])
+        return listed.window if listed else None
 
-        Another attempt is made only before the first token: words already sent cannot be taken back.
+    async def stream_text(
+        self, context: CallContext, writer: Writer | str, request: TextRequest
+    ) -> AsyncGenerator[TextEvent, None]:
+        """Text from the first model of the writer's ladder that can, a `Fallback` for each that gave way, then `Charged`.
+
+        A model is asked again only before its first token: words already sent cannot be taken back. The next model
+        goes on from them.
 
         Raises:
-            LlmUnavailableError, LlmOverloadedError, LlmRejectedError, CircuitOpenError, UnknownModelError.
+            LlmUnavailableError, LlmRejectedError, CircuitOpenError, UnknownModelError,
+            BudgetExhaustedError: of the last model.
         """
+        writer, request = _named(writer, request)
+        rungs = self._rungs(writer, request)
+        routing = self._catalogue.routing
+        patience = _Patience(routing.time_limit_s)
+
+        def open_stream(rung: str, request: TextRequest, *, is_last: bool) -> TextStream:
+            return self._stream_patiently(context, rung, request, patience, is_last=is_last)
+
+        hedge_after_s = routing.hedge_after_ms / 1000 if routing.hedge_after_ms else None
+        events = stream_down(rungs, request, open_stream, hedge_after_s=hedge_after_s)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Fallback):
+                    _note_fallback(event, context)
+                yield event
+
+    async def write_text(self, context: CallContext, writer: Writer | str, request: TextRequest) -> Written:
+        """The whole text, for those who show none of it before its end: where a model breaks off, the next one begins
+        again.
+
+        Raises:
+            As `stream_text`.
+        """
+        writer, request = _named(writer, request)
+        rungs = self._rungs(writer, request)
+        fallbacks: list[Fallback] = []
+        for place, rung in enumerate(rungs):
+            own = request if place == 0 else replace(request, model=None)
+            patience = _Patience(self._catalogue.routing.time_limit_s)
+            parts: list[str] = []
+            model = ""
+            try:
+                is_last = place == len(rungs) - 1
+                async with aclosing(self._stream_patiently(context, rung, own, patience, is_last=is_last)) as events:
+                    async for event in events:
+                        if isinstance(event, TextDelta):
+                            parts.append(event.text)
+                        else:
+                            model = event.model
+            except DragomanError as error:
+                if is_last:
+                    raise
+                fallbacks.append(Fallback(failed=rung, code=error.code, has_written=False))
+                _note_fallback(fallbacks[-1], context)
+            else:
+                break
+        return Written(text="".join(parts), model=model, fallbacks=tuple(fallbacks))
+
+    def _rungs(self, writer: Writer, request: TextRequest) -> list[str]:
+        """The names of the models to ask, in their order; at least one. Raises UnknownModelError."""
+        size = Size(prompt_tokens=_prompt_tokens(request), answer_tokens=request.max_tokens)
+        if writer.name == AUTO:
+            ordered = order_models(
+                self._catalogue.models,
+                writer.demand,
+                size,
+                cost_of=lambda model: self._cost(
+                    model.name, model.model or "", input_tokens=size.prompt_tokens, output_tokens=size.answer_tokens
+                ),
+                is_healthy=lambda model: not self._breaker_of(model.name).is_open,
+            )
+            if not ordered:
+                raise UnknownModelError(
+                    "The answerer `auto` needs models to choose from: list them in configs/models.yaml."
+                )
+            return [model.name for model in ordered]
+        below = self._catalogue.routing.fallback if writer.fallback is None else writer.fallback
+        rungs = list(dict.fromkeys((writer.name, *below)))
+        wide = [rung for rung in rungs if (listed := self._catalogue.find(rung)) is None or fits(listed, size)]
+        return wide or rungs
+
+    async def _stream_patiently(
+        self, context: CallContext, name: str, request: TextRequest, patience: _Patience, *, is_last: bool
+    ) -> TextStream:
+        """The text of one model, which is asked again while it has said nothing and waiting is worth it."""
         llm = self._llm(name)
-        breaker = self._breakers.setdefault(f"llm:{name}", CircuitBreaker())
+        breaker = self._breaker_of(name)
         for attempt in range(1, self._limits.attempts + 1):
             breaker.check()
             started = False
             try:
-                async with aclosing(self._stream_once(context, name, llm, request)) as events:
+                async with aclosing(self._stream_once(context, name, llm, request, patience)) as events:
                     async for event in events:
                         started = True
                         yield event
@@ -195,7 +332,11 @@ class Inference:
                     breaker.failed()
                 if started or not error.retryable or attempt == self._limits.attempts:
                     raise
-                await asyncio.sleep(self._delay_s(attempt, error.retry_after_s))
+                delay_s = self._delay_s(attempt, error.retry_after_s)
+                waits_too_long = delay_s > _PATIENCE_S or isinstance(error, LlmTimeoutError)
+                if patience.ends_within(delay_s) or (waits_too_long and not is_last):
+                    raise
+                await asyncio.sleep(delay_s)
                 if breaker.is_open:
                     raise
             else:
@@ -203,51 +344,80 @@ class Inference:
                 return
 
     async def _stream_once(
-        self, context: CallContext, name: str, llm: Llm, request: TextRequest
-    ) -> AsyncGenerator[TextDelta | Completion, None]:
-        watch = Stopwatch()
-        written = 0
-        model = request.model or llm.model
-        prompt_tokens = sum(len(message.content) for message in request.messages) // 4
+        self, context: CallContext, name: str, llm: Llm, request: TextRequest, patience: _Patience
+    ) -> TextStream:
+        call = _Call(context=context, kind="llm", name=name, model=request.model or llm.model)
+        first_s, next_s = self._waits(name)
+        timeout_s = patience.shorten(first_s)
+        reservation = await self._reserve(call, _prompt_tokens(request), request.max_tokens)
         events = llm.stream(request)
+        written, is_recorded = 0, False
+
+        def broke_off(error_code: str, *, is_charged: bool) -> None:
+            if not is_recorded:
+                took = (_prompt_tokens(request), written // _BYTES_PER_TOKEN) if written or is_charged else (0, 0)
+                self._record_soon(reservation, self._record_of(call, *took, error_code))
+
         try:
-            timeout_s = self._limits.first_token_timeout_s
             while True:
                 try:
                     async with asyncio.timeout(timeout_s):
                         event = await anext(events)
                 except StopAsyncIteration:
                     return
-                timeout_s = self._limits.next_token_timeout_s
+                patience.heard()
+                timeout_s = next_s
                 if isinstance(event, Completion):
-                    self._record(context, name, event.model, watch, event.input_tokens, event.output_tokens, None)
+                    call = replace(call, model=event.model)
+                    record = self._record_of(call, event.input_tokens, event.output_tokens, None)
+                    is_recorded = True
+                    await self._record(reservation, record)
+                    yield _charged(event, name, record.cost_usd)
                 else:
-                    written += len(event.text)
-                yield event
+                    written += _bytes(event.text)
+                    yield event
         except TimeoutError as error:
-            self._record(context, name, model, watch, prompt_tokens, written // 4, LlmTimeoutError.code)
+            broke_off(LlmTimeoutError.code, is_charged=True)
             raise LlmTimeoutError from error
         except DragomanError as error:
-            self._record(context, name, model, watch, prompt_tokens, written // 4, error.code)
+            broke_off(error.code, is_charged=False)
             raise
         except (GeneratorExit, asyncio.CancelledError):
-            self._record(context, name, model, watch, prompt_tokens, written // 4, "cancelled")
+            broke_off("cancelled", is_charged=True)
+            raise
+        except Exception:
+            broke_off(DragomanError.code, is_charged=True)
             raise
         finally:
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
 
+    def _waits(self, name: str) -> tuple[float, float]:
+        """Seconds until the first word, and between two."""
+        listed = self._catalogue.find(name)
+        first_s = listed.first_token_timeout_s if listed else None
+        next_s = listed.next_token_timeout_s if listed else None
+        return first_s or self._limits.first_token_timeout_s, next_s or self._limits.next_token_timeout_s
+
     # ---- shared
 
     async def close(self) -> None:
+        await asyncio.gather(*self._settling)
         for embedder in self._embedders.values():
             await embedder.close()
         for llm in self._llms.values():
             await llm.close()
 
-    def cost_usd(self, model: str, *, input_tokens: int, output_tokens: int) -> float:
-        return float(self._prices.cost_usd(model, input_tokens=input_tokens, output_tokens=output_tokens))
+    def _cost(self, name: str, model: str, *, input_tokens: int, output_tokens: int) -> Decimal:
+        """By the price of the listed model `name`, else by the provider's name of it."""
+        listed = self._catalogue.find(name)
+        if listed is not None and listed.price is not None:
+            return listed.price.cost_usd(input_tokens=input_tokens, output_tokens=output_tokens)
+        return self._prices.cost_usd(model, input_tokens=input_tokens, output_tokens=output_tokens)
+
+    def _breaker_of(self, name: str) -> CircuitBreaker:
+        return self._breakers.setdefault(f"llm:{name}", CircuitBreaker())
 
     def _embedder(self, version: str) -> Embedder:
         if version not in self._embedders:
@@ -268,29 +438,158 @@ class Inference:
         backoff_s = self._limits.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
         return float(max(backoff_s, min(retry_after_s or 0.0, 10.0)))
 
-    def _record(
-        self,
-        context: CallContext,
-        adapter: str,
-        model: str,
-        watch: Stopwatch,
-        input_tokens: int,
-        output_tokens: int,
-        error_code: str | None,
-    ) -> None:
-        self._usage.add(
-            UsageRecord(
-                id=new_id(),
-                tenant_id=context.tenant_id,
-                chatbot_id=context.chatbot_id,
-                purpose=context.purpose,
-                adapter=adapter,
-                model=model,
-                input_tokens=input_tokens,
-                output_tokens=output_tokens,
-                cost_usd=self._prices.cost_usd(model, input_tokens=input_tokens, output_tokens=output_tokens),
-                latency_ms=watch.elapsed_ms,
-                error_code=error_code,
-                created_at=now(),
+    # ---- money and bookkeeping
+
+    @asynccontextmanager
+    async def metered(
+        self, context: CallContext, *, kind: str, name: str, model: str, estimate: int
+    ) -> AsyncIterator[Taken]:
+        """Around a call of a model that writes no text: its money is set aside first, its record written in the end.
+
+        Args:
+            kind: the port. name: of the adapter, or of the embedding version. model: the provider's.
+            estimate: tokens that the call will read, at most.
+
+        Raises:
+            BudgetExhaustedError.
+        """
+        call = _Call(context=context, kind=kind, name=name, model=model)
+        reservation = await self._reserve(call, estimate, 0)
+        taken = Taken()
+        try:
+            yield taken
+        except BaseException as error:
+            self._record_soon(
+                reservation, self._record_of(call, taken.input_tokens, taken.output_tokens, _code_of(error))
             )
+            raise
+        await self._record(reservation, self._record_of(call, taken.input_tokens, taken.output_tokens, None))
+
+    async def _reserve(self, call: _Call, input_tokens: int, output_tokens: int) -> Reservation | None:
+        """Set aside what the call may cost; None: it is free, or nothing bounds it. Raises BudgetExhaustedError."""
+        if self._budgets is None:
+            return None
+        estimate = self._cost(call.name, call.model, input_tokens=input_tokens, output_tokens=output_tokens)
+        if not estimate:
+            return None
+        context = call.context
+        return await self._budgets.reserve(
+            context.tenant_id, chatbot_id=context.chatbot_id, asker=context.spender.asker, estimate_usd=estimate
         )
+
+    def _record_of(self, call: _Call, input_tokens: int, output_tokens: int, error_code: str | None) -> UsageRecord:
+        """The record of a call that has ended; it is on the bill from now on."""
+        context = call.context
+        record = UsageRecord(
+            id=new_id(),
+            tenant_id=context.tenant_id,
+            chatbot_id=context.chatbot_id,
+            purpose=context.purpose,
+            adapter=call.name,
+            model=call.model,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cost_usd=self._cost(call.name, call.model, input_tokens=input_tokens, output_tokens=output_tokens),
+            latency_ms=call.watch.elapsed_ms,
+            error_code=error_code,
+            created_at=now(),
+            kind=call.kind,
+            asker=context.spender.asker,
+            session_id=context.spender.session_id,
+        )
+        if context.spender.bill is not None:
+            context.spender.bill.records.append(record)
+        return record
+
+    async def _record(self, reservation: Reservation | None, record: UsageRecord) -> None:
+        """A paid call is settled before its answer goes on; a free one is written down within a second."""
+        if reservation is None or self._budgets is None:
+            self._usage.add(record)
+            return
+        self._usage.count(record)
+        try:
+            await self._budgets.settle(reservation, record)
+        except (DragomanError, SQLAlchemyError) as error:  # its estimate stays spent
+            _log.error("inference.not_settled", model=record.model, cost_usd=float(record.cost_usd), reason=str(error))
+            self._usage.keep(record)
+
+    def _record_soon(self, reservation: Reservation | None, record: UsageRecord) -> None:
+        """The same beside the caller, who is leaving or has an error to raise."""
+        if reservation is None:
+            self._usage.add(record)
+            return
+        task = asyncio.get_running_loop().create_task(self._record(reservation, record))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A call under way. `name`: of the listed model, the adapter or the embedding version; `model`: the provider's."""
+
+    context: CallContext
+    kind: str
+    name: str
+    model: str
+    watch: Stopwatch = field(default_factory=Stopwatch)
+
+
+class _Patience:
+    """How long an asker may wait without a word, over all models and attempts."""
+
+    def __init__(self, limit_s: float | None) -> None:
+        self._limit_s = limit_s
+        self.heard()
+
+    def heard(self) -> None:
+        self._since = time.monotonic()
+
+    @property
+    def _left_s(self) -> float:
+        return math.inf if self._limit_s is None else self._limit_s - (time.monotonic() - self._since)
+
+    def shorten(self, timeout_s: float) -> float:
+        """The time-out of a call. Raises LlmTimeoutError: there is no time left for one."""
+        if self._left_s <= 0:
+            raise LlmTimeoutError
+        return min(timeout_s, self._left_s)
+
+    def ends_within(self, delay_s: float) -> bool:
+        return self._left_s <= delay_s
+
+
+def _charged(event: Completion, name: str, cost_usd: Decimal) -> Charged:
+    return Charged(
+        model=event.model,
+        input_tokens=event.input_tokens,
+        output_tokens=event.output_tokens,
+        finish=event.finish,
+        is_estimate=event.is_estimate,
+        name=name,
+        cost_usd=cost_usd,
+    )
+
+
+def _named(writer: Writer | str, request: TextRequest) -> tuple[Writer, TextRequest]:
+    """The writer in full. A provider's model that a request names belongs to the answerer that was named with it."""
+    writer = Writer(name=writer) if isinstance(writer, str) else writer
+    return writer, replace(request, model=None) if writer.name == AUTO else request
+
+
+def _prompt_tokens(request: TextRequest) -> int:
+    return sum(_bytes(message.content) for message in request.messages) // _BYTES_PER_TOKEN
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))  # a model may be given, or write, half a character
+
+
+def _code_of(error: BaseException) -> str:
+    if isinstance(error, DragomanError):
+        return error.code
+    return "cancelled" if isinstance(error, asyncio.CancelledError | GeneratorExit) else DragomanError.code
+
+
+def _note_fallback(fallback: Fallback, context: CallContext) -> None:
+    FALLBACKS.labels(fallback.failed, fallback.code).inc()
+    _log.warning("inference.fallback", model=fallback.failed, code=fallback.code, purpose=context.purpose)

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from dragoman.kit.errors import InvalidSettingError
+from pydantic import BaseModel, ConfigDict
 
 _MILLION = Decimal(1_000_000)
 
@@ -25,29 +21,19 @@ class Price(BaseModel):
     output: Decimal
 
 
-class _PriceFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    prices: list[Price]
-
-
 @dataclass(frozen=True, slots=True)
 class PriceList:
     """The first matching line counts; a model on no line is free."""
 
     prices: tuple[Price, ...] = ()
 
-    @classmethod
-    def load(cls, path: Path) -> PriceList:
-        """Raises InvalidSettingError: the file cannot be read as a price list."""
-        try:
-            content = _PriceFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            raise InvalidSettingError(f"The price list {path} cannot be read: {error}") from error
-        return cls(tuple(content.prices))
-
     def cost_usd(self, model: str, *, input_tokens: int, output_tokens: int) -> Decimal:
         for price in self.prices:
             if fnmatchcase(model, price.model):
-                return (price.input * input_tokens + price.output * output_tokens) / _MILLION
+                return cost_usd(price.input, price.output, input_tokens=input_tokens, output_tokens=output_tokens)
         return Decimal(0)
+
+
+def cost_usd(input_price: Decimal, output_price: Decimal, *, input_tokens: int, output_tokens: int) -> Decimal:
+    """US dollars at prices for a million tokens."""
+    return (input_price * input_tokens + output_price * output_tokens) / _MILLION

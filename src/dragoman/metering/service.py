@@ -1,6 +1,6 @@
-"""Collects usage records and writes them in batches, so that no question waits for its bookkeeping.
+"""Collects usage records and writes them in batches, so that no question waits for its bookkeeping; sums them up.
 
-What a crash may lose: the records of the last second, of free local calls and paid ones alike until budgets exist.
+What a crash may lose: the records of the last second, of free calls only. Paid ones are settled as they end (`budgets`).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 import structlog
@@ -16,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dragoman.kit.database import Database
 from dragoman.kit.errors import DragomanError
+from dragoman.kit.pagination import Page, PageRequest
 from dragoman.metering import repository
-from dragoman.metering.entities import UsageRecord
+from dragoman.metering.entities import UsageLine, UsageRecord
 
 _log = structlog.get_logger(__name__)
 FLUSH_INTERVAL_S = 1.0
@@ -44,10 +46,18 @@ class UsageBuffer:
 
     def add(self, record: UsageRecord) -> None:
         """Count the call at once and keep its record for the next flush; never blocks."""
+        self.count(record)
+        self.keep(record)
+
+    def count(self, record: UsageRecord) -> None:
+        """Add the call to the metrics."""
         MODEL_CALLS.labels(record.purpose, record.adapter, record.error_code or "ok").inc()
         MODEL_TOKENS.labels(record.purpose, "input").inc(record.input_tokens)
         MODEL_TOKENS.labels(record.purpose, "output").inc(record.output_tokens)
         MODEL_COST.labels(record.purpose).inc(float(record.cost_usd))
+
+    def keep(self, record: UsageRecord) -> None:
+        """Write the record down with the next flush."""
         if len(self._records) >= _CAPACITY:
             RECORDS_LOST.inc()
             return
@@ -81,3 +91,28 @@ class UsageBuffer:
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S)
             await self.flush()
+
+
+async def read_usage(
+    database: Database,
+    tenant_id: UUID,
+    *,
+    chatbot_id: UUID | None,
+    first_day: date,
+    last_day: date,
+    by: str,
+    page: PageRequest,
+) -> Page[UsageLine]:
+    """Usage of days of UTC, both included, summed up `by` day, model, operation, kind, chatbot, user or session."""
+    async with database.transaction(tenant_id) as connection:
+        lines, total = await repository.sum_usage(
+            connection,
+            tenant_id=tenant_id,
+            chatbot_id=chatbot_id,
+            since=datetime.combine(first_day, time(), UTC),
+            until=datetime.combine(last_day + timedelta(days=1), time(), UTC),
+            by=by,
+            limit=page.limit,
+            offset=page.offset,
+        )
+    return Page(items=lines, total=total, limit=page.limit, offset=page.offset)

@@ -20,6 +20,7 @@ from dragoman.kit.clock import new_id, now
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.reading import ReadConnection
 from dragoman.kit.telemetry import StageTimer
+from dragoman.metering.entities import NOBODY, Spender
 from dragoman.ports.search_scope import SearchScope
 from dragoman.retrieval import service as retrieval
 from dragoman.retrieval.entities import Found, Mode, Query
@@ -211,7 +212,9 @@ async def retrieve(
         is_told=request.explain,
         operators=True,  # a search box; in a chat "-5 degrees" forbids nothing
     )
-    context = CallContext(tenant_id=caller.tenant_id, chatbot_id=opened.chatbot.id, purpose="search")
+    context = CallContext(
+        tenant_id=caller.tenant_id, chatbot_id=opened.chatbot.id, purpose="search", spender=Spender(asker=caller.asker)
+    )
     found, state = await cached_search(
         deps,
         opened.chatbot,
@@ -289,10 +292,11 @@ async def find_in_chatbot(
     language: str,
     purpose: str,
     prepared: Prepared | None = None,
+    spender: Spender = NOBODY,
 ) -> Found:
     """The passages of this chatbot that the asker may see, for an answer: never from the cache, which has no vector."""
     query = query_of(chatbot, version, request, asker=asker, language=language, prepared=prepared)
-    context = CallContext(tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, purpose=purpose)
+    context = CallContext(tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, purpose=purpose, spender=spender)
     return await retrieval.find_passages(deps, query, context)
 
 

@@ -33,6 +33,8 @@ class Permission(StrEnum):
     MANAGE_CHATBOTS = "chatbots:manage"
     MANAGE_KEYS = "keys:manage"
     EXPLAIN = "explain"
+    READ_USAGE = "usage:read"
+    MANAGE_BUDGETS = "budgets:manage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

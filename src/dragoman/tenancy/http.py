@@ -56,6 +56,8 @@ CallerWhoManagesDocuments = Annotated[Caller, Depends(_with(Permission.MANAGE_DO
 CallerWhoReadsChatbots = Annotated[Caller, Depends(_with(Permission.READ_CHATBOTS))]
 CallerWhoManagesChatbots = Annotated[Caller, Depends(_with(Permission.MANAGE_CHATBOTS))]
 CallerWhoManagesKeys = Annotated[Caller, Depends(_with(Permission.MANAGE_KEYS))]
+CallerWhoReadsUsage = Annotated[Caller, Depends(_with(Permission.READ_USAGE))]
+CallerWhoManagesBudgets = Annotated[Caller, Depends(_with(Permission.MANAGE_BUDGETS))]
 
 
 _MAX_OFFSET = 2**31 - 1

@@ -156,6 +156,11 @@ def settings_of(chatbot: Chatbot) -> ChatbotSettings:
     return chatbot.whole_settings
 
 
+def answerer_of(chatbot: Chatbot, default: str) -> str:
+    """The answerer that the chatbot names, or that of the installation."""
+    return settings_of(chatbot).answerer if "answerer" in chatbot.settings else default
+
+
 async def largest_document_mib(database: Database, caller: Caller) -> int:
     """The largest document in MiB that any chatbot of the caller's tenant accepts."""
     default = ChatbotSettings().max_size_mib

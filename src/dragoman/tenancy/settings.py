@@ -13,9 +13,16 @@ class ChatbotSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     answerer: str = Field(
-        "extractive", description="`extractive` quotes the sources; else the name of an `llm` adapter."
+        "extractive",
+        description="`extractive` quotes the sources; `auto` lets the router choose among the listed models; else the name "
+        "of one of them, or of an `llm` adapter.",
     )
     model: str | None = Field(None, description="Model of the provider; None for the one in the adapter's settings.")
+    fallback_models: tuple[str, ...] | None = Field(
+        None,
+        max_length=10,
+        description="Answerers tried in this order when the first one fails; None for those of the installation.",
+    )
     prompt: str | None = Field(None, max_length=8000, description="Extra instructions for the language model.")
     max_quotes: int = Field(2, ge=1, le=8, description="Sentences that an extractive answer quotes at most.")
     max_sources: int = Field(5, ge=1, le=20, description="Passages given to the answerer.")

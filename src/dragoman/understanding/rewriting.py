@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
-from dragoman.inference.service import CallContext, Inference
+from dragoman.inference.service import CallContext, Inference, Writer
 from dragoman.kit.errors import DragomanError
-from dragoman.ports.llm import ChatMessage, TextDelta, TextRequest
+from dragoman.ports.llm import ChatMessage, TextRequest
 from dragoman.understanding import prompts
 from dragoman.understanding.entities import Rewritten
 from dragoman.understanding.history import Said, context_words, knows_language, need_of_context
@@ -36,9 +35,9 @@ _LABEL: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """The language model to ask: the name of an `llm` adapter, and a model of its provider or None for its own."""
+    """The language model to ask, and a model of its provider or None for its own."""
 
-    answerer: str
+    writer: Writer | str
     model: str | None = None
     timeout_s: float = TIMEOUT_S
 
@@ -68,7 +67,7 @@ async def rewrite(
     try:
         written = await _ask(inference, context, model, messages, max_tokens=_REWRITE_TOKENS)
     except (DragomanError, TimeoutError) as error:
-        _log.warning("understanding.rewrite_failed", answerer=model.answerer, code=_code(error))
+        _log.warning("understanding.rewrite_failed", model=str(model.writer), code=_code(error))
         fallback = _from_history(alone, question, said, language)
         return replace(fallback, degraded=(f"rewrite_failed:{_code(error)}",))
     text = _one_question(written)
@@ -104,7 +103,7 @@ async def ask_otherwise(
     try:
         written = await _ask(inference, context, model, messages, max_tokens=_OTHERWISE_TOKENS * count)
     except (DragomanError, TimeoutError) as error:
-        _log.warning("understanding.multi_query_failed", answerer=model.answerer, code=_code(error))
+        _log.warning("understanding.multi_query_failed", model=str(model.writer), code=_code(error))
         return (), (f"multi_query_failed:{_code(error)}",)
     kept = {_words(question): ""}
     for line in written.splitlines():
@@ -120,15 +119,8 @@ async def _ask(
 ) -> str:
     """Raises DragomanError, TimeoutError."""
     request = TextRequest(messages=messages, max_tokens=max_tokens, model=model.model)
-    written: list[str] = []
-    async with (
-        asyncio.timeout(model.timeout_s),
-        aclosing(inference.stream_text(context, model.answerer, request)) as events,
-    ):
-        async for event in events:
-            if isinstance(event, TextDelta):
-                written.append(event.text)
-    return "".join(written)
+    async with asyncio.timeout(model.timeout_s):
+        return (await inference.write_text(context, model.writer, request)).text
 
 
 def _one_question(written: str) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.deps import Deps
-from dragoman.inference.service import CallContext
+from dragoman.inference.router import Demand
+from dragoman.inference.service import CallContext, Writer
+from dragoman.metering.entities import NOBODY, Spender
 from dragoman.ports.language_detector import LanguageDetector
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Chatbot
@@ -19,6 +21,7 @@ from dragoman.understanding.history import Said
 from dragoman.understanding.rewriting import Model, ask_otherwise, rewrite
 
 _SURE = 0.6  # fastText is right on 97 % of short questions above this, and on about half of those below
+_DIFFICULTY: Final = 0.2  # of completing and rewording a question: a small model will do
 _NO_MODEL: Final = "extractive"
 EXPANSION_WEIGHT: Final = (
     0.35  # nDCG@10 of 30 English questions of partner-center-a, vectors: 0.588 -> 0.583; asked with
@@ -51,7 +54,14 @@ def understand(
 
 
 async def prepare_question(
-    deps: Deps, chatbot: Chatbot, question: str, language: str, *, history: Sequence[Said] = (), purpose: str
+    deps: Deps,
+    chatbot: Chatbot,
+    question: str,
+    language: str,
+    *,
+    history: Sequence[Said] = (),
+    purpose: str,
+    spender: Spender = NOBODY,
 ) -> Prepared:
     """What to search for a question: it, what it leaves out, and its other names, each with its share of the search.
 
@@ -59,13 +69,13 @@ async def prepare_question(
 
     Args:
         history: what was said before the question, oldest first.
-        purpose: of the models' usage records.
+        purpose, spender: of the models' usage records.
 
     Raises:
         DatabaseUnavailableError.
     """
     settings = tenancy.settings_of(chatbot)
-    context = CallContext(tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, purpose=purpose)
+    context = CallContext(tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, purpose=purpose, spender=spender)
     model = _model_of(deps, chatbot, settings)
     rewritten = Rewritten(text=question, used=False, method="none")
     if history and settings.rewrite != "off":
@@ -93,8 +103,11 @@ async def prepare_question(
 
 def _model_of(deps: Deps, chatbot: Chatbot, settings: ChatbotSettings) -> Model | None:
     """The chatbot's language model; None where it answers by quotation."""
-    answerer = settings.answerer if "answerer" in chatbot.settings else deps.default_answerer
-    return None if answerer == _NO_MODEL else Model(answerer=answerer, model=settings.model)
+    answerer = tenancy.answerer_of(chatbot, deps.default_answerer)
+    if answerer == _NO_MODEL:
+        return None
+    writer = Writer(name=answerer, fallback=settings.fallback_models, demand=Demand(difficulty=_DIFFICULTY))
+    return Model(writer=writer, model=settings.model)
 
 
 async def _variants(
