@@ -40,6 +40,7 @@ class Foreign:
     connector_id: str
     sync_id: str
     search_id: str
+    budget_id: str
     version: str = "1"
     page_number: str = "1"
     image_id: str = ABSENT
@@ -82,6 +83,13 @@ async def _import(company: Any) -> str:
     return import_id
 
 
+async def _budget(company: Any) -> str:
+    body = {"scope": "tenant", "period": "month", "limit_usd": 50}
+    set_to = await company.api().put("/api/budgets/", json=body)
+    budget_id: str = set_to.json()["id"]
+    return budget_id
+
+
 async def _search(company: Any, *, who: str = "owner") -> str:
     """The id of a search that is written and has a result."""
     found = await company.search("discount", who=who)
@@ -109,6 +117,7 @@ async def foreign(company: Any, files_to_sync: Path) -> Foreign:
         connector_id=connector_id,
         sync_id=sync_id,
         search_id=await _search(company),
+        budget_id=await _budget(company),
     )
 
 
@@ -164,6 +173,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/chatbots/": {"json": {"name": "Another"}},
     "PATCH /api/chatbots/{chatbot_id}/": {"json": {"name": "Changed"}},
     "POST /api/keys/": {"json": {"name": "another"}},
+    "PUT /api/budgets/": {"json": {"scope": "tenant", "period": "day", "limit_usd": 5}},
 }
 
 # For each operation what each role gets: owner, admin, editor, agent, member.
@@ -248,6 +258,10 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /api/keys/": _ADMINS_200,
     "POST /api/keys/": _ADMINS_201,
     "DELETE /api/keys/{key_id}/": _ADMINS_200,
+    "GET /api/usage/": _ADMINS_200,
+    "GET /api/budgets/": _ADMINS_200,
+    "PUT /api/budgets/": _ADMINS_200,
+    "DELETE /api/budgets/{budget_id}/": _ADMINS_204,
     "GET /healthz": _ALL_200,
     "GET /readyz": _ALL_200,
     "GET /metrics": _ALL_200,
@@ -342,6 +356,7 @@ async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, 
             connector_id=connector_id,
             sync_id=sync_id,
             search_id=search_id,
+            budget_id=await _budget(company),
         )
         answer = await api.request(operation.method, operation.address(ids), **BODIES.get(operation.name, {}))
         await service.run_jobs(kind="ingestion.ingest_document")

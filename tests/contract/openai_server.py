@@ -22,7 +22,7 @@ class OpenAIServer:
     """What it was asked, and how it is to answer.
 
     `status` other than 200 answers every request with that error; `silent_s` waits before the first word, `broken`
-    closes the connection after two words, `usage` sends token counts, `left_early` counts streams the client closed.
+    closes the connection after two words, `garbage` sends a web page instead of a stream, `usage` sends token counts, `left_early` counts streams the client closed.
     """
 
     url: str = ""
@@ -31,6 +31,7 @@ class OpenAIServer:
     silent_s: float = 0.0
     delay_s: float = 0.02
     broken: bool = False
+    garbage: bool = False
     usage: bool = True
     dimensions: int = 64
     words: tuple[str, ...] = WORDS
@@ -68,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(self.state.status, {"error": {"message": "told to fail"}}, self.state.headers)
             elif self.path.endswith("/embeddings"):
                 self._send(200, self._embed(body), {})
+            elif self.state.garbage:
+                self._send_page()
             else:
                 self._stream(body)
         except OSError:
@@ -80,6 +83,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+    def _send_page(self) -> None:
+        page = b"<html><body>Welcome to nginx!</body></html>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
 
     def _embed(self, body: dict[str, Any]) -> dict[str, Any]:
         time.sleep(self.state.silent_s)

@@ -177,11 +177,12 @@ async def test_a_busy_model_is_not_waited_for_while_another_can_be_asked(monkeyp
     waits: list[float] = []
 
     async def sleep(delay_s: float) -> None:
-        waits.append(delay_s)
+        if delay_s:  # the scripted model pauses for no time
+            waits.append(delay_s)
 
     monkeypatch.setattr("dragoman.inference.service.asyncio.sleep", sleep)
     busy = Model("a", replies=[""], fail_with="overloaded", retry_after_s=5.0)
-    bench = Bench({"a": busy, "b": Model("b", replies=[""])})
+    bench = Bench({"a": busy, "b": Model("b", replies=["Light."])})
     await bench.read(Writer(name="a", fallback=("b",)))
     assert (len(busy.asked), waits) == (1, [])
     with pytest.raises(LlmOverloadedError):
@@ -197,6 +198,16 @@ async def test_a_whole_text_begins_again_where_a_model_breaks_off() -> None:
     assert [fallback.failed for fallback in written.fallbacks] == ["a"]
     with pytest.raises(LlmUnavailableError):
         await bench.inference.write_text(bench.context, "a", REQUEST)
+
+
+async def test_a_model_that_says_nothing_gives_way_and_is_paid() -> None:
+    bench = Bench(
+        {"a": Model("a", replies=["  "]), "b": Model("b", replies=["Light."])}, [listed("a", price=_price(5))]
+    )
+    text, [fallback], _ = await bench.read(Writer(name="a", fallback=("b",)))
+    assert (text.strip(), fallback.code) == ("Light.", "llm.empty")
+    assert [record.error_code for record in bench.records] == ["llm.empty", None]
+    assert bench.bill.cost_usd > 0
 
 
 async def test_a_model_whose_circuit_is_open_is_passed_by() -> None:

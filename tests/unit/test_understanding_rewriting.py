@@ -117,7 +117,7 @@ async def test_a_model_that_repeats_the_question_changes_nothing() -> None:
         ({"fail_with": "unavailable"}, "rewrite_failed:llm.unavailable"),
         ({"fail_with": "rejected"}, "rewrite_failed:llm.rejected"),
         ({"delay_ms": 5000.0}, "rewrite_failed:timeout"),
-        ({"replies": ["\n\n"]}, "rewrite_failed:unusable"),
+        ({"replies": ["\n\n"]}, "rewrite_failed:llm.empty"),
         ({"replies": ["Well, that depends. " * 60]}, "rewrite_failed:unusable"),
     ],
 )

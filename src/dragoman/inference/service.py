@@ -36,7 +36,7 @@ from dragoman.metering.entities import NOBODY, Reservation, Spender, UsageRecord
 from dragoman.metering.prices import PriceList
 from dragoman.metering.service import UsageBuffer
 from dragoman.ports.embedder import Embedder, EmbedderProfile, Vectors
-from dragoman.ports.llm import Completion, Llm, TextDelta, TextRequest
+from dragoman.ports.llm import Completion, Llm, LlmEmptyError, TextDelta, TextRequest
 
 _log = structlog.get_logger(__name__)
 _BYTES_PER_TOKEN: Final = 3  # less than most tokenizers need, so that an estimate is rather too high than too low
@@ -351,7 +351,7 @@ class Inference:
         timeout_s = patience.shorten(first_s)
         reservation = await self._reserve(call, _prompt_tokens(request), request.max_tokens)
         events = llm.stream(request)
-        written, is_recorded = 0, False
+        written, said, is_recorded = 0, False, False
 
         def broke_off(error_code: str, *, is_charged: bool) -> None:
             if not is_recorded:
@@ -369,12 +369,16 @@ class Inference:
                 timeout_s = next_s
                 if isinstance(event, Completion):
                     call = replace(call, model=event.model)
-                    record = self._record_of(call, event.input_tokens, event.output_tokens, None)
+                    error_code = None if said else LlmEmptyError.code
+                    record = self._record_of(call, event.input_tokens, event.output_tokens, error_code)
                     is_recorded = True
                     await self._record(reservation, record)
+                    if not said:
+                        raise LlmEmptyError
                     yield _charged(event, name, record.cost_usd)
                 else:
                     written += _bytes(event.text)
+                    said = said or bool(event.text.strip())
                     yield event
         except TimeoutError as error:
             broke_off(LlmTimeoutError.code, is_charged=True)

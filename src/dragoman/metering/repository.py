@@ -177,43 +177,28 @@ async def list_spending(
 async def lock_accounts(
     connection: AsyncConnection, *, tenant_id: UUID, accounts: Sequence[Account]
 ) -> dict[Account, Spending]:
-    """The accounts, each held until the transaction ends; always in one order, so that two never wait for each other.
+    """The accounts, each held until the transaction ends.
 
-    An account that was not there is opened with what the usage records of its period say.
+    An account that was not there is opened with what the usage records of its period say. First all are opened, then all
+    are held, both in one order: so that no two transactions wait for each other.
     """
-    found = await _lock(connection, tenant_id, accounts)
-    missing = [account for account in accounts if account not in found]
-    if not missing:
-        return found
-    for account in sorted(missing, key=_key):
-        spent = await sum_records(connection, tenant_id=tenant_id, account=account)
-        await connection.execute(
-            upsert(budget_spending)
-            .values(
-                tenant_id=tenant_id,
-                scope=account.scope.value,
-                subject=account.subject,
-                period=account.period.value,
-                starts_on=account.starts_on,
-                spent_usd=spent,
-            )
-            .on_conflict_do_nothing()
-        )
-    return await _lock(connection, tenant_id, accounts)
-
-
-async def _lock(connection: AsyncConnection, tenant_id: UUID, accounts: Sequence[Account]) -> dict[Account, Spending]:
     c = budget_spending.c
-    rows = await connection.execute(
-        select(budget_spending)
-        .where(
-            c.tenant_id == tenant_id,
-            tuple_(c.scope, c.subject, c.period, c.starts_on).in_([_key(account) for account in accounts]),
-        )
-        .order_by(c.scope, c.subject, c.period, c.starts_on)
-        .with_for_update()
+    mine = and_(
+        c.tenant_id == tenant_id,
+        tuple_(c.scope, c.subject, c.period, c.starts_on).in_([_key(account) for account in accounts]),
     )
-    return {spending.account: spending for spending in map(_spending, rows)}
+    there = {_spending(row).account for row in await connection.execute(select(budget_spending).where(mine))}
+    for account in sorted(set(accounts) - there, key=_key):
+        await _open_account(connection, tenant_id, account)
+    held = select(budget_spending).where(mine).order_by(c.scope, c.subject, c.period, c.starts_on).with_for_update()
+    return {spending.account: spending for spending in map(_spending, await connection.execute(held))}
+
+
+async def _open_account(connection: AsyncConnection, tenant_id: UUID, account: Account) -> None:
+    scope, subject, period, starts_on = _key(account)
+    values = {"tenant_id": tenant_id, "scope": scope, "subject": subject, "period": period, "starts_on": starts_on}
+    spent_usd = await sum_records(connection, tenant_id=tenant_id, account=account)
+    await connection.execute(upsert(budget_spending).values(**values, spent_usd=spent_usd).on_conflict_do_nothing())
 
 
 async def sum_records(connection: AsyncConnection, *, tenant_id: UUID, account: Account) -> Decimal:

@@ -30,6 +30,12 @@ class LlmRejectedError(DragomanError):
     code, status = "llm.rejected", 502
 
 
+class LlmEmptyError(DragomanError):
+    """The language model ended its answer without a word. Try again, or choose another model."""
+
+    code, status = "llm.empty", 502
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatMessage:
     role: Literal["system", "user", "assistant"]

@@ -18,6 +18,7 @@ from dragoman.inference.service import CallContext
 from dragoman.kit.clock import Stopwatch
 from dragoman.kit.errors import DragomanError, UnavailableError
 from dragoman.kit.reading import ReadConnection, Reader
+from dragoman.metering.errors import BudgetExhaustedError
 from dragoman.ports.embedder import Vectors
 from dragoman.retrieval.arms import search_arms
 from dragoman.retrieval.candidates import rank_by_fusion
@@ -46,7 +47,7 @@ async def find_passages(
 ) -> Found:
     """The best passages for a question, within the scope.
 
-    When the embedder is away, or does not serve the chatbot's embedding version, keywords alone are searched and
+    When the embedder is away, does not serve the chatbot's embedding version, or there is no money for it, keywords alone are searched and
     `degraded` says `keyword_only`; when the re-ranker fails, the order stays and it says `reranker_skipped`.
 
     Args:
@@ -105,7 +106,7 @@ async def _question_vector(deps: Deps, query: Query, context: CallContext) -> Ve
     name = query.embedding_version.name
     try:
         vector = await deps.inference.embed_question(context, name, query.words or query.text)
-    except UnavailableError as error:
+    except (UnavailableError, BudgetExhaustedError) as error:
         _log.warning("retrieval.keyword_only", reason=error.message)
         return None
     if not query.also_ask:
@@ -115,7 +116,7 @@ async def _question_vector(deps: Deps, query: Query, context: CallContext) -> Ve
     for text, share in query.also_ask.items():
         try:
             mixed = mixed + share * await deps.inference.embed_question(context, name, text)
-        except UnavailableError as error:
+        except (UnavailableError, BudgetExhaustedError) as error:
             _log.warning("retrieval.asked_without_other_wordings", reason=error.message)
             return vector
     moved: Vectors = (mixed / np.linalg.norm(mixed)).astype(vector.dtype)
