@@ -362,6 +362,15 @@ async def test_a_chatbot_that_has_grown_gets_its_index_once_the_load_has_ended(
     assert await indexes(full.database, full.tenant) == []
 
 
+async def test_a_job_that_waited_for_another_builder_of_the_same_index_builds_nothing(full: Shelf) -> None:
+    await service.enqueue_due(full.database, Silent(), POLICY)
+    assert [payload["action"] for payload in await waiting_jobs(full)] == ["build"]
+    built = await build(full)  # an operator was faster
+    await run_waiting(full)
+    assert [each.name for each in await indexes(full.database, full.tenant)] == [built.index_name]
+    assert (await row_of(full)) == built
+
+
 async def test_without_the_administrators_connection_a_build_is_advised_and_refused(full: Shelf) -> None:
     urls = full.database.urls
     weak = Database(DatabaseUrls(admin="", app=urls.app, system=urls.system), pool_size=2)

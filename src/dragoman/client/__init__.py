@@ -25,6 +25,7 @@ from dragoman.client.models import (
     Answer,
     ApiKey,
     BatchItem,
+    Budget,
     Chatbot,
     Chunk,
     CompleteEvent,
@@ -53,6 +54,7 @@ from dragoman.client.models import (
     UrlJob,
     UrlList,
     Usage,
+    UsageLine,
 )
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "ApiError",
     "ApiKey",
     "BatchItem",
+    "Budget",
     "Chatbot",
     "Chunk",
     "ClientError",
@@ -103,4 +106,5 @@ __all__ = [
     "UrlJob",
     "UrlList",
     "Usage",
+    "UsageLine",
 ]

@@ -19,6 +19,7 @@ from dragoman.client.models import Answer, Readiness, SearchResult, StreamEvent
 from dragoman.client.search import Filter, Searches
 from dragoman.client.tenancy import Chatbots, Keys
 from dragoman.client.transport import Transport
+from dragoman.client.usage import UsageReports
 
 
 class Dragoman:
@@ -46,6 +47,7 @@ class Dragoman:
         self.sessions = Sessions(self._transport)
         self.messages = Messages(self._transport)
         self.searches = Searches(self._transport)
+        self.usage = UsageReports(self._transport)
 
     @property
     def url(self) -> str:

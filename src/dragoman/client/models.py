@@ -419,6 +419,32 @@ class Usage(_Received):
     cost_usd: float = 0.0
 
 
+class UsageLine(_Received):
+    """Model calls summed up; `key` is the day, model, operation, port, chatbot, user or session."""
+
+    key: str | None
+    calls: int
+    failed_calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    average_latency_ms: float
+
+
+class Budget(_Received):
+    """A limit of paid model calls. `id` is None for one of the operator's; `state`: `ok`, `warning`, `exhausted`."""
+
+    id: UUID | None
+    scope: str
+    subject: str
+    period: str
+    limit_usd: float
+    spent_usd: float | None
+    state: str | None
+    starts_on: date
+    ends_on: date
+
+
 class _AnswerFacts(_Received):
     answered: bool
     confidence: float | None

@@ -45,7 +45,6 @@ class ProviderModel(BaseModel):
         languages: ISO 639-1 codes in which it writes well; empty: all.
         quality: tier, 1 (simple questions) to 5 (the hardest).
         price: None: the line of `prices` that fits its model, else free.
-        first_token_timeout_s, next_token_timeout_s: longest waits; None for those of the installation.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,8 +57,6 @@ class ProviderModel(BaseModel):
     languages: frozenset[str] = frozenset()
     quality: int = Field(3, ge=1, le=5)
     price: ModelPrice | None = None
-    first_token_timeout_s: float | None = Field(None, gt=0)
-    next_token_timeout_s: float | None = Field(None, gt=0)
 
 
 class Routing(BaseModel):

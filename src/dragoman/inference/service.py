@@ -347,8 +347,7 @@ class Inference:
         self, context: CallContext, name: str, llm: Llm, request: TextRequest, patience: _Patience
     ) -> TextStream:
         call = _Call(context=context, kind="llm", name=name, model=request.model or llm.model)
-        first_s, next_s = self._waits(name)
-        timeout_s = patience.shorten(first_s)
+        timeout_s = patience.shorten(self._limits.first_token_timeout_s)
         reservation = await self._reserve(call, _prompt_tokens(request), request.max_tokens)
         events = llm.stream(request)
         written, said, is_recorded = 0, False, False
@@ -366,7 +365,7 @@ class Inference:
                 except StopAsyncIteration:
                     return
                 patience.heard()
-                timeout_s = next_s
+                timeout_s = self._limits.next_token_timeout_s
                 if isinstance(event, Completion):
                     call = replace(call, model=event.model)
                     error_code = None if said else LlmEmptyError.code
@@ -396,13 +395,6 @@ class Inference:
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
-
-    def _waits(self, name: str) -> tuple[float, float]:
-        """Seconds until the first word, and between two."""
-        listed = self._catalogue.find(name)
-        first_s = listed.first_token_timeout_s if listed else None
-        next_s = listed.next_token_timeout_s if listed else None
-        return first_s or self._limits.first_token_timeout_s, next_s or self._limits.next_token_timeout_s
 
     # ---- shared
 

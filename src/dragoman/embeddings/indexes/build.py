@@ -7,7 +7,7 @@ so, and whatever else there is in the catalogue is left over. A valid index that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.embeddings.indexes import measure, repository
-from dragoman.embeddings.indexes.entities import IndexParameters, IndexPolicy, Tell, VectorPlace
+from dragoman.embeddings.indexes.entities import IndexParameters, IndexPolicy, Tell, VectorIndexRow, VectorPlace
 from dragoman.embeddings.indexes.repository import StoredIndex
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.database import Database
@@ -46,10 +46,21 @@ class IndexBuildWaitsError(UnavailableError):
     code = "embeddings.index_build_waits"
 
 
-async def build_index(database: Database, place: VectorPlace, policy: IndexPolicy, tell: Tell) -> None:
+async def build_index(
+    database: Database,
+    place: VectorPlace,
+    policy: IndexPolicy,
+    tell: Tell,
+    *,
+    is_due: Callable[[VectorIndexRow | None, int], bool] | None = None,
+) -> None:
     """Give the chatbot an index of its own, in place of one that it has, and let searches use it from then on.
 
     When none reaches the recall asked for, the chatbot's vectors are compared all as before, and its row tells so.
+
+    Args:
+        is_due: asked with the row and the number of chunks once nobody else builds; nothing is built where it says no,
+            as when the builder before was called for the same chatbot.
 
     Raises:
         NoAdministratorError, DatabaseUnavailableError, IndexBuildWaitsError.
@@ -59,6 +70,8 @@ async def build_index(database: Database, place: VectorPlace, policy: IndexPolic
             dimensions = await repository.dimensions_of(connection, place.embedding_version)
             chunks = await repository.count_chunks(connection, place)
             before = await repository.find_row(connection, place)
+            if is_due is not None and not is_due(before, chunks):
+                return
             if before is None or not before.has_index:
                 await repository.write_row(connection, place, kind="hnsw", state="building", reason="")
         await _drop_spare(database, owner, place, keep_valid=True)

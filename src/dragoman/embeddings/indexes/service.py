@@ -156,7 +156,9 @@ async def run_job(database: Database, policy: IndexPolicy, job: Job, tell: Tell)
     match job.payload["action"]:
         case "build":
             await building.sweep(database)
-            await building.build_index(database, place, policy, tell)
+            await building.build_index(
+                database, place, policy, tell, is_due=lambda row, chunks: decide(policy, row, chunks)[0] == "build"
+            )
         case "drop":
             await building.drop_index(database, place, reason=job.payload["reason"])
         case _:
