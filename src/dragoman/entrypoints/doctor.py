@@ -28,13 +28,14 @@ from dragoman.entrypoints.embedded import EmbeddedValkey
 from dragoman.entrypoints.home import InstanceHome, read_json
 from dragoman.entrypoints.settings import Settings, adapter_settings, load_settings
 from dragoman.entrypoints.up import check_port_is_free
+from dragoman.inference.catalogue import AUTO
 from dragoman.jobs.celery_app import create_celery
 from dragoman.kit import registry
 from dragoman.kit.cache import Cache
 from dragoman.kit.clock import new_id
 from dragoman.kit.database import APP_ROLE, SYSTEM_ROLE, Database
 from dragoman.kit.errors import DragomanError
-from dragoman.ports.llm import ChatMessage, Completion, TextRequest
+from dragoman.ports.llm import ChatMessage, Completion, Llm, TextRequest
 
 _ENOUGH_DISK_MIB, _LEAST_DISK_MIB = 2048, 256
 _STUCK_AFTER_S = 60.0
@@ -458,27 +459,48 @@ async def _one_piece(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def _llm(patient: _Patient) -> Finding:
-    name = patient.settings.llm
-    if name is None:
-        return Finding(check="language model", state=State.SKIP, message="None is set: answers are quotations.")
-    llm = registry.create("llm", name, adapter_settings("llm", name))
+    """The answerer that is set, and each listed model."""
+    name = "language model"
+    catalogue = wiring.load_catalogue(patient.settings)
+    default = patient.settings.llm
+    answerers = [model.name for model in catalogue.models]
+    if default == AUTO and not answerers:
+        message, remedy = "DRAGOMAN_LLM is `auto`, and no model is listed.", "List models in models.yaml."
+        return Finding(check=name, state=State.FAIL, message=message, remedy=remedy)
+    if default not in (None, AUTO, *answerers):
+        answerers.insert(0, str(default))
+    if not answerers:
+        return Finding(check=name, state=State.SKIP, message="None is set: answers are quotations.")
+    factories = wiring.llm_factories(catalogue)
+    if default in answerers and default not in factories:
+        message = f"DRAGOMAN_LLM is {default!r}; there are: {', '.join(sorted((AUTO, *factories)))}."
+        return Finding(check=name, state=State.FAIL, message=message, remedy="Name one of them.")
+    answers = await asyncio.gather(*(_ask_model(answerer, factories[answerer]) for answerer in answerers))
+    message = "; ".join(said for said, _ in answers)
+    away = [answerer for answerer, (_, is_well) in zip(answerers, answers, strict=True) if not is_well]
+    if not away:
+        return Finding(check=name, state=State.OK, message=message)
+    remedy = f"Check the address, the key and the model's name of {', '.join(away)}: DRAGOMAN_LLM_… or models.yaml."
+    state = State.FAIL if default in away or len(away) == len(answerers) else State.WARN
+    return Finding(check=name, state=state, message=message, remedy=remedy)
+
+
+async def _ask_model(name: str, create: Callable[[], Llm]) -> tuple[str, bool]:
+    """What to say of a model, and whether it answers."""
     request = TextRequest(messages=[ChatMessage(role="user", content="Say: ready")], max_tokens=8)
     started = time.perf_counter()
     try:
-        async with asyncio.timeout(_LLM_LIMIT_S):
-            completion = [event async for event in llm.stream(request) if isinstance(event, Completion)][-1]
+        llm = create()
+        try:
+            async with asyncio.timeout(_LLM_LIMIT_S):
+                completion = [event async for event in llm.stream(request) if isinstance(event, Completion)][-1]
+        finally:
+            await llm.close()
     except TimeoutError:
-        message, remedy = (
-            f"{name} did not answer within {_LLM_LIMIT_S:.0f} s.",
-            f"Check DRAGOMAN_LLM_{name.upper()}_BASE_URL.",
-        )
-        return Finding(check="language model", state=State.FAIL, message=message, remedy=remedy)
-    finally:
-        await llm.close()
-    took_s = time.perf_counter() - started
-    return Finding(
-        check="language model", state=State.OK, message=f"{name}: {completion.model} answered in {took_s:.1f} s"
-    )
+        return f"{name} did not answer within {_LLM_LIMIT_S:.0f} s", False
+    except DragomanError as error:
+        return f"{name}: {error.message.rstrip('.')}", False
+    return f"{name}: {completion.model} answered in {time.perf_counter() - started:.1f} s", True
 
 
 async def _server(patient: _Patient) -> Finding:

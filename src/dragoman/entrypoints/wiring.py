@@ -111,7 +111,7 @@ def create_embedder(settings: Settings, *, in_process: bool = False) -> Embedder
     return embedder
 
 
-def _llm_factories(catalogue: Catalogue) -> dict[str, Callable[[], Llm]]:
+def llm_factories(catalogue: Catalogue) -> dict[str, Callable[[], Llm]]:
     """By answerer: the adapters of the port `llm`, and the listed models, which come before adapters of their name."""
     adapters = {name: partial(_create_llm, name, {}) for name in registry.list_adapters("llm")}
     listed = {
@@ -291,7 +291,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
         vector_index, keyword_index = create_index(settings, "vector_index"), create_index(settings, "keyword_index")
         inference = Inference(
             embedders={version.name: embedder},
-            llms=_llm_factories(catalogue),
+            llms=llm_factories(catalogue),
             prices=catalogue.prices,
             usage=usage,
             questions=_question_cache(settings, cache),

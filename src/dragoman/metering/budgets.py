@@ -209,9 +209,11 @@ class Budgets:
             "starts_on": account.starts_on.isoformat(),
             "limit_usd": float(limit_usd),
         }
-        topic = "budget.warning" if what == "warned" else "budget.exhausted"
-        await jobs.emit(connection, tenant_id=tenant_id, topic=topic, payload=payload)
-        _log.warning(topic, tenant_id=str(tenant_id), **payload)
+        if what == "warned":
+            await jobs.emit(connection, tenant_id=tenant_id, topic="budget.warning", payload=payload)
+        else:
+            await jobs.emit(connection, tenant_id=tenant_id, topic="budget.exhausted", payload=payload)
+        _log.warning(f"budget.{what}", tenant_id=str(tenant_id), **payload)
 
 
 def _subjects(chatbot_id: UUID | None, asker: str | None) -> Iterator[tuple[BudgetScope, str]]:
