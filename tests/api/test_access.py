@@ -43,6 +43,7 @@ class Foreign:
     budget_id: str
     version: str = "1"
     page_number: str = "1"
+    prompt_version: str = "1"
     image_id: str = ABSENT
 
 
@@ -173,6 +174,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/chatbots/": {"json": {"name": "Another"}},
     "PATCH /api/chatbots/{chatbot_id}/": {"json": {"name": "Changed"}},
     "POST /api/keys/": {"json": {"name": "another"}},
+    "POST /api/chatbots/{chatbot_id}/prompts/": {"json": {"text": "Say {{ unknown }}"}},
+    "PUT /api/chatbots/{chatbot_id}/prompts/used/": {"json": {"version": 0}},
+    "POST /api/chatbots/{chatbot_id}/prompts/preview/": {"json": {"text": "Say {{ unknown }}"}},
     "PUT /api/budgets/": {"json": {"scope": "tenant", "period": "day", "limit_usd": 5}},
 }
 
@@ -255,6 +259,11 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /api/chatbots/": _ADMINS_201,
     "PATCH /api/chatbots/{chatbot_id}/": _ADMINS_200,
     "DELETE /api/chatbots/{chatbot_id}/": _ADMINS_204,
+    "GET /api/chatbots/{chatbot_id}/prompts/": _ADMINS_200,
+    "POST /api/chatbots/{chatbot_id}/prompts/": _ADMINS_201,
+    "PUT /api/chatbots/{chatbot_id}/prompts/used/": _ADMINS_204,
+    "POST /api/chatbots/{chatbot_id}/prompts/preview/": _ADMINS_200,
+    "GET /api/chatbots/{chatbot_id}/prompts/{prompt_version}/": (404, 404, 403, 403, 403),  # it has none
     "GET /api/keys/": _ADMINS_200,
     "POST /api/keys/": _ADMINS_201,
     "DELETE /api/keys/{key_id}/": _ADMINS_200,

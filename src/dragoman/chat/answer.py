@@ -28,8 +28,9 @@ from dragoman.chat.errors import NotAnAnswerError, NotAQuestionError
 from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.generation import prompt_versions, prompts
 from dragoman.generation import service as generation
-from dragoman.generation.entities import Citation, Draft, GenerationRequest, Usage
+from dragoman.generation.entities import Citation, Draft, GenerationRequest, PromptTemplate, Usage
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.telemetry import StageTimer
@@ -128,6 +129,12 @@ class _Opened:
     question: Message
     history: Sequence[Message]
     spender: Spender
+    template: PromptTemplate | None
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """The chatbot names a prompt template that it does not have: the built-in one stands in."""
+        return ("prompt_missing",) if self.settings.prompt_version is not None and self.template is None else ()
 
     @property
     def previous_language(self) -> str | None:
@@ -149,6 +156,7 @@ async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
         version = await embeddings.get_version(connection, chatbot.active_embedding_version)
         earlier = await find_earlier_question(connection, caller, session, asked)
         history = await _history(connection, session, earlier)
+        template = await prompt_versions.template_of(connection, chatbot)
         question = earlier if earlier is not None and asked.again else _new_question(asked, session, history)
         if question is not earlier:
             await repository.insert_message(connection, question, tenant_id=caller.tenant_id)
@@ -167,6 +175,7 @@ async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
         question=question,
         history=history,
         spender=Spender(asker=asked.asker, session_id=session.id, bill=Bill()),
+        template=template,
     )
 
 
@@ -276,6 +285,10 @@ def _generation_request(
             spender=opened.spender,
         ),
         history=[(message.role.value, message.content) for message in opened.history[-_PROMPT_MESSAGES:]],
+        system_message=prompts.system_message_of(
+            opened.chatbot, understood.language, opened.template.text if opened.template else None
+        ),
+        template_version=opened.template.version if opened.template else None,
     )
 
 
@@ -341,7 +354,12 @@ async def _store(
         timings=timings,
         usage=asdict(usage),
         grounding=draft.grounding if draft else {},
-        degraded=[*prepared.degraded, *found.degraded, *(draft.degraded if draft else ("interrupted",))],
+        degraded=[
+            *opened.degraded,
+            *prepared.degraded,
+            *found.degraded,
+            *(draft.degraded if draft else ("interrupted",)),
+        ],
     )
     async with deps.database.transaction(opened.chatbot.tenant_id) as connection:
         await repository.insert_message(connection, message, tenant_id=opened.chatbot.tenant_id)

@@ -45,7 +45,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "dragoman.knowledge.endpoints",
     ),
     "search": ("dragoman.search.endpoints",),
-    "tenancy": ("dragoman.tenancy.endpoints",),
+    "tenancy": ("dragoman.tenancy.endpoints", "dragoman.generation.endpoints"),
     "usage": ("dragoman.metering.endpoints",),
 }
 """The groups of endpoints for `dragoman api --only GROUP…`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -52,8 +53,26 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptTemplate:
+    """A system message of a chatbot's owner, in Jinja (`templates`). Versions count from 1 and never change."""
+
+    chatbot_id: UUID
+    version: int
+    text: str
+    note: str
+    created_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """`history` holds the messages before the question as (role, text), oldest first."""
+    """What an answer is written from.
+
+    Attributes:
+        history: the messages before the question as (role, text), oldest first.
+        system_message: what the language model is told before sources and question.
+        template_version: of the chatbot's own template that says so; None for the built-in one.
+    """
 
     question: str
     language: str
@@ -62,6 +81,8 @@ class GenerationRequest:
     answerer: str
     context: CallContext
     history: Sequence[tuple[str, str]] = ()
+    system_message: str = ""
+    template_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from dragoman.generation.entities import Citation, Draft, GenerationRequest, Pie
 from dragoman.generation.evidence import Evidence
 from dragoman.generation.markers import MarkerFilter
 from dragoman.generation.phrases import i_do_not_know
+from dragoman.inference.errors import UnknownModelError
 from dragoman.inference.ladder import Charged, Fallback
 from dragoman.inference.router import Demand
 from dragoman.inference.service import Writer
@@ -58,6 +59,7 @@ async def _written_by_model(
     deps: Deps, request: GenerationRequest, evidence: Evidence
 ) -> AsyncGenerator[Piece | Draft, None]:
     """The model's own words; when it fails, quotation takes over and `degraded` says why."""
+    request = _packed(deps, request)
     passages = request.found.passages[: request.settings.max_sources]
     markers = MarkerFilter(len(passages))
     written: list[str] = []
@@ -114,10 +116,24 @@ def _quoted_instead(
         draft,
         text=written + rest,
         citations=[*cited, *draft.citations],
-        prompt_version=prompts.VERSION,
+        prompt_version=prompts.version_of(request),
         rendered_prompt=prompts.build_references(request, passages),
         degraded=(*draft.degraded, *rungs),
     )
+
+
+def _packed(deps: Deps, request: GenerationRequest) -> GenerationRequest:
+    """The request with as many sources as the model asked first has room for."""
+    passages = request.found.passages[: request.settings.max_sources]
+    whole = TextRequest(messages=prompts.build_messages(request, passages), model=request.settings.model)
+    try:
+        window = deps.inference.window(_writer(request), whole)
+    except UnknownModelError:  # asking it will say so
+        window = None
+    fitting = prompts.count_fitting(request, passages, window=window, answer_tokens=whole.max_tokens)
+    if fitting == len(passages):
+        return request
+    return replace(request, settings=request.settings.model_copy(update={"max_sources": fitting}))
 
 
 def _writer(request: GenerationRequest) -> Writer:
@@ -165,7 +181,7 @@ def _model_draft(
         confidence=round(evidence.confidence, 4),
         provider_model=model,
         grounding={"method": "markers", "score": None, "cited": len(citations), "invented": markers.invented},
-        prompt_version=prompts.VERSION,
+        prompt_version=prompts.version_of(request),
         rendered_prompt=prompts.build_references(request, passages),
         degraded=("uncited",) if answered and not citations else (),
     )

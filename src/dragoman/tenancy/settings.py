@@ -24,6 +24,9 @@ class ChatbotSettings(BaseModel):
         description="Answerers tried in this order when the first one fails; None for those of the installation.",
     )
     prompt: str | None = Field(None, max_length=8000, description="Extra instructions for the language model.")
+    prompt_version: int | None = Field(
+        None, ge=1, description="Which of the chatbot's own prompt templates is used; None for the built-in one."
+    )
     max_quotes: int = Field(2, ge=1, le=8, description="Sentences that an extractive answer quotes at most.")
     max_sources: int = Field(5, ge=1, le=20, description="Passages given to the answerer.")
     similarity_threshold: float = Field(

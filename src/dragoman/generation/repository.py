@@ -1,0 +1,77 @@
+"""SQL of prompt templates."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dragoman.generation.entities import PromptTemplate
+from dragoman.generation.tables import prompt_templates
+
+
+async def insert_template(
+    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, text: str, note: str, created_by: str
+) -> PromptTemplate:
+    """The next version. Hold the chatbot's lock, so that two do not take the same number."""
+    c = prompt_templates.c
+    latest = select(func.coalesce(func.max(c.version), 0)).where(c.tenant_id == tenant_id, c.chatbot_id == chatbot_id)
+    version = (await connection.execute(latest)).scalar_one() + 1
+    row = (
+        await connection.execute(
+            insert(prompt_templates)
+            .values(
+                tenant_id=tenant_id,
+                chatbot_id=chatbot_id,
+                version=version,
+                text=text,
+                note=note,
+                created_by=created_by,
+            )
+            .returning(prompt_templates)
+        )
+    ).one()
+    return _template(row)
+
+
+async def lock_chatbot(connection: AsyncConnection, *, chatbot_id: UUID) -> None:
+    """Until the transaction ends, nobody else adds a version to this chatbot."""
+    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"prompts:{chatbot_id}", 0))))
+
+
+async def find_template(
+    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, version: int
+) -> PromptTemplate | None:
+    c = prompt_templates.c
+    row = (
+        await connection.execute(
+            select(prompt_templates).where(c.tenant_id == tenant_id, c.chatbot_id == chatbot_id, c.version == version)
+        )
+    ).one_or_none()
+    return None if row is None else _template(row)
+
+
+async def list_templates(
+    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, limit: int, offset: int
+) -> tuple[list[PromptTemplate], int]:
+    """The latest first, with the number of all."""
+    c = prompt_templates.c
+    mine = (c.tenant_id == tenant_id, c.chatbot_id == chatbot_id)
+    rows = await connection.execute(
+        select(prompt_templates).where(*mine).order_by(c.version.desc()).limit(limit).offset(offset)
+    )
+    total = (await connection.execute(select(func.count()).select_from(prompt_templates).where(*mine))).scalar_one()
+    return [_template(row) for row in rows], total
+
+
+def _template(row: Any) -> PromptTemplate:
+    return PromptTemplate(
+        chatbot_id=row.chatbot_id,
+        version=row.version,
+        text=row.text,
+        note=row.note,
+        created_by=row.created_by,
+        created_at=row.created_at,
+    )
