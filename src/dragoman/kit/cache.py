@@ -60,23 +60,23 @@ class Cache:
 
     async def find(self, area: str, key: str) -> bytes | None:
         """The value, or None when it is absent, expired or Valkey does not answer."""
-        if time.monotonic() < self._rests_until:
+        if self.is_resting:
             return None
         try:
             value = await self._client.get(f"dragoman:{area}:{key}")
         except (RedisError, OSError) as error:
-            self._failed(error)
+            self.rest(error)
             return None
         CACHE_READS.labels(area, "valkey", "miss" if value is None else "hit").inc()
         return value.encode() if isinstance(value, str) else value
 
     async def put(self, area: str, key: str, value: bytes, *, expires_after_s: int = 3600) -> None:
-        if time.monotonic() < self._rests_until:
+        if self.is_resting:
             return
         try:
             await self._client.set(f"dragoman:{area}:{key}", value, ex=expires_after_s)
         except (RedisError, OSError) as error:
-            self._failed(error)
+            self.rest(error)
 
     async def is_reachable(self) -> bool:
         try:
@@ -87,7 +87,13 @@ class Cache:
     async def close(self) -> None:
         await self._client.aclose()
 
-    def _failed(self, error: Exception) -> None:
+    @property
+    def is_resting(self) -> bool:
+        """Valkey has just failed: who can do without it does, until a moment has passed."""
+        return time.monotonic() < self._rests_until
+
+    def rest(self, error: Exception) -> None:
+        """Note that Valkey has failed."""
         CACHE_ERRORS.inc()
         self._rests_until = time.monotonic() + _REST_S
         _log.warning("cache.unavailable", reason=str(error))
