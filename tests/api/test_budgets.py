@@ -31,7 +31,9 @@ async def company(company: Any, service: Any, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(service.deps.inference, "_prices", prices)
     monkeypatch.setattr(service.deps.inference, "_limits", Limits(backoff_s=0.001))
     await company.know()
-    await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json={"settings": {"answerer": "scripted"}})
+    await company.api().patch(
+        f"/api/chatbots/{company.chatbot_id}/", json={"settings": {"answerer": "scripted", "cache_answers": False}}
+    )
     yield company
     service.deps.inference._llms.pop("scripted", None)
     service.deps.inference._breakers.clear()

@@ -289,6 +289,7 @@ def _generation_request(
             opened.chatbot, understood.language, opened.template.text if opened.template else None
         ),
         template_version=opened.template.version if opened.template else None,
+        is_fresh=asked.again is not None,
     )
 
 
@@ -317,7 +318,7 @@ async def _store(
 ) -> tuple[Message, Turn]:
     """The assistant's message and the turn record, in one transaction."""
     draft = writing.draft
-    usage = _usage(opened.spender)
+    usage = replace(_usage(opened.spender), cached_calls=int(draft is not None and draft.is_cached))
     timings = timer.finish()
     message = Message(
         id=new_id(),

@@ -195,6 +195,7 @@ class UsageOut(BaseModel):
     embedding_calls: int
     llm_calls: int
     cost_usd: float
+    cached_calls: int = Field(0, description="Texts that were taken from an earlier, identical call.")
 
 
 class AnswerFacts(BaseModel):

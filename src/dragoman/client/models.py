@@ -417,6 +417,7 @@ class Usage(_Received):
     embedding_calls: int = 0
     llm_calls: int = 0
     cost_usd: float = 0.0
+    cached_calls: int = 0
 
 
 class UsageLine(_Received):

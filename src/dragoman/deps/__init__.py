@@ -43,6 +43,7 @@ class Deps:
         embedding_version: the version that new chatbots get: its id and its name.
         upload_directory: where an upload lies until it is checked and stored.
         search_results: what searches found lately; None where that is not remembered.
+        answer_cache: what language models wrote lately; None where that is not remembered.
         search_log: takes each search (`search.entities.SearchEntry`) and stores it behind the request.
         read_conversation: what was said in a session.
         default_answerer: `extractive`, or the name of the `llm` adapter used when a chatbot sets none.
@@ -72,5 +73,6 @@ class Deps:
     upload_directory: Path
     default_answerer: str
     search_results: LayeredCache | None
+    answer_cache: LayeredCache | None
     search_log: Buffer[Any]
     read_conversation: ConversationReader

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
         3600, ge=0, description="Results of searches are remembered so long, in seconds; 0: not at all."
     )
     search_cache_mib: int = Field(32, ge=0, description="Memory that remembered results may take per process, in MiB.")
+    answer_cache_s: int = Field(
+        3600, ge=0, description="What language models wrote is remembered so long, in seconds; 0: not at all."
+    )
+    answer_cache_mib: int = Field(16, ge=0, description="Memory that remembered texts may take per process, in MiB.")
     question_cache_s: int = Field(
         3600, ge=0, description="Vectors of questions are remembered so long, in seconds; 0: not at all."
     )

@@ -241,6 +241,18 @@ def _question_cache(settings: Settings, cache: Cache) -> QuestionCache | None:
     return QuestionCache(cache, max_mib=settings.question_cache_mib, expires_after_s=settings.question_cache_s)
 
 
+def _answer_cache(settings: Settings, cache: Cache) -> LayeredCache | None:
+    if settings.answer_cache_s == 0:
+        return None
+    return LayeredCache(
+        cache,
+        "answers",
+        max_bytes=settings.answer_cache_mib * 1024 * 1024,
+        expires_after_s=settings.answer_cache_s,
+        made_with=dragoman.__version__,
+    )
+
+
 _RANKING_PORTS = ("vector_index", "keyword_index", "language_detector")
 
 
@@ -334,6 +346,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 upload_directory=upload_directory,
                 default_answerer=settings.llm or "extractive",
                 search_results=_search_results(settings, cache),
+                answer_cache=_answer_cache(settings, cache),
                 search_log=search_log,
                 read_conversation=partial(chat.read_conversation, database),
             )

@@ -43,13 +43,14 @@ class Citation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the answer took. `cost_usd` by the price list of the installation."""
+    """What the answer took. `cost_usd` by the price list of the installation; `cached_calls` were made for an earlier one."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     embedding_calls: int = 0
     llm_calls: int = 0
     cost_usd: float = 0.0
+    cached_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class GenerationRequest:
         history: the messages before the question as (role, text), oldest first.
         system_message: what the language model is told before sources and question.
         template_version: of the chatbot's own template that says so; None for the built-in one.
+        is_fresh: what was written before is not wanted again.
     """
 
     question: str
@@ -83,6 +85,7 @@ class GenerationRequest:
     history: Sequence[tuple[str, str]] = ()
     system_message: str = ""
     template_version: int | None = None
+    is_fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,7 @@ class Draft:
         confidence: 0 to 1, how likely the sources answer the question.
         grounding: how the text is supported: `method`, `score` 0 to 1.
         rendered_prompt: the messages given to the model, with passages as references.
+        is_cached: the model wrote it for an earlier, identical prompt.
     """
 
     text: str
@@ -112,3 +116,4 @@ class Draft:
     prompt_version: str | None = None
     rendered_prompt: Sequence[Mapping[str, Any]] | None = None
     degraded: tuple[str, ...] = field(default_factory=tuple)
+    is_cached: bool = False

@@ -14,7 +14,7 @@ import structlog
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation import extractive, prompts
+from dragoman.generation import answer_cache, extractive, prompts
 from dragoman.generation.difficulty import difficulty_of
 from dragoman.generation.entities import Citation, Draft, GenerationRequest, Piece
 from dragoman.generation.evidence import Evidence
@@ -67,7 +67,7 @@ async def _written_by_model(
     completion: Charged | None = None
     messages = TextRequest(messages=prompts.build_messages(request, passages), model=request.settings.model)
     try:
-        stream = deps.inference.stream_text(request.context, _writer(request), messages)
+        stream = answer_cache.stream_text(deps, request, _writer(request), messages)
         async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, Fallback):
@@ -88,7 +88,8 @@ async def _written_by_model(
     draft = _model_draft(deps, request, evidence, markers, "".join(written), completion)
     if degraded and completion is not None:
         degraded.append(completion.name)  # the rung that answered
-    yield replace(draft, degraded=(*degraded, *draft.degraded))
+    is_cached = completion is not None and completion.is_cached
+    yield replace(draft, degraded=(*degraded, *draft.degraded), is_cached=is_cached)
 
 
 def _quoted_instead(

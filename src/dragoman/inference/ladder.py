@@ -25,10 +25,14 @@ _CONTINUE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charged(Completion):
-    """The end of the text, with the name of the model that wrote its end and what that call cost."""
+    """The end of the text, with the name of the model that wrote its end and what that call cost.
+
+    `is_cached`: it was written before, for the same prompt.
+    """
 
     name: str
     cost_usd: Decimal
+    is_cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

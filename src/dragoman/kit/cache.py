@@ -238,20 +238,36 @@ class LayeredCache:
             self._joined.inc()
         return await self._flights.run(key, lambda: self._found_or_computed(key, compute))
 
+    async def find(self, key: bytes) -> bytes | None:
+        """The value of this key (`cache_key`); None: nobody has put one there, or it has expired."""
+        value = self._process.find(key)
+        return value if value is not None else await self._find_shared(key)
+
+    async def put(self, key: bytes, value: bytes) -> None:
+        """Keep a value in both layers."""
+        self._process.put(key, value)
+        sealed = _sealed(cache_key("seal", self._made_with, key), value)
+        await self._shared.put(self._area, self._name_of(key), sealed, expires_after_s=self._expires_after_s)
+
     async def _found_or_computed(
         self, key: bytes, compute: Callable[[], Awaitable[tuple[bytes, bool]]]
     ) -> tuple[bytes, bool]:
-        name = cache_key("name", self._made_with, key).hex()
-        secret = cache_key("seal", self._made_with, key)
-        sealed = await self._shared.find(self._area, name)
-        if sealed is not None and (value := _opened(secret, sealed)) is not None:
-            self._process.put(key, value)
+        if (value := await self._find_shared(key)) is not None:
             return value, True
         made, may_be_kept = await compute()
         if may_be_kept:
-            self._process.put(key, made)
-            await self._shared.put(self._area, name, _sealed(secret, made), expires_after_s=self._expires_after_s)
+            await self.put(key, made)
         return made, False
+
+    async def _find_shared(self, key: bytes) -> bytes | None:
+        sealed = await self._shared.find(self._area, self._name_of(key))
+        value = None if sealed is None else _opened(cache_key("seal", self._made_with, key), sealed)
+        if value is not None:
+            self._process.put(key, value)
+        return value
+
+    def _name_of(self, key: bytes) -> str:
+        return cache_key("name", self._made_with, key).hex()
 
 
 def cache_key(*parts: str | bytes) -> bytes:

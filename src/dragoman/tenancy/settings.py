@@ -27,6 +27,10 @@ class ChatbotSettings(BaseModel):
     prompt_version: int | None = Field(
         None, ge=1, description="Which of the chatbot's own prompt templates is used; None for the built-in one."
     )
+    cache_answers: bool = Field(
+        True,
+        description="What a language model wrote is told again for the very same question, conversation and sources.",
+    )
     max_quotes: int = Field(2, ge=1, le=8, description="Sentences that an extractive answer quotes at most.")
     max_sources: int = Field(5, ge=1, le=20, description="Passages given to the answerer.")
     similarity_threshold: float = Field(

@@ -1,0 +1,100 @@
+"""What a language model wrote for the very same prompt is not paid for twice.
+
+The key is all that the model is told: instructions, conversation, question and the text of each source; so other
+knowledge, another asker's documents, another language or another template never meet an answer that was not theirs, and
+nobody can read an entry once a source it was made of has gone. Search and the check against the sources run as always.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from decimal import Decimal
+from typing import Any, Final
+
+from prometheus_client import Counter
+
+from dragoman.deps import Deps
+from dragoman.generation.entities import GenerationRequest
+from dragoman.inference.ladder import Charged, Fallback, TextEvent
+from dragoman.inference.service import Writer
+from dragoman.kit.cache import cache_key
+from dragoman.ports.llm import TextDelta, TextRequest
+
+_WORDS: Final = re.compile(r"\S+\s*|\s+")
+
+SAVED_USD = Counter("dragoman_answer_cache_saved_usd_total", "US dollars that answers from the cache would have cost.")
+SAVED_SECONDS = Counter(
+    "dragoman_answer_cache_saved_seconds_total", "Seconds of language models that were not waited for."
+)
+
+
+async def stream_text(
+    deps: Deps, request: GenerationRequest, writer: Writer, asked: TextRequest
+) -> AsyncGenerator[TextEvent, None]:
+    """The model's text, or the one it wrote for the same prompt before; then `Charged`, with `is_cached` there.
+
+    What broke off, was cut at its longest, or was written by a model that stood in for another is not kept.
+
+    Raises:
+        As `Inference.stream_text`.
+    """
+    cache = deps.answer_cache
+    if cache is None or not request.settings.cache_answers:
+        stream = deps.inference.stream_text(request.context, writer, asked)
+        async with aclosing(stream) as events:
+            async for event in events:
+                yield event
+        return
+    key = _key(request, writer, asked)
+    if not request.is_fresh and (kept := await cache.find(key)) is not None:
+        for event in _told_again(json.loads(kept)):
+            yield event
+        return
+    started, parts, gave_way = time.perf_counter(), [], False
+    stream = deps.inference.stream_text(request.context, writer, asked)
+    async with aclosing(stream) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                parts.append(event.text)
+            elif isinstance(event, Fallback):
+                gave_way = True
+            elif not gave_way and event.finish == "stop":
+                await cache.put(key, _kept("".join(parts), event, time.perf_counter() - started))
+            yield event
+
+
+def _key(request: GenerationRequest, writer: Writer, asked: TextRequest) -> bytes:
+    told = [part for message in asked.messages for part in (message.role, message.content)]
+    who = (request.context.tenant_id.bytes, str(request.context.chatbot_id), writer.name, asked.model or "")
+    return cache_key(*who, str(asked.max_tokens), str(asked.temperature), *told)
+
+
+def _kept(text: str, end: Charged, seconds: float) -> bytes:
+    facts = {
+        "text": text,
+        "name": end.name,
+        "model": end.model,
+        "cost_usd": str(end.cost_usd),
+        "seconds": round(seconds, 3),
+    }
+    return json.dumps(facts).encode()
+
+
+def _told_again(kept: dict[str, Any]) -> list[TextEvent]:
+    SAVED_USD.inc(float(kept["cost_usd"]))
+    SAVED_SECONDS.inc(kept["seconds"])
+    words: list[TextEvent] = [TextDelta(text=match.group(0)) for match in _WORDS.finditer(kept["text"])]
+    end = Charged(
+        model=kept["model"],
+        input_tokens=0,
+        output_tokens=0,
+        finish="stop",
+        name=kept["name"],
+        cost_usd=Decimal(0),
+        is_cached=True,
+    )
+    return [*words, end]
