@@ -159,8 +159,8 @@ def events_of() -> Callable[[httpx.Response], list[dict[str, Any]]]:
 
     def parse(response: httpx.Response) -> list[dict[str, Any]]:
         assert response.headers["content-type"].startswith("text/event-stream"), response.text
-        blocks = [block for block in response.text.split("\n\n") if block.startswith("data: ")]
-        return [json.loads(block.removeprefix("data: ")) for block in blocks]
+        lines = [line for line in response.text.split("\n") if line.startswith("data: ")]
+        return [json.loads(line.removeprefix("data: ")) for line in lines]
 
     return parse
 

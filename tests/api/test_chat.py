@@ -91,7 +91,8 @@ async def test_the_stream_sends_status_tokens_sources_and_one_complete_in_this_o
     assert kinds == sorted(kinds, key=["status", "token", "source", "complete"].index)
     assert set(kinds) == {"status", "token", "source", "complete"}
     assert kinds.count("complete") == 1
-    assert [event["stage"] for event in events if event["type"] == "status"] == ["searching", "writing"]
+    stages = [event["stage"] for event in events if event["type"] == "status"]
+    assert stages == ["understanding", "searching", "reading", "writing"]
     source = next(event for event in events if event["type"] == "source")
     assert source["doc_id"] == document["id"]
     assert source["title"]
@@ -402,7 +403,7 @@ async def _no_answer_is_still_being_stored() -> AsyncIterator[None]:
     yield
     from dragoman.chat.answer import _unfinished
 
-    await asyncio.gather(*_unfinished)
+    await asyncio.gather(*_unfinished.values())
 
 
 async def test_a_closed_session_takes_no_questions_until_it_is_opened_again(company: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -58,6 +58,7 @@ class Asked:
         language: wished for where it cannot be told.
         replaces: an earlier question of the session: this one is asked in its place, on a branch of its own.
         again: an earlier answer of the session: its question is answered once more; `question` is not looked at.
+        question_id, answer_id: of the messages that are stored. Ids grow with time, so the question's is made first.
     """
 
     session_id: UUID
@@ -66,6 +67,8 @@ class Asked:
     language: str | None = None
     replaces: UUID | None = None
     again: UUID | None = None
+    question_id: UUID = field(default_factory=new_id)
+    answer_id: UUID = field(default_factory=new_id)
 
 
 async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
@@ -83,6 +86,7 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
     with timer.stage("load"):
         opened = await _open_turn(deps, caller, asked)
         asked = replace(asked, question=opened.question.content)
+    yield Status(stage="understanding")
     with timer.stage("understand"):
         understood = understand(
             deps.language_detector,
@@ -94,7 +98,7 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
     yield Status(stage="searching")
     with timer.stage("retrieve"):
         found = await _find(deps, opened, understood, asked, prepared)
-    yield Status(stage="writing")
+    yield Status(stage="reading")
     writing = _Writing()
     try:
         with timer.stage("generate"):
@@ -105,13 +109,16 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
                     if isinstance(event, Draft):
                         writing.draft = event
                     else:
+                        if not writing.text:
+                            yield Status(stage="writing")
                         writing.text += event.text
                         yield Token(content=event.text)
     except (GeneratorExit, asyncio.CancelledError):
-        _store_in_background(_store(deps, opened, understood, asked, prepared, found, writing, timer))
+        _store_in_background(asked, _store(deps, opened, understood, asked, prepared, found, writing, timer))
         raise
     with timer.stage("store"):
-        message, turn = await _store(deps, opened, understood, asked, prepared, found, writing, timer)
+        storing = _store(deps, opened, understood, asked, prepared, found, writing, timer)
+        message, turn = await asyncio.shield(_store_in_background(asked, storing))
     citations = writing.draft.citations if writing.draft else ()
     for citation in citations:
         yield Source(citation=citation)
@@ -215,7 +222,7 @@ async def _history(connection: AsyncConnection, session: Session, earlier: Messa
 
 def _new_question(asked: Asked, session: Session, history: Sequence[Message]) -> Message:
     return Message(
-        id=new_id(),
+        id=asked.question_id,
         session_id=session.id,
         parent_id=history[-1].id if history else None,
         role=AuthorRole.USER,
@@ -321,7 +328,7 @@ async def _store(
     usage = replace(_usage(opened.spender), cached_calls=int(draft is not None and draft.is_cached))
     timings = timer.finish()
     message = Message(
-        id=new_id(),
+        id=asked.answer_id,
         session_id=opened.session.id,
         parent_id=opened.question.id,
         role=AuthorRole.ASSISTANT,
@@ -375,14 +382,32 @@ async def _store(
     return message, turn
 
 
-_unfinished: set[asyncio.Task[object]] = set()
+_Stored = tuple[Message, Turn]
+_unfinished: dict[UUID, asyncio.Task[_Stored]] = {}
 
 
-def _store_in_background(storing: Coroutine[Any, Any, object]) -> None:
-    """Store an interrupted answer although the request that asked for it is being torn down."""
-    task = asyncio.get_running_loop().create_task(storing)
-    _unfinished.add(task)
-    task.add_done_callback(_unfinished.discard)
+def _store_in_background(asked: Asked, storing: Coroutine[Any, Any, _Stored]) -> asyncio.Task[_Stored]:
+    """Store an answer although the task that wrote it may be cancelled meanwhile."""
+    task = _unfinished[asked.answer_id] = asyncio.get_running_loop().create_task(storing)
+    task.add_done_callback(lambda _: _unfinished.pop(asked.answer_id, None))
+    return task
+
+
+async def find_interrupted(deps: Deps, tenant_id: UUID, session_id: UUID, answer_id: UUID) -> Complete | None:
+    """The end of an answer that was cancelled just now, as it is stored; None: nothing was said that could be.
+
+    Raises:
+        DatabaseUnavailableError.
+    """
+    if (task := _unfinished.get(answer_id)) is not None:
+        message, turn = await asyncio.shield(task)
+        return Complete(message=message, turn=turn)
+    async with deps.database.transaction(tenant_id) as connection:
+        stored = await repository.find_message(
+            connection, tenant_id=tenant_id, session_id=session_id, message_id=answer_id
+        )
+        told = await repository.find_turn(connection, tenant_id=tenant_id, answer_id=answer_id)
+    return None if stored is None or told is None else Complete(message=stored, turn=told)
 
 
 def _reference(citation: Citation) -> dict[str, Any]:

@@ -2,54 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from contextlib import aclosing, suppress
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Literal
 from uuid import UUID
 
-import structlog
-from fastapi import APIRouter, Body, Query, Response, status
+from fastapi import APIRouter, Body, Header, Query, Response, status
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 
-from dragoman.chat import export, service
+from dragoman.chat import export, replay, service
 from dragoman.chat.answer import Asked, answer_question, find_earlier_question
-from dragoman.chat.entities import AnswerEvent, Complete, Source, Status, Token
+from dragoman.chat.entities import Complete
 from dragoman.chat.export import messages_out
+from dragoman.chat.http import STREAM_RESPONSES, ClosingStream, RunningAnswersDep
+from dragoman.chat.live_answer import AnswerKey, LiveAnswer, Position
+from dragoman.chat.pieces import server_sent
+from dragoman.chat.replay import find_stored, lost
+from dragoman.chat.running import RunningAnswers
 from dragoman.chat.schemas import (
     AgainIn,
     AnswerOut,
-    CompleteEvent,
-    ErrorEvent,
+    CancelOut,
     MessageIn,
     MessageList,
     SessionIn,
     SessionList,
     SessionOut,
     SessionPatch,
-    SourceEvent,
-    SourceOut,
-    StatusEvent,
-    TokenEvent,
 )
 from dragoman.deps import Deps
 from dragoman.deps.http import DepsDep
-from dragoman.kit.errors import DragomanError
 from dragoman.tenancy.access import asker_of
 from dragoman.tenancy.entities import Caller
 from dragoman.tenancy.http import CallerWhoAsks, ChatbotIdQuery, PageDep
 
 router = APIRouter()
-_log = structlog.get_logger(__name__)
 
 _HEARTBEAT_S = 15.0
-_HEARTBEAT = b": heartbeat\n\n"
-_SSE_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-_STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {}}, "description": "Server-sent events, one JSON object each."}
-}
 _AS_USUAL = AgainIn()
 AgainBody = Annotated[AgainIn, Body()]
 UserIdQuery = Annotated[
@@ -205,18 +194,24 @@ async def send_message(
     "/api/chatbot/sessions/{session_id}/messages/stream/",
     tags=["chat"],
     response_class=StreamingResponse,
-    responses=_STREAM_RESPONSES,
+    responses=STREAM_RESPONSES,
 )
 async def stream_message(
-    session_id: UUID, body: MessageIn, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
+    session_id: UUID,
+    body: MessageIn,
+    caller: CallerWhoAsks,
+    deps: DepsDep,
+    running: RunningAnswersDep,
+    user_id: UserIdQuery = None,
 ) -> StreamingResponse:
     """Ask a question and get the answer as it is written.
 
     Server-sent events, each `data:` one JSON object: `status` (what happens now), `token` (the next words), then a
     `source` for each citation, then `complete`; or `error`, if something failed after the stream had begun. A comment
-    every 15 s keeps the connection open.
+    after 15 s of silence keeps the connection open. Closing it stops the answer, and what was said is kept. With
+    `resumable` it goes on for a while, and `…/messages/{message_id}/stream/` gets the rest.
     """
-    return await _streamed_answer(deps, caller, _asked(caller, session_id, body, user_id), body)
+    return await _streamed_answer(deps, running, caller, _asked(caller, session_id, body, user_id), body)
 
 
 @router.post("/api/chatbot/sessions/{session_id}/messages/{message_id}/regenerate/", tags=["chat"])
@@ -236,18 +231,67 @@ async def regenerate_message(
     "/api/chatbot/sessions/{session_id}/messages/{message_id}/regenerate/stream/",
     tags=["chat"],
     response_class=StreamingResponse,
-    responses=_STREAM_RESPONSES,
+    responses=STREAM_RESPONSES,
 )
 async def stream_regenerated_message(
     session_id: UUID,
     message_id: UUID,
     caller: CallerWhoAsks,
     deps: DepsDep,
+    running: RunningAnswersDep,
     body: AgainBody = _AS_USUAL,
     user_id: UserIdQuery = None,
 ) -> StreamingResponse:
     """Write an answer again, and get it as it is written, with the events of `…/messages/stream/`."""
-    return await _streamed_answer(deps, caller, _again(caller, session_id, message_id, body, user_id), body)
+    return await _streamed_answer(deps, running, caller, _again(caller, session_id, message_id, body, user_id), body)
+
+
+@router.get(
+    "/api/chatbot/sessions/{session_id}/messages/{message_id}/stream/",
+    tags=["chat"],
+    response_class=StreamingResponse,
+    responses={**STREAM_RESPONSES, 204: {"description": "`Last-Event-ID` was the end of the answer."}},
+)
+async def resume_message_stream(
+    session_id: UUID,
+    message_id: UUID,
+    caller: CallerWhoAsks,
+    deps: DepsDep,
+    running: RunningAnswersDep,
+    last_event_id: Annotated[str | None, Header(max_length=60, description="Go on after this event.")] = None,
+    include_sources: Annotated[bool, Query(description="With the `source` events.")] = True,
+    user_id: UserIdQuery = None,
+) -> Response:
+    """Follow an answer from its beginning, or go on with it after the event that came last.
+
+    An answer is named by the `message_id` of its `status` events. Nothing is missed and nothing comes twice, whichever
+    API process is asked. An answer that has ended is told as it is stored. Answers that are being written and were not
+    asked for as `resumable` can be followed on the process that writes them only.
+    """
+    after = Position.parse(last_event_id)
+    key = AnswerKey(tenant_id=caller.tenant_id, session_id=session_id, message_id=message_id)
+    answer = await replay.get_answer(deps, running, caller, asker_of(caller, user_id), key)
+    if after.is_end:
+        return Response(status_code=status.HTTP_204_NO_CONTENT)  # which tells an EventSource to come no more
+    return ClosingStream(_resumed(deps, running, answer, after, include_sources=include_sources))
+
+
+@router.post("/api/chatbot/sessions/{session_id}/messages/{message_id}/cancel/", tags=["chat"])
+async def cancel_message(
+    session_id: UUID,
+    message_id: UUID,
+    caller: CallerWhoAsks,
+    deps: DepsDep,
+    running: RunningAnswersDep,
+    user_id: UserIdQuery = None,
+) -> CancelOut:
+    """Stop an answer that is being written. What was said until then is kept.
+
+    Its streams end with `complete`, whose `state` is `interrupted`; or with `error`, if nothing had been said.
+    """
+    key = AnswerKey(tenant_id=caller.tenant_id, session_id=session_id, message_id=message_id)
+    state = await replay.cancel_answer(deps, running, caller, asker_of(caller, user_id), key)
+    return CancelOut(message_id=message_id, state=state.value)
 
 
 def _asked(caller: Caller, session_id: UUID, body: MessageIn, user_id: str | None) -> Asked:
@@ -274,85 +318,37 @@ async def _whole_answer(deps: Deps, caller: Caller, asked: Asked, body: AgainIn)
     return AnswerOut.of_complete(complete, include_sources=body.include_sources)
 
 
-async def _streamed_answer(deps: Deps, caller: Caller, asked: Asked, body: AgainIn) -> StreamingResponse:
+async def _streamed_answer(
+    deps: Deps, running: RunningAnswers, caller: Caller, asked: Asked, body: AgainIn
+) -> StreamingResponse:
     async with deps.database.transaction(caller.tenant_id) as connection:  # so that a wrong id is a 404, not an event
         session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
         await find_earlier_question(connection, caller, session, asked)
-    return _ClosingStream(_server_sent_events(deps, caller, asked, include_sources=body.include_sources))
+    return ClosingStream(_begun(deps, running, caller, asked, body))
 
 
-class _ClosingStream(StreamingResponse):
-    """Closes its events whatever happens, so that an answer nobody hears ends at once.
-
-    Starlette leaves that to the garbage collector when the client is gone while a piece is being sent.
-    """
-
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(events, media_type="text/event-stream", headers=_SSE_HEADERS)
-        self._events = events
-
-    async def stream_response(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
-        async with aclosing(self._events):
-            await super().stream_response(send)
-
-
-async def _server_sent_events(
-    deps: Deps, caller: Caller, asked: Asked, *, include_sources: bool
+async def _begun(
+    deps: Deps, running: RunningAnswers, caller: Caller, asked: Asked, body: AgainIn
 ) -> AsyncGenerator[bytes, None]:
-    try:
-        async with (
-            aclosing(answer_question(deps, caller, asked)) as answer,
-            aclosing(_with_heartbeat(answer)) as events,  # closed first: it may be waiting for the answer's next event
-        ):
-            async for event in events:
-                if event is None:
-                    yield _HEARTBEAT
-                elif include_sources or not isinstance(event, Source):
-                    yield _data(_event_out(event))
-    except DragomanError as error:
-        yield _data(ErrorEvent(code=error.code, detail=error.message))
-    except Exception:  # noqa: BLE001 - the stream has begun: the asker is told in it, the log has the trace
-        _log.exception("chat.stream_failed", session_id=str(asked.session_id))
-        yield _data(ErrorEvent(code="internal", detail=DragomanError().message))
+    """Begins to answer only when it is read, so that a client that has gone by then costs nothing."""
+    answer = running.start(deps, caller, asked, is_resumable=body.resumable)
+    followed = running.follow(answer, Position(), silence_s=_HEARTBEAT_S)
+    async with aclosing(followed) as news:
+        async for pieces in news:
+            yield server_sent(pieces, include_sources=body.include_sources)
 
 
-async def _with_heartbeat(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent | None, None]:
-    """The events, with None whenever 15 s have passed without one."""
-    pending: asyncio.Future[AnswerEvent] | None = None
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait([pending], timeout=_HEARTBEAT_S)
-            if not done:
-                yield None
-                continue
-            try:
-                event = pending.result()
-            except StopAsyncIteration:
-                return
-            finally:
-                pending = None
-            yield event
-    finally:
-        if pending is not None:
-            pending.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await pending
-
-
-def _event_out(event: AnswerEvent) -> BaseModel:
-    match event:
-        case Status():
-            return StatusEvent(stage=event.stage)
-        case Token():
-            return TokenEvent(content=event.content)
-        case Source():
-            return SourceEvent(**SourceOut.of(event.citation).model_dump())
-        case Complete():
-            return CompleteEvent.of_complete(event)
-
-
-def _data(event: BaseModel) -> bytes:
-    fields = event.model_dump(mode="json")
-    ordered = {"type": fields.pop("type"), **fields}  # the type first, as the examples of the contract have it
-    return f"data: {json.dumps(ordered, ensure_ascii=False)}\n\n".encode()
+async def _resumed(
+    deps: Deps, running: RunningAnswers, answer: LiveAnswer, after: Position, *, include_sources: bool
+) -> AsyncGenerator[bytes, None]:
+    """The rest of an answer. When the process that writes it is lost, what is stored, or an error at the end."""
+    after = answer.place_of(after) if answer.is_over else after
+    async with aclosing(running.follow(answer, after, silence_s=_HEARTBEAT_S)) as news:
+        async for pieces in news:
+            after = pieces[-1].position if pieces else after
+            yield server_sent(pieces, include_sources=include_sources)
+    if not after.is_end:
+        rest = await find_stored(deps, answer.key) or lost(answer.key)
+        while pieces := rest.read(rest.place_of(after)):
+            after = pieces[-1].position
+            yield server_sent(pieces, include_sources=include_sources)

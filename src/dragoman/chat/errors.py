@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dragoman.kit.errors import ConflictError, InvalidRequestError, NotFoundError
+from dragoman.kit.errors import ConflictError, DragomanError, InvalidRequestError, NotFoundError, UnavailableError
 
 
 class SessionNotFoundError(NotFoundError):
@@ -33,3 +33,33 @@ class NotAQuestionError(InvalidRequestError):
     """Only a question can be asked anew: name a message whose role is `user`."""
 
     code = "chat.not_a_question"
+
+
+class InvalidEventIdError(InvalidRequestError):
+    """`Last-Event-ID` must be the `id` of an event of this answer. Leave it out to get the answer from its beginning."""
+
+    code = "chat.invalid_event_id"
+
+
+class AnswerNotFoundError(MessageNotFoundError):
+    """There is no answer with this id in this session, neither stored nor being written."""
+
+    code = "chat.answer_not_found"
+
+
+class AnswerOutOfReachError(UnavailableError):
+    """Another process may be writing this answer, and Valkey, which would tell, does not answer. Try again in a moment."""
+
+    code = "chat.answer_out_of_reach"
+
+
+class AnswerStoppedError(DragomanError):
+    """The answer was stopped before anything was said."""
+
+    code, status = "chat.answer_stopped", 409
+
+
+class AnswerLostError(DragomanError):
+    """The process that wrote this answer has ended. The question is kept: ask it again."""
+
+    code, status = "chat.answer_lost", 503

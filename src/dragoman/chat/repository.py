@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Final
 from uuid import UUID
 
@@ -144,6 +144,13 @@ async def insert_message(connection: AsyncConnection, message: Message, *, tenan
 
 async def insert_turn(connection: AsyncConnection, turn: Turn) -> None:
     await connection.execute(insert(turns).values(**asdict(turn)))
+
+
+async def find_turn(connection: AsyncConnection, *, tenant_id: UUID, answer_id: UUID) -> Turn | None:
+    """How this answer came about."""
+    query = select(turns).where(turns.c.tenant_id == tenant_id, turns.c.answer_id == answer_id)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else Turn(**{each.name: row[each.name] for each in fields(Turn)})
 
 
 async def find_message(

@@ -76,6 +76,11 @@ class AgainIn(RequestBody):
     language: str | None = Field(
         None, min_length=2, max_length=8, description="Taken where the question's own cannot be told."
     )
+    resumable: bool = Field(
+        False,
+        description="For a stream: closing it does not stop the answer at once, so that `…/messages/{message_id}/stream/` "
+        "can go on with it.",
+    )
 
 
 class MessageIn(AgainIn):
@@ -233,6 +238,7 @@ class AnswerOut(MessageOut, AnswerFacts):
 class StatusEvent(BaseModel):
     type: Literal["status"] = "status"
     stage: str
+    message_id: UUID = Field(description="Of the answer: for `…/messages/{message_id}/stream/` and `…/cancel/`.")
 
 
 class TokenEvent(BaseModel):
@@ -248,17 +254,23 @@ class CompleteEvent(AnswerFacts):
     type: Literal["complete"] = "complete"
     message_id: UUID
     session_id: UUID
+    state: str = Field(description="`complete`, or `interrupted`: it was stopped before its end.")
     tokens: int
     language: str
 
     @classmethod
     def of_complete(cls, complete: Complete) -> CompleteEvent:
+        return cls.of_stored(complete.message, complete.turn)
+
+    @classmethod
+    def of_stored(cls, message: Message, turn: Turn) -> CompleteEvent:
         return cls(
-            message_id=complete.message.id,
-            session_id=complete.message.session_id,
-            tokens=complete.message.tokens_used,
-            language=complete.turn.language,
-            **AnswerFacts.facts_of(complete.turn),
+            message_id=message.id,
+            session_id=message.session_id,
+            state=message.state.value,
+            tokens=message.tokens_used,
+            language=turn.language,
+            **AnswerFacts.facts_of(turn),
         )
 
 
@@ -266,3 +278,8 @@ class ErrorEvent(BaseModel):
     type: Literal["error"] = "error"
     code: str
     detail: str
+
+
+class CancelOut(BaseModel):
+    message_id: UUID
+    state: str = Field(description="`interrupted`: it was stopped; `complete`: it had ended before.")

@@ -22,6 +22,7 @@ from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import dragoman
+from dragoman.chat.running import RunningAnswers
 from dragoman.deps.http import LeanEndpoint, is_lean
 from dragoman.entrypoints.problems import install_problem_handlers, problem, problem_of
 from dragoman.entrypoints.reference import error_page
@@ -91,7 +92,11 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
             app.state.database = deps.database
             app.state.budgets = deps.budgets
             app.state.embedding_version_id = deps.embedding_version_id
-            yield
+            app.state.running_answers = RunningAnswers(deps.cache, grace_s=settings.stream_grace_s)
+            try:
+                yield
+            finally:
+                await app.state.running_answers.close()
 
     app = FastAPIOffline(  # /docs with its scripts from the package: no browser has to reach a CDN
         redoc_url=None,

@@ -55,6 +55,12 @@ class Settings(BaseSettings):
         32, ge=0, description="Memory that remembered vectors may take per process, in MiB."
     )
 
+    stream_grace_s: float = Field(
+        30.0,
+        ge=0,
+        description="A resumable answer is written on for so long after its last reader has gone, in seconds.",
+    )
+
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Web origins that may call the API, separated by commas; `*` for all."
     )

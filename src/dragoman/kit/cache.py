@@ -246,8 +246,8 @@ class LayeredCache:
     async def put(self, key: bytes, value: bytes) -> None:
         """Keep a value in both layers."""
         self._process.put(key, value)
-        sealed = _sealed(cache_key("seal", self._made_with, key), value)
-        await self._shared.put(self._area, self._name_of(key), sealed, expires_after_s=self._expires_after_s)
+        secret = cache_key("seal", self._made_with, key)
+        await self._shared.put(self._area, self._name_of(key), sealed(secret, value), expires_after_s=self._expires_after_s)
 
     async def _found_or_computed(
         self, key: bytes, compute: Callable[[], Awaitable[tuple[bytes, bool]]]
@@ -260,8 +260,8 @@ class LayeredCache:
         return made, False
 
     async def _find_shared(self, key: bytes) -> bytes | None:
-        sealed = await self._shared.find(self._area, self._name_of(key))
-        value = None if sealed is None else _opened(cache_key("seal", self._made_with, key), sealed)
+        found = await self._shared.find(self._area, self._name_of(key))
+        value = None if found is None else opened(cache_key("seal", self._made_with, key), found)
         if value is not None:
             self._process.put(key, value)
         return value
@@ -280,12 +280,13 @@ def cache_key(*parts: str | bytes) -> bytes:
     return digest.digest()
 
 
-def _sealed(secret: bytes, value: bytes) -> bytes:
+def sealed(secret: bytes, value: bytes) -> bytes:
+    """A value that only who holds the secret (a `cache_key`) can read."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + AESGCM(secret).encrypt(nonce, value, None)
 
 
-def _opened(secret: bytes, sealed: bytes) -> bytes | None:
+def opened(secret: bytes, sealed: bytes) -> bytes | None:
     """The value; None when somebody else wrote what stands there."""
     try:
         return AESGCM(secret).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
