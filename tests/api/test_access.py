@@ -202,6 +202,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /api/chatbot/sessions/{session_id}/messages/{message_id}/select/": _ALL_200,
     "POST /api/chatbot/sessions/{session_id}/messages/{message_id}/regenerate/": _ALL_200,
     "POST /api/chatbot/sessions/{session_id}/messages/{message_id}/regenerate/stream/": _ALL_200,
+    "GET /api/chatbot/sessions/{session_id}/messages/{message_id}/stream/": _ALL_200,
+    "POST /api/chatbot/sessions/{session_id}/messages/{message_id}/cancel/": _ALL_200,
     "GET /api/chatbot/sessions/{session_id}/export/": _ALL_200,
     "GET /api/chatbot/documents/": _ALL_200,
     "GET /api/chatbot/documents/{document_id}/": _ALL_200,

@@ -40,7 +40,7 @@ _MOST_ENTRIES, _WHOLE_EVERY = 4_000, 2_000
 _COUNT: Final = 500  # entries read at once
 _SILENCE_S: Final = 3.0  # then it is asked whether the stream still lives
 _APPEAR_S: Final = 1.0
-_ATTEND_S: Final = 1.0
+ATTEND_S: Final = 1.0  # how often those who write are told that somebody here reads
 _ASKS, _REPLY_S = 2, 0.5
 
 
@@ -211,7 +211,7 @@ class Relay:
         while self._reading:
             readings = list(self._reading.values())
             try:
-                if time.monotonic() - attended > _ATTEND_S:
+                if time.monotonic() - attended > ATTEND_S:
                     attended = time.monotonic()
                     await self._order("attend", [reading.name for reading in readings])
                 await self._read_news(readings)

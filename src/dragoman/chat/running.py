@@ -19,7 +19,7 @@ from dragoman.chat import pieces
 from dragoman.chat.answer import Asked, answer_question, find_interrupted
 from dragoman.chat.errors import AnswerOutOfReachError, AnswerStoppedError
 from dragoman.chat.live_answer import AnswerKey, LiveAnswer, Piece, PieceKind, Position
-from dragoman.chat.relay import Orders, Relay, name_of
+from dragoman.chat.relay import ATTEND_S, Orders, Relay, name_of
 from dragoman.deps import Deps
 from dragoman.kit.cache import Cache
 from dragoman.kit.errors import DragomanError
@@ -148,19 +148,20 @@ class RunningAnswers:
             running.leaving.cancel()
             running.leaving = None
 
-    def _may_leave(self, running: _Running) -> None:
+    def _may_leave(self, running: _Running, *, at_least_s: float = 0.0) -> None:
         """Nobody reads it: stop it, now or after the grace time."""
         self._stays(running)
         if running.answer.is_resumable:
-            running.leaving = asyncio.get_running_loop().call_later(self._grace_s, running.task.cancel)
+            grace_s = max(self._grace_s, at_least_s)
+            running.leaving = asyncio.get_running_loop().call_later(grace_s, running.task.cancel)
         else:
             running.task.cancel()
 
     def _attend_from_elsewhere(self, name: str) -> None:
-        """Somebody reads it in another process, which says so every second: the grace time begins anew."""
+        """Somebody reads it in another process, which says so again and again: the grace time begins anew."""
         running = self._running.get(name)
         if running is not None and running.readers == 0 and not running.task.done():
-            self._may_leave(running)
+            self._may_leave(running, at_least_s=3 * ATTEND_S)
 
     # ---- stopping
 

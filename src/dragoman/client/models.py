@@ -461,8 +461,11 @@ class Answer(Message, _AnswerFacts):
 
 
 class StatusEvent(_Received):
+    """What happens now. `message_id`: of the answer that is being written."""
+
     type: Literal["status"]
     stage: str
+    message_id: UUID | None = None
 
 
 class TokenEvent(_Received):
@@ -475,9 +478,12 @@ class SourceEvent(Source):
 
 
 class CompleteEvent(_AnswerFacts):
+    """The end of an answer. `state`: `complete`, or `interrupted` where it was stopped."""
+
     type: Literal["complete"]
     message_id: UUID
     session_id: UUID
+    state: str = "complete"
     tokens: int
     language: str
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -20,6 +21,14 @@ Parts = Sequence[tuple[str, tuple[str, Any, str]]]
 
 MakeFiles = Callable[[], Parts]
 """Makes the parts of an upload; called again for another try, as the first has read the file to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSentEvent:
+    """`id`: of this event or the last one before it that had one."""
+
+    id: str | None
+    data: str
 
 
 class Transport:
@@ -93,27 +102,39 @@ class Transport:
                 raise _error_of(response)
             yield response
 
-    async def stream_data(
-        self, path: str, *, json: Any, params: Mapping[str, Any] | None = None
-    ) -> AsyncGenerator[str, None]:
-        """The `data:` of each server-sent event, as it arrives.
+    async def stream_events(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        last_event_id: str | None = None,
+    ) -> AsyncGenerator[ServerSentEvent, None]:
+        """The server-sent events of an answer, as they arrive.
 
         Raises:
-            ApiError: refused before the stream began. ConnectionFailedError.
+            ApiError: refused before the stream began. ConnectionFailedError; also where the stream breaks off.
         """
+        headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
         async with (
             self._translated(),
-            self._http.stream("POST", path, json=json, params=_given(params)) as response,
+            self._http.stream(method, path, json=json, params=_given(params), headers=headers) as response,
         ):
             if not response.is_success:
                 await response.aread()
                 raise _error_of(response)
+            event_id: str | None = None
             data: list[str] = []
-            async for line in response.aiter_lines():
-                if line.startswith("data:"):
-                    data.append(line.removeprefix("data:").removeprefix(" "))
+            async for line in _lines(response):
+                field, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+                if field == "data":
+                    data.append(value)
+                elif field == "id":
+                    event_id = value
                 elif not line and data:
-                    yield "\n".join(data)
+                    yield ServerSentEvent(id=event_id, data="\n".join(data))
                     data = []
 
     @asynccontextmanager
@@ -124,6 +145,15 @@ class Transport:
             raise ConnectionFailedError(self.url, "it took too long") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ConnectionFailedError(self.url, str(error) or type(error).__name__) from error
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    """Lines as server-sent events mean them. `aiter_lines` also ends them at signs that stand within a text."""
+    rest = b""
+    async for content in response.aiter_bytes():
+        *lines, rest = (rest + content).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode()
 
 
 def _given(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
