@@ -142,36 +142,43 @@ class Relay:
     async def _write_news(self) -> None:
         """What is new in all answers, in one round trip."""
         moment = time.monotonic()
-        sent: list[tuple[_Writing, Position, bool]] = []
+        sent: list[tuple[_Writing, Position]] = []
         async with self._cache.client.pipeline(transaction=False) as pipeline:
             for writing in self._writing.values():
-                is_due = moment - writing.refreshed > _REFRESH_S
+                is_whole = writing.position.total == 0
+                if is_news := writing.answer.position.total > writing.position.total:
+                    sent.append((writing, self._add_news(pipeline, writing, is_whole=is_whole)))
                 is_over = writing.answer.is_over
-                if writing.answer.position.total > writing.position.total:
-                    pieces = _all_after(writing.answer, writing.position)
-                    is_whole = writing.position.total == 0
-                    pipeline.xadd(
-                        _STREAM + writing.name,
-                        {_FIELD: sealed(writing.secret, as_json(pieces))},
-                        maxlen=_MOST_ENTRIES,
-                        approximate=True,
-                        nomkstream=not is_whole,
-                    )
-                    sent.append((writing, pieces[-1].position, is_whole))
-                if is_due or is_over:
+                if is_over or (is_news and is_whole) or moment - writing.refreshed > _REFRESH_S:
                     pipeline.expire(_STREAM + writing.name, _KEPT_S if is_over else _ALIVE_S)
                     writing.refreshed = moment
             if not len(pipeline):
                 return
-            results = [result for result in await pipeline.execute() if not isinstance(result, bool | int)]
-        for (writing, position, _), entry_id in zip(sent, results, strict=True):
-            if entry_id is None:  # Valkey has lost the stream
-                self._begin_again([writing])
-                continue
-            writing.entries += 1
-            writing.position = Position() if writing.entries % _WHOLE_EVERY == 0 and not position.is_end else position
-            if position.is_end:
-                self._writing.pop(writing.name, None)
+            entry_ids = [result for result in await pipeline.execute() if not isinstance(result, bool | int)]
+        for (writing, position), entry_id in zip(sent, entry_ids, strict=True):
+            self._take_note(writing, position, is_kept=entry_id is not None)
+
+    def _add_news(self, pipeline: Any, writing: _Writing, *, is_whole: bool) -> Position:
+        """Where the news end."""
+        pieces = _all_after(writing.answer, writing.position)
+        pipeline.xadd(
+            _STREAM + writing.name,
+            {_FIELD: sealed(writing.secret, as_json(pieces))},
+            maxlen=_MOST_ENTRIES,
+            approximate=True,
+            nomkstream=not is_whole,  # a part alone, where Valkey has lost the stream, helps nobody
+        )
+        return pieces[-1].position
+
+    def _take_note(self, writing: _Writing, position: Position, *, is_kept: bool) -> None:
+        if not is_kept:
+            self._begin_again([writing])
+            return
+        writing.entries += 1
+        if position.is_end:
+            self._writing.pop(writing.name, None)
+        else:
+            writing.position = Position() if writing.entries % _WHOLE_EVERY == 0 else position
 
     def _begin_again(self, writings: Iterable[_Writing]) -> None:
         for writing in list(writings):
