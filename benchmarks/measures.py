@@ -24,6 +24,7 @@ from benchmarks import search as searches
 from benchmarks import search_beside_ingestion as besides
 from benchmarks import search_growth as growths
 from benchmarks import search_latency as latencies
+from benchmarks import streams as many_streams
 from benchmarks.figures import percentile, show
 from benchmarks.instance import Instance, running
 
@@ -220,6 +221,11 @@ def quality() -> None:
     qualities.quality(_DATA, show)
 
 
+def streams() -> None:
+    """Streamed answers of the scripted model: 500 open at once, stopped, and as many as it can."""
+    many_streams.streams(show)
+
+
 MEASURES: dict[str, Callable[[], None]] = {
     "start": start,
     "pipeline": pipeline,
@@ -230,6 +236,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "latency": latency,
     "beside": beside,
     "growth": growth,
+    "streams": streams,
     "quality": quality,
     "answers": answers,
     "retrieval": retrieval,

@@ -403,6 +403,8 @@ async def test_a_member_gets_404_on_another_members_session(company: Any) -> Non
         ("POST", f"messages/{answer['id']}/select/", None),
         ("POST", f"messages/{answer['id']}/regenerate/", None),
         ("POST", f"messages/{answer['id']}/regenerate/stream/", None),
+        ("GET", f"messages/{answer['id']}/stream/", None),
+        ("POST", f"messages/{answer['id']}/cancel/", None),
     ):
         answer = await stranger.request(method, f"/api/chatbot/sessions/{session_id}/{path}", json=body)
         assert (answer.status_code, answer.json()["code"]) == (404, "chat.session_not_found"), f"{method} {path}"

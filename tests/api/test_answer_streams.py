@@ -48,7 +48,7 @@ async def _served(app: Any) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 async def service(settings_for: Callable[..., Any]) -> AsyncIterator[Service]:
-    settings = settings_for(stream_grace_s=0.6)
+    settings = settings_for(stream_grace_s=2)
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield Service(app=app, settings=settings)
@@ -64,7 +64,7 @@ async def first(service: Service) -> AsyncIterator[str]:
 @pytest.fixture(scope="module")
 async def second(settings_for: Callable[..., Any], service: Service) -> AsyncIterator[str]:
     """The address of another process."""
-    app = create_app(settings_for(stream_grace_s=0.6))
+    app = create_app(settings_for(stream_grace_s=2))
     async with app.router.lifespan_context(app), _served(app) as address:
         yield address
 
@@ -301,7 +301,7 @@ async def test_closing_stops_the_model_and_stores_what_was_said(
 
 
 async def test_a_resumable_answer_goes_on_for_the_grace_time_only(company: Any, first: str, script: Any) -> None:
-    script(replies=[REPLY], delay_ms=100)
+    script(replies=[REPLY], delay_ms=200)
     path, read = await _ask(first, company, until=_tokens(2), resumable=True)
     stored = await _stored(company, path)
     assert stored["state"] == "interrupted"
@@ -312,7 +312,7 @@ async def test_a_resumable_answer_goes_on_for_the_grace_time_only(company: Any, 
 async def test_an_answer_that_is_read_elsewhere_is_not_stopped_by_its_grace_time(
     company: Any, first: str, second: str, script: Any
 ) -> None:
-    script(replies=[REPLY], delay_ms=50)
+    script(replies=[REPLY], delay_ms=110)
     path, read = await _ask(first, company, until=_tokens(2), resumable=True)
     whole = await _resume(second, company, path, read)
     assert (whole.text, whole.of("complete")[0]["state"]) == (REPLY, "complete")
@@ -613,7 +613,7 @@ async def test_the_client_stops_an_answer_by_leaving_it_or_by_asking(company: An
                     break
         [_, stored] = [message async for message in client.messages.list(left)]
         assert stored.state == "interrupted"
-        assert len(stored.content.split()) < 8, "it was stopped at once, not after the grace time"
+        assert len(stored.content.split()) < 20, "it was stopped at once, not after the grace time"
 
         asked = await company.open_session()
         states, message_id = [], None

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, MultipleResultsFound, NoResult
 from tests.conftest import MakeDocument, MakeTenant, Tenant
 
 from dragoman.kit import reading
-from dragoman.kit.database import Database, DatabaseUnavailableError, DatabaseUrls
+from dragoman.kit.database import Database, DatabaseBusyError, DatabaseUnavailableError, DatabaseUrls
 from dragoman.kit.reading import Rows
 from dragoman.tenancy.tables import chatbots
 
@@ -222,6 +222,20 @@ async def test_when_no_connection_becomes_free_in_time_it_is_an_outage(
         with pytest.raises(DatabaseUnavailableError):
             await see(lone, tenant.tenant_id)
     assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}
+
+
+async def test_when_no_connection_for_writing_becomes_free_in_time_that_is_said(
+    lone: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = lone._app.sync_engine.pool
+    monkeypatch.setattr(pool, "_timeout", 0.05)
+    monkeypatch.setattr(pool, "_max_overflow", 0)
+    async with lone.transaction(tenant.tenant_id):
+        with pytest.raises(DatabaseBusyError):
+            async with lone.transaction(tenant.tenant_id):
+                pass
+    async with lone.transaction(tenant.tenant_id) as connection:
+        assert (await connection.execute(text("select 1"))).scalar_one() == 1
 
 
 async def test_a_connection_keeps_a_bounded_number_of_statements(

@@ -12,6 +12,7 @@ Everything written so far comes again every 2,000 entries, and when Valkey has l
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -110,7 +111,8 @@ class Relay:
         """Have a task of this process run."""
         task = self._tasks.get(name)
         if task is None or task.done():
-            self._tasks[name] = asyncio.create_task(_awaited(work), name=f"answers-{name}")
+            own = contextvars.Context()  # it serves all requests, and logs under the id of none
+            self._tasks[name] = asyncio.create_task(_awaited(work), name=f"answers-{name}", context=own)
 
     # ---- writing
 

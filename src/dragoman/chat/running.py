@@ -1,7 +1,8 @@
 """The answers that this API process is writing: each in a task of its own, which outlives a dropped connection.
 
-When the last reader of an answer leaves, the answer stops at once; one that was asked for as resumable goes on for the
-grace time, so that its asker can come back. Stopping ends the model call and stores what was said.
+When the last reader of an answer leaves, the answer stops at once: closing is how people and programs stop a model, and
+a server cannot tell a connection that was closed from one that broke. So who wants to come back says so beforehand: an
+answer that was asked for as resumable goes on for the grace time. Stopping ends the model call and stores what was said.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dragoman.tenancy.entities import Caller
 _log = structlog.get_logger(__name__)
 RUNNING = Gauge("dragoman_answers_running", "Streamed answers that are being written.", multiprocess_mode="livesum")
 
+_ATTENDED_S = 5 * ATTEND_S  # an order may come late, and one may be lost
 _STORING_S = 5.0  # how long a request to stop waits for what was said to be stored
 
 
@@ -161,7 +163,7 @@ class RunningAnswers:
         """Somebody reads it in another process, which says so again and again: the grace time begins anew."""
         running = self._running.get(name)
         if running is not None and running.readers == 0 and not running.task.done():
-            self._may_leave(running, at_least_s=3 * ATTEND_S)
+            self._may_leave(running, at_least_s=_ATTENDED_S)
 
     # ---- stopping
 

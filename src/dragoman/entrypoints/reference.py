@@ -104,10 +104,10 @@ JOBS: Final = {
 """What each kind of job does."""
 
 STREAM_EVENTS: Final = {
-    "status": "What happens now: `searching`, then `writing`.",
+    "status": "What happens now: `understanding`, `searching`, `reading`, and with the first word `writing`.",
     "token": "The next words of the answer, in order. Put together they are the whole text.",
     "source": "One citation. They come after the last token.",
-    "complete": "The end of a good answer, with its facts. Comes once, last.",
+    "complete": "The end of an answer, with its facts. Comes once, last; also where the answer was stopped.",
     "error": "The end of an answer that failed after the stream had begun. Comes once, last.",
 }
 """What each event of a streamed answer means."""

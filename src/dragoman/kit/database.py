@@ -26,6 +26,7 @@ from sqlalchemy import MetaData, Table, event, text
 from sqlalchemy.dialects.postgresql.psycopg import AsyncAdapt_psycopg_connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -54,6 +55,12 @@ class DatabaseUnavailableError(UnavailableError):
 
     code = "database.unavailable"
     is_outage = True
+
+
+class DatabaseBusyError(DatabaseUnavailableError):
+    """All connections of this process to PostgreSQL are in use. Try again in a moment; DRAGOMAN_DATABASE_POOL_SIZE sets how many there are."""
+
+    code = "database.busy"
 
 
 class NoAdministratorError(InvalidSettingError):
@@ -230,6 +237,8 @@ def _require_open(connection: AsyncAdapt_psycopg_connection, _record: object, _p
 async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         connection = await engine.connect()
+    except PoolTimeoutError as error:
+        raise DatabaseBusyError from error
     except (OperationalError, TimeoutError) as error:
         raise DatabaseUnavailableError from error
     try:

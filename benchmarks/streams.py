@@ -1,0 +1,163 @@
+"""Streamed answers of the scripted model: many open at once, how soon they stop, and what streaming itself costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Show, p50_p95
+from benchmarks.instance import Instance, running
+
+OPEN = int(os.environ.get("DRAGOMAN_BENCH_STREAMS", "500"))
+_WARM = 40
+_DELAY_MS = 17_000  # of each token: a heartbeat comes before it
+_BEGIN_PER_SECOND = 25.0
+_STOPS = 100
+_ANSWERS = 1_500
+_AT_ONCE = 16
+_REPOSITORY = Path(__file__).resolve().parents[1]
+_QUESTION = "What discount do gold partners receive on projectors?"
+_HANDBOOK = """# Discounts
+
+Gold partners receive a discount of 17 percent on every projector.
+
+# Warranty
+
+The warranty of the Aurora projector lasts five years and covers the lamp.
+"""
+
+
+def streams(show: Show) -> None:
+    """First with a model that takes no time, then with a slow one."""
+    words = " ".join(f"word{number}" for number in range(19))
+    with _instance(DRAGOMAN_LLM_SCRIPTED_REPLIES=json.dumps([f"{words} [1]."])) as instance:
+        _read(instance, 300, at_once=_AT_ONCE)
+        for resumable in (False, True):
+            _answer(show, instance, resumable=resumable)
+    slow = {
+        "DRAGOMAN_LLM_SCRIPTED_DELAY_MS": str(_DELAY_MS),
+        "DRAGOMAN_LLM_SCRIPTED_REPLIES": '["Seventeen percent [1]."]',
+    }
+    with _instance(**slow) as instance:
+        _read(instance, _WARM, stop_after_status=1.0)
+        for resumable in (False, True):
+            _open_many(show, instance, resumable=resumable)
+        stopped = _read(instance, _STOPS, stop_after_status=1.0)
+        show("stopping by a request, until it is stored", p50_p95([each["stop_ms"] for each in stopped["streams"]]))
+
+
+def _open_many(show: Show, instance: Instance, *, resumable: bool) -> None:
+    kind = "resumable" if resumable else "plain"
+    before_kib = _api_kib(instance)
+    with tempfile.TemporaryDirectory(prefix="dragoman-streams-") as folder:
+        process, result = _start_reading(
+            Path(folder), instance, OPEN, per_second=_BEGIN_PER_SECOND, resumable=resumable
+        )
+        most_kib = before_kib
+        while process.poll() is None:
+            time.sleep(2.0)
+            most_kib = max(most_kib, _api_kib(instance))
+        found = json.loads(result.read_text())["streams"]
+    late_ms = [late for each in found for late in each["late_ms"]]
+    errors = [each["error"] for each in found if each["error"] is not None]
+    show(f"{kind}: streams open at once", len(found))
+    show(f"{kind}: errors", dict.fromkeys(errors) or 0)
+    show(f"{kind}: memory of the API process, KiB a stream", round((most_kib - before_kib) / len(found), 1))
+    show(f"{kind}: heartbeats", len(late_ms))
+    show(f"{kind}: heartbeats late by", f"{p50_p95(late_ms)}, at most {max(late_ms):.1f} ms")
+
+
+def _answer(show: Show, instance: Instance, *, resumable: bool) -> None:
+    kind = "resumable" if resumable else "plain"
+    alone = _read(instance, 300, at_once=1, resumable=resumable)["streams"]
+    show(f"{kind}: one at a time, until the first token", p50_p95([each["token_ms"] for each in alone]))
+    cpu = instance.cpu_by_role()["api"]
+    many = _read(instance, _ANSWERS, at_once=_AT_ONCE, resumable=resumable)
+    cpu = instance.cpu_by_role()["api"] - cpu
+    assert not [each["error"] for each in many["streams"] if each["error"]]
+    show(f"{kind}: answers of 20 tokens a second, {_AT_ONCE} at once", round(_ANSWERS / many["seconds"], 1))
+    show(f"{kind}: ms of processor time of the API process an answer", round(cpu / _ANSWERS * 1000, 2))
+    show(f"{kind}: until the first token then", p50_p95([each["token_ms"] for each in many["streams"]]))
+
+
+@contextmanager
+def _instance(**environment: str) -> Iterator[Instance]:
+    """An instance that knows a handbook and answers by the scripted model."""
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
+        variables = {"DRAGOMAN_EMBEDDER": "hashing", "DRAGOMAN_LLM": "scripted", **environment}
+        with running(Path(folder) / "home", "--no-sample", **variables) as instance:
+            with instance.http() as http:
+                files = {"file": ("handbook.md", _HANDBOOK.encode())}
+                path = f"/api/chatbot/documents/{http.post('/api/chatbot/documents/', files=files).json()['id']}/"
+                while http.get(path).json()["state"] != "ready":
+                    time.sleep(0.2)
+            yield instance
+
+
+def _read(
+    instance: Instance, number: int, *, at_once: int = 1_000, stop_after_status: float = 0.0, resumable: bool = False
+) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="dragoman-streams-") as folder:
+        process, result = _start_reading(
+            Path(folder),
+            instance,
+            number,
+            at_once=at_once,
+            stop_after_status=stop_after_status,
+            resumable=resumable,
+            per_second=_BEGIN_PER_SECOND if stop_after_status else 1e6,
+        )
+        assert process.wait(timeout=600) == 0
+        answer: dict[str, Any] = json.loads(result.read_text())
+        return answer
+
+
+def _start_reading(
+    folder: Path,
+    instance: Instance,
+    number: int,
+    *,
+    per_second: float,
+    resumable: bool,
+    at_once: int = 10_000,
+    stop_after_status: float = 0.0,
+) -> tuple[subprocess.Popen[bytes], Path]:
+    with instance.http() as http:
+        sessions = [http.post("/api/chatbot/sessions/", json={}).json()["id"] for _ in range(number)]
+    plan = {
+        "port": instance.port,
+        "headers": {"X-API-Key": instance.api_key},
+        "paths": [f"/api/chatbot/sessions/{session}/messages/stream/" for session in sessions],
+        "body": {"message": _QUESTION, "resumable": resumable},
+        "at_once": at_once,
+        "per_second": per_second,
+        "stop_after_status": stop_after_status,
+    }
+    (folder / "plan.json").write_text(json.dumps(plan))
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.stream_readers",
+        str(folder / "plan.json"),
+        str(folder / "result.json"),
+    ]
+    return subprocess.Popen(command, cwd=_REPOSITORY), folder / "result.json"
+
+
+def _api_kib(instance: Instance) -> float:
+    """PSS of the API process, KiB: the middle of three."""
+    rollup = Path(f"/proc/{instance.roles()['api'].pid}/smaps_rollup")
+    read = [
+        sum(int(line.split()[1]) for line in rollup.read_text().splitlines() if line.startswith("Pss:"))
+        for _ in range(3)
+    ]
+    return float(statistics.median(read))
