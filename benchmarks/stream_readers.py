@@ -3,9 +3,10 @@
     python -m benchmarks.stream_readers PLAN.json RESULT.json
 
 PLAN.json holds `port`, `headers`, `paths`, `body`, `at_once` (how many read at the same time), `per_second` (how many begin,
-at most) and `stop_after_status`: each stream is then stopped by a request after its second event. RESULT.json gets for each
-stream its `error` (None where it ended with `complete`), the ms until the first `token` and until its end, for each
-heartbeat the ms that it came later than 15 s after what came before it, and the ms that stopping it took.
+at most) and `stop`: None, or how each stream is stopped a second after its second event, by a `request` or by `close`. RESULT.json gets
+for each stream its `error` (None where it ended with `complete`), the ms until the first `token` and until its end, for each
+heartbeat the ms that it came later than 15 s after what came before it, and when it was stopped (`stopped_at`, seconds
+since 1970).
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _HEARTBEAT_S = 15.0
 
 
 async def _read(plan: dict[str, Any], path: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"error": "cut", "late_ms": [], "token_ms": None}
+    found: dict[str, Any] = {"path": path, "error": "cut", "late_ms": [], "token_ms": None}
     started = last = time.perf_counter()
     statuses = 0
-    stopping: asyncio.Task[float] | None = None
+    stopping: asyncio.Task[None] | None = None
     reader, writer = await asyncio.open_connection("127.0.0.1", plan["port"])
     try:
         writer.write(_request(plan, "POST", path, plan["body"]))
@@ -42,8 +43,9 @@ async def _read(plan: dict[str, Any], path: str) -> dict[str, Any]:
                 found["token_ms"] = (moment - started) * 1000
             elif b'"type": "status"' in line:
                 statuses += 1
-                if plan["stop_after_status"] and statuses == 2:
-                    stopping = asyncio.create_task(_stop(plan, path, json.loads(line[6:])["message_id"]))
+                if plan["stop"] and statuses == 2:
+                    message_id = json.loads(line[6:])["message_id"]
+                    stopping = asyncio.create_task(_stop(plan, path, message_id, writer, found))
             elif b'"type": "complete"' in line:
                 found |= {"error": None, "end_ms": (moment - started) * 1000}
                 break
@@ -52,19 +54,24 @@ async def _read(plan: dict[str, Any], path: str) -> dict[str, Any]:
                 break
     finally:
         writer.close()
-    return found if stopping is None else {**found, "stop_ms": await stopping}
+    if stopping is not None:
+        await stopping
+    return found
 
 
-async def _stop(plan: dict[str, Any], path: str, message_id: str) -> float:
-    """The ms that stopping took, until what was said was stored."""
-    await asyncio.sleep(plan["stop_after_status"])
-    started = time.perf_counter()
+async def _stop(
+    plan: dict[str, Any], path: str, message_id: str, stream: asyncio.StreamWriter, found: dict[str, Any]
+) -> None:
+    await asyncio.sleep(1.0)
+    found["stopped_at"] = time.time()
+    if plan["stop"] == "close":
+        stream.close()
+        return
     reader, writer = await asyncio.open_connection("127.0.0.1", plan["port"])
     writer.write(_request(plan, "POST", path.replace("/stream/", f"/{message_id}/cancel/"), {}))
     head = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     assert head[9:12] == b"200", head
-    return (time.perf_counter() - started) * 1000
 
 
 def _request(plan: dict[str, Any], method: str, path: str, body: dict[str, Any]) -> bytes:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from benchmarks.figures import Show, p50_p95
 from benchmarks.instance import Instance, running
 
@@ -21,7 +23,7 @@ OPEN = int(os.environ.get("DRAGOMAN_BENCH_STREAMS", "500"))
 _WARM = 40
 _DELAY_MS = 17_000  # of each token: a heartbeat comes before it
 _BEGIN_PER_SECOND = 25.0
-_STOPS = 100
+_STOPS, _STOP_PER_SECOND = 100, 10.0
 _ANSWERS = 1_500
 _AT_ONCE = 16
 _REPOSITORY = Path(__file__).resolve().parents[1]
@@ -48,11 +50,11 @@ def streams(show: Show) -> None:
         "DRAGOMAN_LLM_SCRIPTED_REPLIES": '["Seventeen percent [1]."]',
     }
     with _instance(**slow) as instance:
-        _read(instance, _WARM, stop_after_status=1.0)
+        _read(instance, _WARM, stop="request")
         for resumable in (False, True):
             _open_many(show, instance, resumable=resumable)
-        stopped = _read(instance, _STOPS, stop_after_status=1.0)
-        show("stopping by a request, until it is stored", p50_p95([each["stop_ms"] for each in stopped["streams"]]))
+        for how in ("request", "close"):
+            show(f"stopped by a {how}, until the model call has ended", p50_p95(_stop_ms(instance, how)))
 
 
 def _open_many(show: Show, instance: Instance, *, resumable: bool) -> None:
@@ -89,6 +91,18 @@ def _answer(show: Show, instance: Instance, *, resumable: bool) -> None:
     show(f"{kind}: until the first token then", p50_p95([each["token_ms"] for each in many["streams"]]))
 
 
+def _stop_ms(instance: Instance, how: str) -> list[float]:
+    """From each stop until its model call was recorded as cancelled."""
+    stopped_at = {
+        each["path"].split("/")[4]: each["stopped_at"] for each in _read(instance, _STOPS, stop=how)["streams"]
+    }
+    time.sleep(3.0)  # usage records are written behind the requests
+    with psycopg.connect(instance.variable("DRAGOMAN_DATABASE_URL")) as connection:
+        query = "select session_id::text, created_at from usage_records where error_code = 'cancelled'"
+        ended_at = {session: moment.timestamp() for session, moment in connection.execute(query)}
+    return [(ended_at[session] - moment) * 1000 for session, moment in stopped_at.items()]
+
+
 @contextmanager
 def _instance(**environment: str) -> Iterator[Instance]:
     """An instance that knows a handbook and answers by the scripted model."""
@@ -104,7 +118,7 @@ def _instance(**environment: str) -> Iterator[Instance]:
 
 
 def _read(
-    instance: Instance, number: int, *, at_once: int = 1_000, stop_after_status: float = 0.0, resumable: bool = False
+    instance: Instance, number: int, *, at_once: int = 1_000, stop: str | None = None, resumable: bool = False
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="dragoman-streams-") as folder:
         process, result = _start_reading(
@@ -112,9 +126,9 @@ def _read(
             instance,
             number,
             at_once=at_once,
-            stop_after_status=stop_after_status,
+            stop=stop,
             resumable=resumable,
-            per_second=_BEGIN_PER_SECOND if stop_after_status else 1e6,
+            per_second=_STOP_PER_SECOND if stop else 1e6,
         )
         assert process.wait(timeout=600) == 0
         answer: dict[str, Any] = json.loads(result.read_text())
@@ -129,7 +143,7 @@ def _start_reading(
     per_second: float,
     resumable: bool,
     at_once: int = 10_000,
-    stop_after_status: float = 0.0,
+    stop: str | None = None,
 ) -> tuple[subprocess.Popen[bytes], Path]:
     with instance.http() as http:
         sessions = [http.post("/api/chatbot/sessions/", json={}).json()["id"] for _ in range(number)]
@@ -140,7 +154,7 @@ def _start_reading(
         "body": {"message": _QUESTION, "resumable": resumable},
         "at_once": at_once,
         "per_second": per_second,
-        "stop_after_status": stop_after_status,
+        "stop": stop,
     }
     (folder / "plan.json").write_text(json.dumps(plan))
     command = [

@@ -79,8 +79,7 @@ async def cancel_answer(
     """
     async with deps.database.transaction(caller.tenant_id) as connection:
         await service.get_session(connection, caller, asker, key.session_id)
-    found = await _find_answer(deps, key)
-    if found is not None:
+    if running.find(key) is None and (found := await _find_answer(deps, key)) is not None:
         return found.state
     was_running = await running.cancel(key)
     found = await _find_answer(deps, key)
