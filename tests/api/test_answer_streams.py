@@ -631,6 +631,7 @@ async def test_an_answer_of_the_model_is_the_same_streamed_resumed_and_at_once(
     company: Any, first: str, second: str, script: Any
 ) -> None:
     script(replies=["Gold partners get 17 percent [1]. That is all."], delay_ms=20)
+    await company.ask(QUESTION)  # from now on the question's vector is known, and `usage` says so
     whole = await company.ask(QUESTION)
     path, read = await _ask(first, company, until=_tokens(2), resumable=True)
     read = await _resume(second, company, path, read)
