@@ -58,6 +58,7 @@ class Asked:
         language: wished for where it cannot be told.
         replaces: an earlier question of the session: this one is asked in its place, on a branch of its own.
         again: an earlier answer of the session: its question is answered once more; `question` is not looked at.
+        after: the message of the session that a new question follows; None: the last of the branch it is on.
         question_id, answer_id: of the messages that are stored. Ids grow with time, so the question's is made first.
     """
 
@@ -67,6 +68,7 @@ class Asked:
     language: str | None = None
     replaces: UUID | None = None
     again: UUID | None = None
+    after: UUID | None = None
     question_id: UUID = field(default_factory=new_id)
     answer_id: UUID = field(default_factory=new_id)
 
@@ -162,7 +164,7 @@ async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
         chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
         version = await embeddings.get_version(connection, chatbot.active_embedding_version)
         earlier = await find_earlier_question(connection, caller, session, asked)
-        history = await _history(connection, session, earlier)
+        history = await _history(connection, session, earlier, asked.after)
         template = await prompt_versions.template_of(connection, chatbot)
         question = earlier if earlier is not None and asked.again else _new_question(asked, session, history)
         if question is not earlier:
@@ -207,7 +209,9 @@ async def find_earlier_question(
     return await service.get_message(connection, caller, session, answer.parent_id)
 
 
-async def _history(connection: AsyncConnection, session: Session, earlier: Message | None) -> Sequence[Message]:
+async def _history(
+    connection: AsyncConnection, session: Session, earlier: Message | None, after: UUID | None
+) -> Sequence[Message]:
     """What was said before the question, on its branch."""
     if earlier is not None and earlier.parent_id is None:
         return ()
@@ -215,7 +219,7 @@ async def _history(connection: AsyncConnection, session: Session, earlier: Messa
         connection,
         tenant_id=session.tenant_id,
         session_id=session.id,
-        leaf_id=session.leaf_id if earlier is None else earlier.parent_id,
+        leaf_id=after or session.leaf_id if earlier is None else earlier.parent_id,
         limit=_HISTORY_MESSAGES,
     )
 

@@ -14,6 +14,7 @@ from dragoman.chat.entities import AuthorRole, FoundSession, Link, Message, Mess
 from dragoman.chat.tables import messages, sessions, turns
 from dragoman.kit.clock import now
 
+_WHITE: Final = " \t\r\n"
 _AROUND: Final = 80  # characters of an excerpt before and after what was searched for
 
 # ---- sessions
@@ -104,6 +105,44 @@ def _excerpt(content: str | None, text: str) -> str | None:
     start, end = max(0, at - _AROUND), at + len(text) + _AROUND
     cut = " ".join(content[start:end].split())
     return f"{'… ' if start else ''}{cut}{' …' if end < len(content) else ''}"
+
+
+async def list_latest_saying(
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID,
+    asker: str,
+    content: str,
+    among_sessions: int,
+    limit: int,
+) -> list[Message]:
+    """The latest answers of exactly these words, in the asker's latest open sessions with the chatbot."""
+    latest = (
+        select(sessions.c.id)
+        .where(
+            sessions.c.tenant_id == tenant_id,
+            sessions.c.asker == asker,
+            sessions.c.chatbot_id == chatbot_id,
+            sessions.c.is_active,
+            sessions.c.archived_at.is_(None),
+        )
+        .order_by(sessions.c.updated_at.desc())
+        .limit(among_sessions)
+        .subquery()
+    )
+    query = (
+        select(messages)
+        .join(latest, messages.c.session_id == latest.c.id)
+        .where(
+            messages.c.tenant_id == tenant_id,
+            messages.c.role == AuthorRole.ASSISTANT.value,
+            func.btrim(messages.c.content, _WHITE) == content.strip(_WHITE),
+        )
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    return [_message(row) for row in await connection.execute(query)]
 
 
 async def update_session(

@@ -46,6 +46,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "dragoman.knowledge.endpoints",
     ),
     "search": ("dragoman.search.endpoints",),
+    "openai": ("dragoman.openai_api.endpoints",),
     "tenancy": ("dragoman.tenancy.endpoints", "dragoman.generation.endpoints"),
     "usage": ("dragoman.metering.endpoints",),
 }

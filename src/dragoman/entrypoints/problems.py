@@ -1,4 +1,7 @@
-"""Every error that leaves the API is a problem document (RFC 9457) with a stable code, and never a stack trace."""
+"""Every error that leaves the API is a problem document (RFC 9457) with a stable code, and never a stack trace.
+
+Below `/v1/` it has the shape that OpenAI's clients read.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 
 from dragoman.kit.errors import ConflictError, DragomanError, InvalidRequestError
+from dragoman.openai_api.errors import PREFIX, error_in_openai, param_in_openai, status_in_openai
 
 _log = structlog.get_logger(__name__)
 _MEDIA_TYPE = "application/problem+json"
@@ -48,8 +52,14 @@ def problem(
     title: str,
     detail: str,
     headers: dict[str, str] | None = None,
+    param: str | None = None,
     **more: object,
 ) -> JSONResponse:
+    """`param` names what is wrong in the request, where the error has OpenAI's shape."""
+    if request.url.path.startswith(PREFIX):
+        status = status_in_openai(status)
+        told = error_in_openai(status=status, code=code, message=detail, param=param)
+        return JSONResponse(told, status_code=status, headers=headers)
     body = {
         "type": f"/docs/errors#{code}",
         "title": title,
@@ -79,6 +89,7 @@ def _on_dragoman_error(request: Request, error: Exception) -> JSONResponse:
         title=_title(type(error).__name__),
         detail=error.message,
         headers=headers,
+        param=error.details.get("param"),
     )
 
 
@@ -101,6 +112,7 @@ def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
         code=code,
         title="Invalid JSON" if is_json else "Invalid request",
         detail=f"{detail} Compare it with the documentation at /docs.",
+        param=param_in_openai(first["where"]),
         errors=problems,
     )
 
