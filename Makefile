@@ -29,6 +29,7 @@ check: $(VENV)/installed-dev ## Lint, types, import rules, fresh generated docs;
 	$(if $(DOCS),$(VENV)/bin/python -m cogapp --check $(DOCS))
 
 fix: $(VENV)/installed-dev ## Mend what can be mended: lint, format, generated docs
+	$(VENV)/bin/python -m dragoman.client.twin
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	$(if $(DOCS),$(VENV)/bin/python -m cogapp -r $(DOCS))

@@ -4,6 +4,8 @@ async with Dragoman("http://127.0.0.1:8000", "dgm_…") as dragoman:
     document = await dragoman.documents.upload(Path("returns.pdf"))
     await dragoman.documents.wait_until_ready(document.id)
     answer = await dragoman.ask("How long may goods be returned?")
+
+`SyncDragoman` is the same without `async` and `await`.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ from dragoman.client.models import (
     Usage,
     UsageLine,
 )
+from dragoman.client.sync import SyncDragoman
 
 __all__ = [
     "Answer",
@@ -97,6 +100,7 @@ __all__ = [
     "StreamEvent",
     "StreamFailedError",
     "Sync",
+    "SyncDragoman",
     "SyncEntry",
     "SyncReport",
     "TokenEvent",

@@ -1,0 +1,154 @@
+# Made from client/transport.py by `python -m dragoman.client.twin`. Change that one.
+"""Sends requests and turns whatever goes wrong into the client's errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from dragoman.client.errors import ApiError, ConnectionFailedError
+
+_BUSY = frozenset({429, 503})
+_RETRIES = 3
+_LONGEST_WAIT_S = 30.0
+
+Parts = Sequence[tuple[str, tuple[str, Any, str]]]
+"""Files of a form: the field, then name, content (bytes or an open file) and MIME type. A field may come again."""
+
+MakeFiles = Callable[[], Parts]
+"""Makes the parts of an upload; called again for another try, as the first has read the file to its end."""
+
+
+class Transport:
+    """One connection pool, one key. A server that says it is busy (429, 503) is asked again, as late as it wishes."""
+
+    def __init__(
+        self, url: str, api_key: str | None, *, timeout_s: float, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"X-API-Key": api_key} if api_key else {},
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)),
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        files: MakeFiles | None = None,
+    ) -> Any:
+        """The answer's JSON, None where it has no body.
+
+        Raises:
+            ApiError, ConnectionFailedError.
+        """
+        for attempt in range(_RETRIES + 1):
+            response = self._send(method, path, json, params, form, files)
+            if response.status_code not in _BUSY or attempt == _RETRIES:
+                break
+            wished_s = _retry_after_s(response)
+            time.sleep(min(2.0**attempt if wished_s is None else wished_s, _LONGEST_WAIT_S))
+        if response.is_success:
+            return response.json() if response.content else None
+        raise _error_of(response)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        json: Any,
+        params: Mapping[str, Any] | None,
+        form: Mapping[str, Any] | None,
+        files: MakeFiles | None,
+    ) -> httpx.Response:
+        with self._translated():
+            return self._http.request(
+                method, path, json=json, params=_given(params), data=_given(form), files=files() if files else None
+            )
+
+    @contextmanager
+    def open_content(self, path: str, *, params: Mapping[str, Any] | None = None) -> Iterator[httpx.Response]:
+        """An answer whose content is read piece by piece, with `iter_bytes`, while the context is open.
+
+        Raises:
+            ApiError, ConnectionFailedError; the latter also where it breaks off before its end.
+        """
+        with self._translated(), self._http.stream("GET", path, params=_given(params)) as response:
+            if not response.is_success:
+                response.read()
+                raise _error_of(response)
+            yield response
+
+    def stream_data(
+        self, path: str, *, json: Any, params: Mapping[str, Any] | None = None
+    ) -> Generator[str, None, None]:
+        """The `data:` of each server-sent event, as it arrives.
+
+        Raises:
+            ApiError: refused before the stream began. ConnectionFailedError.
+        """
+        with (
+            self._translated(),
+            self._http.stream("POST", path, json=json, params=_given(params)) as response,
+        ):
+            if not response.is_success:
+                response.read()
+                raise _error_of(response)
+            data: list[str] = []
+            for line in response.iter_lines():
+                if line.startswith("data:"):
+                    data.append(line.removeprefix("data:").removeprefix(" "))
+                elif not line and data:
+                    yield "\n".join(data)
+                    data = []
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise ConnectionFailedError(self.url, "it took too long") from error
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ConnectionFailedError(self.url, str(error) or type(error).__name__) from error
+
+
+def _given(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if values is None else {name: value for name, value in values.items() if value is not None}
+
+
+def _error_of(response: httpx.Response) -> ApiError:
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {}
+    detail = problem.get("detail") or f"The server answered {response.status_code} {response.reason_phrase}."
+    return ApiError(
+        status=response.status_code,
+        code=str(problem.get("code") or f"http_{response.status_code}"),
+        detail=str(detail),
+        retry_after_s=_retry_after_s(response),
+        request_id=problem.get("request_id") or response.headers.get("x-request-id"),
+    )
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """Seconds from `Retry-After`; Dragoman sends whole seconds, never a date."""
+    try:
+        return max(0.0, float(response.headers.get("retry-after", "")))
+    except ValueError:
+        return None
