@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,26 +11,20 @@ import httpx
 import numpy as np
 import openai
 import pytest
-import uvicorn
 from sqlalchemy import text
 
 from dragoman.openai_api import completions
 
 from .conftest import Company, Service
+from .serving import serving
 
 QUESTION = "What discount do gold partners receive?"
 
 
 @pytest.fixture(scope="module")
 async def address(service: Service) -> AsyncIterator[str]:
-    """The application on a port of its own; its lifespan is that of `service`."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(service.app, lifespan="off", log_config=None, access_log=False))
-        serving = asyncio.create_task(server.serve([listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+    async with serving(service) as address:
+        yield address
 
 
 @pytest.fixture
@@ -133,7 +126,9 @@ async def test_the_synchronous_client_is_answered_too(company: Company, address:
         with openai.OpenAI(base_url=f"{address}/v1", api_key=company.secrets["member"], max_retries=0) as client:
             asked: Any = {"model": "dragoman", "messages": [{"role": "user", "content": QUESTION}]}
             whole = client.chat.completions.create(**asked)
-            pieces = [chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**asked, stream=True)]
+            pieces = [
+                chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**asked, stream=True)
+            ]
             return whole.choices[0].message.content or "", "".join(pieces), [model.id for model in client.models.list()]
 
     whole, streamed, models = await asyncio.to_thread(talk)
@@ -150,7 +145,9 @@ async def test_a_silent_stream_is_kept_open(
     script(replies=["Gold partners receive 17 percent [1]."], delay_ms="80")
     await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json={"settings": {"answerer": "scripted"}})
     body = {"model": "dragoman", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
-    async with httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {company.secrets['owner']}"}) as raw:
+    async with httpx.AsyncClient(
+        base_url=address, headers={"Authorization": f"Bearer {company.secrets['owner']}"}
+    ) as raw:
         answer = await raw.post("/v1/chat/completions", json=body)
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert ": heartbeat\n\n" in answer.text
@@ -232,9 +229,15 @@ async def test_a_conversation_from_elsewhere_is_taken_along(company: Company, cl
 
 async def test_somebody_elses_conversation_is_not_gone_on_with(company: Company, address: str) -> None:
     await company.know()
-    async with openai_client(company, address, "member") as member, openai_client(company, address, "second_member") as other:
+    async with (
+        openai_client(company, address, "member") as member,
+        openai_client(company, address, "second_member") as other,
+    ):
         first = await ask(member)
-        said = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": first.choices[0].message.content}]
+        said = [
+            {"role": "user", "content": QUESTION},
+            {"role": "assistant", "content": first.choices[0].message.content},
+        ]
         second = await ask(other, "And who else?", *said)
     assert facts_of(second)["session_id"] != facts_of(first)["session_id"]
     assert len(await sessions_of(company, "member")) == 1

@@ -28,7 +28,10 @@ def test_both_clients_have_the_same_parts_with_the_same_methods() -> None:
         one, other = (getattr(client, part) if part else client for client in both)
         for name, method in inspect.getmembers(one, callable):
             if not name.startswith("_"):
-                assert inspect.signature(method).parameters.keys() == inspect.signature(getattr(other, name)).parameters.keys()
+                assert (
+                    inspect.signature(method).parameters.keys()
+                    == inspect.signature(getattr(other, name)).parameters.keys()
+                )
                 assert not inspect.iscoroutinefunction(getattr(other, name))
                 compared += 1
     both[1].close()

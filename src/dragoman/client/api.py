@@ -34,10 +34,17 @@ class Dragoman:
         api_key: str | None,
         *,
         timeout_s: float = 60.0,
+        max_retries: int = 3,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`timeout_s` bounds each wait for the network; `transport` replaces the network, for tests."""
-        self._transport = Transport(url, api_key, timeout_s=timeout_s, transport=transport)
+        """A client; nothing is sent yet.
+
+        Args:
+            timeout_s: bounds each wait for the network.
+            max_retries: how often a server that says it is busy (429, 503) is asked again.
+            transport: replaces the network, for tests and for calls within a process.
+        """
+        self._transport = Transport(url, api_key, timeout_s=timeout_s, max_retries=max_retries, transport=transport)
         self.chatbots = Chatbots(self._transport)
         self.keys = Keys(self._transport)
         self.documents = Documents(self._transport)

@@ -13,7 +13,6 @@ import httpx
 from dragoman.client.errors import ApiError, ConnectionFailedError
 
 _BUSY = frozenset({429, 503})
-_RETRIES = 3
 _LONGEST_WAIT_S = 30.0
 
 Parts = Sequence[tuple[str, tuple[str, Any, str]]]
@@ -35,9 +34,15 @@ class Transport:
     """One connection pool, one key. A server that says it is busy (429, 503) is asked again, as late as it wishes."""
 
     def __init__(
-        self, url: str, api_key: str | None, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        api_key: str | None,
+        *,
+        timeout_s: float,
+        max_retries: int,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url, self._max_retries = url.rstrip("/"), max_retries
         self._http = httpx.AsyncClient(
             base_url=self.url,
             headers={"X-API-Key": api_key} if api_key else {},
@@ -63,9 +68,9 @@ class Transport:
         Raises:
             ApiError, ConnectionFailedError.
         """
-        for attempt in range(_RETRIES + 1):
+        for attempt in range(self._max_retries + 1):
             response = await self._send(method, path, json, params, form, files)
-            if response.status_code not in _BUSY or attempt == _RETRIES:
+            if response.status_code not in _BUSY or attempt == self._max_retries:
                 break
             wished_s = _retry_after_s(response)
             await asyncio.sleep(min(2.0**attempt if wished_s is None else wished_s, _LONGEST_WAIT_S))

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import dragoman
 from dragoman.chat.running import RunningAnswers
 from dragoman.deps.http import LeanEndpoint, is_lean
+from dragoman.entrypoints.mcp_door import close_mcp, mount_mcp
 from dragoman.entrypoints.problems import install_problem_handlers, problem, problem_of
 from dragoman.entrypoints.reference import error_page
 from dragoman.entrypoints.settings import Settings
@@ -97,6 +98,7 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
             try:
                 yield
             finally:
+                await close_mcp(app)
                 await app.state.running_answers.close()
 
     app = FastAPIOffline(  # /docs with its scripts from the package: no browser has to reach a CDN
@@ -116,6 +118,8 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
         app.include_router(router)
         _serve_other_spellings(app, router)
         lean |= _lean_routes(router)
+    if not only:  # its tools are requests to the other groups
+        mount_mcp(app, origins=settings.cors_origins)
     install_problem_handlers(app)
     app.add_middleware(_RequestMiddleware, lean=lean)
     if settings.cors_origins:

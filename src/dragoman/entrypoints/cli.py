@@ -23,6 +23,7 @@ from dragoman.entrypoints.commands import (
     ingest,
     jobs,
     key,
+    mcp,
     search,
     server,
     tenant,
@@ -49,6 +50,7 @@ app.command("ingest", rich_help_panel=_USE)(ingest.ingest)
 app.command("search", rich_help_panel=_USE)(search.search)
 app.command("ask", rich_help_panel=_USE)(ask.ask)
 app.command("chat", rich_help_panel=_USE)(ask.chat)
+app.command("mcp", rich_help_panel=_USE)(mcp.mcp)
 app.add_typer(documents.app, name="documents", rich_help_panel=_USE)
 app.add_typer(chatbots.app, name="chatbots", rich_help_panel=_USE)
 app.add_typer(imports.app, name="imports", rich_help_panel=_USE)

@@ -131,9 +131,7 @@ def _text_of(message: ChatMessageIn, place: int) -> str:
     return "\n".join(part.text or "" for part in parts)
 
 
-async def _asked(
-    deps: Deps, caller: Caller, body: ChatCompletionIn, said: Sequence[Said], question: str
-) -> Asked:
+async def _asked(deps: Deps, caller: Caller, body: ChatCompletionIn, said: Sequence[Said], question: str) -> Asked:
     asker = asker_of(caller, body.safety_identifier or body.user)
     chatbot = await models.get_chatbot_of_model(deps, caller, body.model)
     options = body.dragoman
@@ -228,18 +226,14 @@ async def streamed_completion(opened: Opened, body: ChatCompletionIn) -> AsyncGe
                         pass
         yield _DONE
     except DragomanError as error:
-        yield _data(
-            error_in_openai(status=status_in_openai(error.status), code=error.code, message=error.message)
-        )
+        yield _data(error_in_openai(status=status_in_openai(error.status), code=error.code, message=error.message))
     except Exception:  # noqa: BLE001 - the stream has begun: the asker is told in it, the log has the trace
         _log.exception("openai_api.stream_failed")
         yield _data(error_in_openai(status=500, code=DragomanError.code, message=DragomanError().message))
 
 
 def _facts(complete: Complete, opened: Opened, body: ChatCompletionIn) -> DragomanFacts:
-    return DragomanFacts.of(
-        complete, include_sources=body.dragoman.include_sources, ignored=list(opened.ignored)
-    )
+    return DragomanFacts.of(complete, include_sources=body.dragoman.include_sources, ignored=list(opened.ignored))
 
 
 async def _with_heartbeat(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent | None, None]:

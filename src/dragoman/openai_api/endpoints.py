@@ -33,7 +33,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         (422, "Not used here: what does not fit is a 400, as at OpenAI."),
     )
 }
-_STREAM = {
+_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"text/event-stream": {}},
         "description": "The answer; with `stream` as server-sent events that end with `[DONE]`.",

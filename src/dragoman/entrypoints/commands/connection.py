@@ -41,6 +41,12 @@ class InstanceNotStartedError(UnavailableError):
     code = "cli.instance_not_started"
 
 
+class NoInstanceError(UnavailableError):
+    """No Dragoman runs in this home. Start it with `dragoman up`, or name another one with --url or DRAGOMAN_URL."""
+
+    code = "cli.no_instance"
+
+
 class ChatbotNameNotFoundError(NotFoundError):
     """There is no chatbot of this name. `dragoman chatbots list` lists yours."""
 
@@ -135,6 +141,21 @@ async def _address(server: Server) -> AsyncIterator[tuple[str, str]]:
         return
     async with _started_instance(settings, quiet=server.json) as started:
         yield started, server.api_key or _known_key(settings.home, started)
+
+
+def running_address(server: Server) -> tuple[str, str]:
+    """Address and key of a server that is there: the one named, or else the one that runs in the home.
+
+    Raises:
+        MissingApiKeyError, NoInstanceError.
+    """
+    from dragoman.entrypoints.settings import load_settings  # noqa: PLC0415 -- 80 ms
+
+    home = load_settings(home=server.home).home
+    url = server.url.rstrip("/") if server.url is not None else find_running(home)
+    if url is None:
+        raise NoInstanceError
+    return url, server.api_key or _known_key(home, url)
 
 
 def find_running(home: Path) -> str | None:
