@@ -46,6 +46,11 @@ class Foreign:
     prompt_version: str = "1"
     image_id: str = ABSENT
 
+    @property
+    def model(self) -> str:
+        """The chatbot as a model of the OpenAI API."""
+        return f"dragoman-{self.chatbot_id}"
+
 
 @pytest.fixture(scope="module")
 def files_to_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -177,6 +182,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/chatbots/{chatbot_id}/prompts/": {"json": {"text": "Say {{ unknown }}"}},
     "PUT /api/chatbots/{chatbot_id}/prompts/used/": {"json": {"version": 0}},
     "POST /api/chatbots/{chatbot_id}/prompts/preview/": {"json": {"text": "Say {{ unknown }}"}},
+    "POST /v1/chat/completions": {"json": {"model": "dragoman", "messages": [{"role": "user", "content": "What?"}]}},
+    "POST /v1/embeddings": {"json": {"model": "dragoman", "input": "lamps"}},
     "PUT /api/budgets/": {"json": {"scope": "tenant", "period": "day", "limit_usd": 5}},
 }
 
@@ -273,12 +280,23 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /api/budgets/": _ADMINS_200,
     "PUT /api/budgets/": _ADMINS_200,
     "DELETE /api/budgets/{budget_id}/": _ADMINS_204,
+    "POST /v1/chat/completions": _ALL_200,
+    "POST /v1/embeddings": _ALL_200,
+    "GET /v1/models": _ALL_200,
+    "GET /v1/models/{model}": _ALL_200,
     "GET /healthz": _ALL_200,
     "GET /readyz": _ALL_200,
     "GET /metrics": _ALL_200,
 }
 OPEN_TO_ALL = {"GET /healthz", "GET /readyz", "GET /metrics"}
 ROLES = ("owner", "admin", "editor", "agent", "member")
+
+
+def _code(answer: Any) -> str:
+    """The code of an error, in our shape or in OpenAI's."""
+    body = answer.json()
+    code: str = body["error"]["code"] if "error" in body else body["code"]
+    return code
 
 
 def test_each_operation_has_a_row_in_the_table_of_roles(service: Any) -> None:
@@ -298,7 +316,7 @@ async def test_another_tenant_gets_404_on_every_id_and_changes_nothing(
             operation.method, operation.address(foreign), **BODIES.get(operation.name, {})
         )
         assert answer.status_code == 404, f"{operation.name}: {answer.status_code} {answer.text}"
-        assert answer.json()["code"].endswith("not_found")
+        assert _code(answer).endswith("not_found")
         asked += 1
     assert asked >= 40
     assert await _everything(service, company) == before
@@ -307,6 +325,7 @@ async def test_another_tenant_gets_404_on_every_id_and_changes_nothing(
 async def test_another_tenant_gets_404_for_ids_in_bodies_and_queries(other_company: Any, foreign: Foreign) -> None:
     api = other_company.api()
     note = {"file": ("note.txt", b"A note.")}
+    question = BODIES["POST /v1/chat/completions"]["json"]
     requests: dict[str, Awaitable[Any]] = {
         "session of a chatbot": api.post("/api/chatbot/sessions/", json={"chatbot_id": foreign.chatbot_id}),
         "session over documents": api.post("/api/chatbot/sessions/", json={"document_ids": [foreign.document_id]}),
@@ -314,6 +333,14 @@ async def test_another_tenant_gets_404_for_ids_in_bodies_and_queries(other_compa
         "upload": api.post("/api/chatbot/documents/", files=note, data={"chatbot_id": foreign.chatbot_id}),
         "documents": api.get("/api/chatbot/documents/", params={"chatbot_id": foreign.chatbot_id}),
         "key": api.post("/api/keys/", json={"name": "k", "chatbot_id": foreign.chatbot_id}),
+        "completion": api.post("/v1/chat/completions", json={**question, "model": foreign.model}),
+        "completion in a session": api.post(
+            "/v1/chat/completions", json={**question, "dragoman": {"session_id": foreign.session_id}}
+        ),
+        "completion over documents": api.post(
+            "/v1/chat/completions", json={**question, "dragoman": {"document_ids": [foreign.document_id]}}
+        ),
+        "embedding": api.post("/v1/embeddings", json={"model": foreign.model, "input": "lamps"}),
     }
     for name, request in requests.items():
         assert (await request).status_code == 404, name
@@ -381,7 +408,7 @@ async def test_without_a_key_every_operation_but_those_of_the_operator_is_401(se
         expected = 200 if operation.name in OPEN_TO_ALL else 401
         assert answer.status_code == expected, f"{operation.name}: {answer.text}"
         if expected == 401:
-            assert answer.json()["code"] == "tenancy.missing_key"
+            assert _code(answer) == "tenancy.missing_key"
             assert answer.headers["www-authenticate"] == "Bearer"
 
 

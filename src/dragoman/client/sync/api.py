@@ -20,6 +20,7 @@ from dragoman.client.sync.jobs import Jobs
 from dragoman.client.sync.search import Filter, Searches
 from dragoman.client.sync.tenancy import Chatbots, Keys
 from dragoman.client.sync.transport import Transport
+from dragoman.client.sync.usage import UsageReports
 
 
 class SyncDragoman:
@@ -54,6 +55,7 @@ class SyncDragoman:
         self.sessions = Sessions(self._transport)
         self.messages = Messages(self._transport)
         self.searches = Searches(self._transport)
+        self.usage = UsageReports(self._transport)
 
     @property
     def url(self) -> str:
