@@ -26,12 +26,12 @@ ADAPTERS = [(port, name) for port in registry.list_ports() for name in registry.
 
 @pytest.fixture(scope="module")
 def errors() -> list[type[DragomanError]]:
-    """Every error class, after every module was imported (adapters' may lack their packages)."""
+    """Every error class, after every module was imported (adapters and integrations may lack their packages)."""
     for module in pkgutil.walk_packages(dragoman.__path__, "dragoman."):
         if module.name.endswith("__main__"):
             continue
-        is_adapter = module.name.startswith("dragoman.adapters.")
-        with suppress(ModuleNotFoundError) if is_adapter else nullcontext():
+        is_optional = module.name.startswith(("dragoman.adapters.", "dragoman.integrations."))
+        with suppress(ModuleNotFoundError) if is_optional else nullcontext():
             importlib.import_module(module.name)
     found: list[type[DragomanError]] = []
     waiting = [DragomanError]

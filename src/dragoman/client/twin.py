@@ -33,6 +33,7 @@ _WORDS: Final = (
     (r"\basyncio\.shield\((.*)\)$", r"\1"),
     (r"\basyncio\.to_thread\(([\w.]+)(?:, )?", r"\1("),
     (r"\basyncio\.sleep\b", "time.sleep"),
+    (r"\basyncio\.timeout\(.*?\)", "nullcontext()"),  # the transport's own time-out holds without it
     (r"\ban async context manager\b", "a context manager"),
     (r"\bDragoman:$", "SyncDragoman:"),
 )
@@ -73,6 +74,10 @@ def _twin(name: str, sources: Mapping[str, str], twins: set[str]) -> str:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
     has_time = re.search(r"^import time$", text, re.MULTILINE) is not None
     text = text.replace("import asyncio\n", "" if has_time else "import time\n")
+    if "nullcontext()" in text:
+        text = text.replace(
+            "\nfrom contextlib import", "\nfrom contextlib import nullcontext\nfrom contextlib import", 1
+        )
     text = _IMPORT.sub(lambda found: _imports(found[1], found[2], sources, twins), text)
     if shared:
         line = f"from dragoman.client.{name} import {', '.join(node.name for node in shared)}\n"

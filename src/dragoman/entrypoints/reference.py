@@ -136,6 +136,8 @@ EXTRAS: Final = {
     "faiss": "Finds nearest vectors in the process: the `vector_index` adapter `faiss`.",
     "pii-presidio": "Microsoft Presidio's recognisers of personal data: the `pii_detector` adapter `presidio`.",
     "s3": "Buckets of any S3-compatible store: the `blob_store` and the `connector` adapters `s3`.",
+    "langchain": "The retriever for LangChain: `dragoman.integrations.langchain`.",
+    "llama-index": "The retriever for LlamaIndex: `dragoman.integrations.llamaindex`.",
     "train": "Trains models. The running service never needs it.",
     "bench": "Metrics of `dragoman eval`. `make up` installs it.",
     "dev": "Tools for working on Dragoman itself.",
@@ -579,7 +581,7 @@ def _permissions_by_operation() -> Mapping[tuple[str, str], str]:
         for module in modules:
             for route in importlib.import_module(module).router.routes:
                 if isinstance(route, APIRoute) and (permission := _permission_of(route)):
-                    found |= dict.fromkeys(((method, route.path) for method in route.methods or ()), permission)
+                    found |= dict.fromkeys(((method, route.path_format) for method in route.methods or ()), permission)
     return found
 
 
@@ -619,11 +621,14 @@ def roles() -> str:
 
 
 def _import_everything() -> list[types.ModuleType]:
-    """Every module of this package: errors and metrics are known once their module is."""
+    """Every module of this package: errors and metrics are known once their module is.
+
+    Integrations have none of their own, and need frameworks that are not there.
+    """
     names = [
         module.name
         for module in pkgutil.walk_packages(dragoman.__path__, "dragoman.")
-        if not module.name.endswith("__main__")
+        if not module.name.endswith("__main__") and not module.name.startswith("dragoman.integrations.")
     ]
     return [importlib.import_module(name) for name in names]
 

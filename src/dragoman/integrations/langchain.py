@@ -13,8 +13,10 @@ try:
     from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
     from langchain_core.documents import Document
     from langchain_core.retrievers import BaseRetriever
-except ImportError as error:
-    raise ImportError("LangChain is not installed. Install it with: pip install 'dragoman[langchain]'") from error
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "LangChain is not installed. Install it with: pip install 'dragoman[langchain]'"
+    ) from error
 
 
 class DragomanRetriever(BaseRetriever):

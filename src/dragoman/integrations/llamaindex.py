@@ -11,8 +11,10 @@ from dragoman.client import Dragoman, Passage, SyncDragoman
 try:
     from llama_index.core.retrievers import BaseRetriever
     from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
-except ImportError as error:
-    raise ImportError("LlamaIndex is not installed. Install it with: pip install 'dragoman[llama-index]'") from error
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "LlamaIndex is not installed. Install it with: pip install 'dragoman[llama-index]'"
+    ) from error
 
 _FOR_THE_MODEL: Final = {"title", "page", "heading_path"}
 """What of the metadata a model is shown with the text; the rest is for programs."""
