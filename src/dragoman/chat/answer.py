@@ -59,6 +59,7 @@ class Asked:
         replaces: an earlier question of the session: this one is asked in its place, on a branch of its own.
         again: an earlier answer of the session: its question is answered once more; `question` is not looked at.
         after: the message of the session that a new question follows; None: the last of the branch it is on.
+        is_counted: it has been counted against the asker's messages a minute.
         question_id, answer_id: of the messages that are stored. Ids grow with time, so the question's is made first.
     """
 
@@ -69,6 +70,7 @@ class Asked:
     replaces: UUID | None = None
     again: UUID | None = None
     after: UUID | None = None
+    is_counted: bool = False
     question_id: UUID = field(default_factory=new_id)
     answer_id: UUID = field(default_factory=new_id)
 
@@ -82,6 +84,7 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
     Raises:
         SessionNotFoundError, SessionClosedError: no such session of this asker, or it takes no questions.
         MessageNotFoundError, NotAQuestionError, NotAnAnswerError: what it replaces, or answers again.
+        TooManyMessagesError: the asker's messages of the last minute are used up.
         DatabaseUnavailableError: nothing can be read or stored.
     """
     timer = StageTimer("answer")
@@ -162,6 +165,8 @@ async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
     async with deps.database.transaction(caller.tenant_id) as connection:
         session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
         chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
+        if not asked.is_counted:
+            await service.count_message(deps, caller, asked.asker, chatbot)
         version = await embeddings.get_version(connection, chatbot.active_embedding_version)
         earlier = await find_earlier_question(connection, caller, session, asked)
         history = await _history(connection, session, earlier, asked.after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from dragoman.chat.schemas import (
 )
 from dragoman.deps import Deps
 from dragoman.deps.http import DepsDep
+from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import asker_of
 from dragoman.tenancy.entities import Caller
 from dragoman.tenancy.http import CallerWhoAsks, ChatbotIdQuery, PageDep
@@ -321,9 +323,12 @@ async def _whole_answer(deps: Deps, caller: Caller, asked: Asked, body: AgainIn)
 async def _streamed_answer(
     deps: Deps, running: RunningAnswers, caller: Caller, asked: Asked, body: AgainIn
 ) -> StreamingResponse:
-    async with deps.database.transaction(caller.tenant_id) as connection:  # so that a wrong id is a 404, not an event
+    async with deps.database.transaction(caller.tenant_id) as connection:  # so that what forbids it is no event
         session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
         await find_earlier_question(connection, caller, session, asked)
+        chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
+        await service.count_message(deps, caller, asked.asker, chatbot)
+    asked = replace(asked, is_counted=True)
     return ClosingStream(_begun(deps, running, caller, asked, body))
 
 

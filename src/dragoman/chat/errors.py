@@ -17,6 +17,12 @@ class SessionClosedError(ConflictError):
     code = "chat.session_closed"
 
 
+class TooManyMessagesError(DragomanError):
+    """You have sent too many messages within a minute. Wait as long as `Retry-After` says before the next one."""
+
+    code, status = "chat.too_many_messages", 429
+
+
 class MessageNotFoundError(NotFoundError):
     """There is no message with this id in this session. `GET …/messages/` lists them."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dragoman.chat import repository
 from dragoman.chat.branches import Tree
 from dragoman.chat.entities import FoundSession, Message, Session
-from dragoman.chat.errors import MessageNotFoundError, SessionClosedError, SessionNotFoundError
+from dragoman.chat.errors import (
+    MessageNotFoundError,
+    SessionClosedError,
+    SessionNotFoundError,
+    TooManyMessagesError,
+)
 from dragoman.deps import Deps
 from dragoman.deps.conversation import Conversation
 from dragoman.kit.clock import new_id, now
@@ -23,10 +29,11 @@ from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.knowledge.errors import DocumentNotFoundError
 from dragoman.knowledge.service import get_document
 from dragoman.tenancy import service as tenancy
-from dragoman.tenancy.entities import Caller, Permission
+from dragoman.tenancy.entities import Caller, Chatbot, Permission
 
 _TITLE_CHARACTERS = 80
 _CONVERSATION_MESSAGES = 24
+_MINUTE_S = 60.0
 
 
 async def create_session(
@@ -88,6 +95,25 @@ async def get_open_session(connection: AsyncConnection, caller: Caller, asker: s
     if not session.is_active:
         raise SessionClosedError
     return session
+
+
+async def count_message(deps: Deps, caller: Caller, asker: str, chatbot: Chatbot) -> None:
+    """Count one message of the asker to the chatbot; who may manage chatbots has a limit of their own.
+
+    Raises:
+        TooManyMessagesError: those of the last minute are used up.
+    """
+    settings = tenancy.settings_of(chatbot)
+    is_manager = Permission.MANAGE_CHATBOTS in caller.permissions
+    limit = settings.messages_per_minute_managers if is_manager else settings.messages_per_minute
+    if limit == 0:
+        return
+    allowance = await deps.message_rate.take(f"{chatbot.id}:{asker}", limit=limit, per_s=_MINUTE_S)
+    if not allowance.is_granted:
+        raise TooManyMessagesError(
+            f"You have sent {limit} messages within a minute. Wait {math.ceil(allowance.wait_s)} s before the next one.",
+            retry_after_s=allowance.wait_s,
+        )
 
 
 async def list_sessions(

@@ -16,6 +16,7 @@ from dragoman.kit.buffer import Buffer
 from dragoman.kit.cache import Cache, LayeredCache
 from dragoman.kit.database import Database
 from dragoman.kit.encryption import Keyring
+from dragoman.kit.rate_limit import RateLimit
 from dragoman.metering.budgets import Budgets
 from dragoman.ports.blob_store import BlobStore
 from dragoman.ports.connector import ConnectorKind, Premises
@@ -43,6 +44,7 @@ class Deps:
         embedding_version: the version that new chatbots get: its id and its name.
         upload_directory: where an upload lies until it is checked and stored.
         search_results: what searches found lately; None where that is not remembered.
+        message_rate: how often askers send messages.
         answer_cache: what language models wrote lately; None where that is not remembered.
         search_log: takes each search (`search.entities.SearchEntry`) and stores it behind the request.
         read_conversation: what was said in a session.
@@ -74,5 +76,6 @@ class Deps:
     default_answerer: str
     search_results: LayeredCache | None
     answer_cache: LayeredCache | None
+    message_rate: RateLimit
     search_log: Buffer[Any]
     read_conversation: ConversationReader

@@ -49,6 +49,7 @@ from dragoman.kit.database import Database, DatabaseUrls
 from dragoman.kit.encryption import Keyring
 from dragoman.kit.errors import InvalidSettingError
 from dragoman.kit.fetch import FetchPolicy
+from dragoman.kit.rate_limit import RateLimit
 from dragoman.kit.registry import MissingExtraError
 from dragoman.knowledge import service as knowledge
 from dragoman.knowledge.encrypted_blobs import EncryptedBlobStore
@@ -347,6 +348,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 default_answerer=settings.llm or "extractive",
                 search_results=_search_results(settings, cache),
                 answer_cache=_answer_cache(settings, cache),
+                message_rate=RateLimit(cache, "messages"),
                 search_log=search_log,
                 read_conversation=partial(chat.read_conversation, database),
             )

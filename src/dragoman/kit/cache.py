@@ -247,7 +247,9 @@ class LayeredCache:
         """Keep a value in both layers."""
         self._process.put(key, value)
         secret = cache_key("seal", self._made_with, key)
-        await self._shared.put(self._area, self._name_of(key), sealed(secret, value), expires_after_s=self._expires_after_s)
+        await self._shared.put(
+            self._area, self._name_of(key), sealed(secret, value), expires_after_s=self._expires_after_s
+        )
 
     async def _found_or_computed(
         self, key: bytes, compute: Callable[[], Awaitable[tuple[bytes, bool]]]

@@ -80,6 +80,12 @@ class ChatbotSettings(BaseModel):
     min_quality_score: float = Field(
         0.0, ge=0.0, le=1.0, description="Documents of a lower quality score wait for approval."
     )
+    messages_per_minute: int = Field(
+        30, ge=0, description="Messages of one asker in a minute, who may not manage chatbots; 0 for no limit."
+    )
+    messages_per_minute_managers: int = Field(
+        0, ge=0, description="The same for those who may manage chatbots; 0 for no limit."
+    )
     documents_per_day: int | None = Field(
         50, ge=1, description="Uploads in 24 hours of one who may not manage documents; None for no limit."
     )

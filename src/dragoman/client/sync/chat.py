@@ -3,18 +3,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext, suppress
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from dragoman.client.models import Answer, Message, Session, StreamEvent
+from dragoman.client.errors import ApiError, ClientError, ConnectionFailedError
+from dragoman.client.models import Answer, CompleteEvent, ErrorEvent, Message, Session, StatusEvent, StreamEvent
 from dragoman.client.sync.paging import pages
 from dragoman.client.sync.transport import Transport
+from dragoman.client.transport import ServerSentEvent
 
 _PATH = "/api/chatbot/sessions/"
+_PAUSES_S = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)  # 15 s in all: a server keeps an answer for 30 s unless it is set otherwise
+_PASSING = frozenset({429, 502, 503, 504})
+_STOPPING_S = 2.0
 _event: TypeAdapter[StreamEvent] = TypeAdapter(StreamEvent)
 
 
@@ -107,13 +114,102 @@ class Messages:
         return Session.model_validate(self._transport.request("POST", path, json={}))
 
     def stream(
-        self, session_id: UUID | str, message: str, *, language: str | None = None
+        self,
+        session_id: UUID | str,
+        message: str,
+        *,
+        language: str | None = None,
+        replaces: UUID | str | None = None,
+        resume: bool = True,
     ) -> Generator[StreamEvent, None, None]:
-        """Ask, and get the events as they come. Leaving the loop early stops the answer on the server too."""
+        """Ask, and get the events as they come. Leaving the loop early stops the answer on the server too.
+
+        A connection that breaks is opened again, and the answer goes on where it was; not with `resume` False.
+        """
+        body = _body(message, language) | ({"resumable": True} if resume else {})
+        if replaces is not None:
+            body["replaces"] = str(replaces)
         path = f"{_PATH}{session_id}/messages/stream/"
-        with closing(self._transport.stream_data(path, json=_body(message, language))) as events:
-            for data in events:
-                yield _event.validate_json(data)
+        begun = self._transport.stream_events("POST", path, json=body)
+        reading = _Reading(session_id=session_id)
+        try:
+            with closing(self._resumed(begun, reading) if resume else _read(begun, reading)) as events:
+                for event in events:
+                    yield event
+        finally:
+            if resume and not reading.is_over and reading.message_id is not None:
+                self._stop(session_id, reading.message_id)
+
+    def follow(self, session_id: UUID | str, message_id: UUID | str) -> Generator[StreamEvent, None, None]:
+        """The events of an answer that is being written, or was, from its beginning. Leaving the loop stops nothing."""
+        begun = self._transport.stream_events("GET", f"{_PATH}{session_id}/messages/{message_id}/stream/")
+        reading = _Reading(session_id=session_id, message_id=message_id)
+        with closing(self._resumed(begun, reading)) as events:
+            for event in events:
+                yield event
+
+    def cancel(self, session_id: UUID | str, message_id: UUID | str) -> str:
+        """Stop an answer that is being written; the state that it is in then: `interrupted`, or `complete`."""
+        path = f"{_PATH}{session_id}/messages/{message_id}/cancel/"
+        stopped = self._transport.request("POST", path)
+        state: str = stopped["state"]
+        return state
+
+    def _resumed(
+        self, begun: Generator[ServerSentEvent, None, None], reading: _Reading
+    ) -> Generator[StreamEvent, None, None]:
+        """The events to the last one, over as many connections as it takes.
+
+        Raises:
+            ApiError: refused. ConnectionFailedError: the server stayed away, or the answer had not begun.
+        """
+        while True:
+            try:
+                with closing(_read(begun, reading)) as events:
+                    for event in events:
+                        yield event
+                broken = ConnectionFailedError(self._transport.url, "the stream ended before the answer")
+            except ConnectionFailedError as error:
+                broken = error
+            except ApiError as error:
+                if not reading.pauses_s or error.status not in _PASSING:
+                    raise
+                broken = ConnectionFailedError(self._transport.url, error.detail)
+            if reading.is_over:
+                return
+            if reading.message_id is None or not reading.pauses_s:
+                raise broken
+            time.sleep(reading.pauses_s.pop(0))
+            path = f"{_PATH}{reading.session_id}/messages/{reading.message_id}/stream/"
+            begun = self._transport.stream_events("GET", path, last_event_id=reading.last_event_id)
+
+    def _stop(self, session_id: UUID | str, message_id: UUID | str) -> None:
+        with suppress(ClientError, TimeoutError):  # without it the server stops the answer after its grace time
+            with nullcontext():
+                self.cancel(session_id, message_id)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """How far an answer was read. `pauses_s`: before each further try; all of them again after each event."""
+
+    session_id: UUID | str
+    message_id: UUID | str | None = None
+    last_event_id: str | None = None
+    is_over: bool = False
+    pauses_s: list[float] = field(default_factory=list)
+
+
+def _read(begun: Generator[ServerSentEvent, None, None], reading: _Reading) -> Generator[StreamEvent, None, None]:
+    with closing(begun) as events:
+        for each in events:
+            event = _event.validate_json(each.data)
+            reading.last_event_id = each.id
+            reading.pauses_s = list(_PAUSES_S)
+            if isinstance(event, StatusEvent):
+                reading.message_id = event.message_id
+            reading.is_over = isinstance(event, CompleteEvent | ErrorEvent)
+            yield event
 
 
 def _body(message: str, language: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from dragoman.client.errors import ApiError, ConnectionFailedError
+from dragoman.client.transport import ServerSentEvent
 
 _BUSY = frozenset({429, 503})
 _LONGEST_WAIT_S = 30.0
@@ -98,27 +99,39 @@ class Transport:
                 raise _error_of(response)
             yield response
 
-    def stream_data(
-        self, path: str, *, json: Any, params: Mapping[str, Any] | None = None
-    ) -> Generator[str, None, None]:
-        """The `data:` of each server-sent event, as it arrives.
+    def stream_events(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        last_event_id: str | None = None,
+    ) -> Generator[ServerSentEvent, None, None]:
+        """The server-sent events of an answer, as they arrive.
 
         Raises:
-            ApiError: refused before the stream began. ConnectionFailedError.
+            ApiError: refused before the stream began. ConnectionFailedError; also where the stream breaks off.
         """
+        headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
         with (
             self._translated(),
-            self._http.stream("POST", path, json=json, params=_given(params)) as response,
+            self._http.stream(method, path, json=json, params=_given(params), headers=headers) as response,
         ):
             if not response.is_success:
                 response.read()
                 raise _error_of(response)
+            event_id: str | None = None
             data: list[str] = []
-            for line in response.iter_lines():
-                if line.startswith("data:"):
-                    data.append(line.removeprefix("data:").removeprefix(" "))
+            for line in _lines(response):
+                field, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+                if field == "data":
+                    data.append(value)
+                elif field == "id":
+                    event_id = value
                 elif not line and data:
-                    yield "\n".join(data)
+                    yield ServerSentEvent(id=event_id, data="\n".join(data))
                     data = []
 
     @contextmanager
@@ -129,6 +142,15 @@ class Transport:
             raise ConnectionFailedError(self.url, "it took too long") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ConnectionFailedError(self.url, str(error) or type(error).__name__) from error
+
+
+def _lines(response: httpx.Response) -> Iterator[str]:
+    """Lines as server-sent events mean them. `aiter_lines` also ends them at signs that stand within a text."""
+    rest = b""
+    for content in response.iter_bytes():
+        *lines, rest = (rest + content).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode()
 
 
 def _given(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
