@@ -22,7 +22,7 @@ from dragoman.tenancy.entities import Caller
 from dragoman.understanding.history import Said
 
 MOST_SAID: Final = 24  # as many messages as an answer looks back
-_AMONG_SESSIONS: Final = 20
+_AMONG_SESSIONS: Final = 100  # a key of a site serves many conversations at once
 _ANSWERS_COMPARED: Final = 5  # the same words may have been said in several sessions
 
 

@@ -72,7 +72,7 @@ def api(
 ) -> ExitCode:
     """Serve the HTTP API, whole or in part.
 
-    Groups of endpoints: chat, documents, search, openai, tenancy.
+    Groups of endpoints: chat, documents, search, openai, tenancy, usage.
     """
     return _run(
         "api", _settings(home, as_json=as_json, port=port), [name for given in only or [] for name in given.split(",")]
