@@ -109,7 +109,7 @@ async def test_a_streamed_answer_says_the_same_as_the_whole_one(company: Company
     assert {chunk.choices[0].finish_reason for chunk in written} == {None}
     assert facts_of(last)["sources"] == facts_of(whole)["sources"]
     assert (usage.choices, usage.usage.total_tokens) == ([], whole.usage.total_tokens)
-    assert {chunk.id for chunk in chunks} == {usage.id}
+    assert {chunk.id for chunk in chunks} == {f"chatcmpl-{facts_of(last)['message_id']}"}
 
 
 async def test_without_the_option_no_chunk_carries_usage(company: Company, client: openai.AsyncOpenAI) -> None:

@@ -14,8 +14,9 @@ import structlog
 from dragoman.chat import carried, service
 from dragoman.chat.answer import Asked, answer_question
 from dragoman.chat.entities import AnswerEvent, Complete, Token
+from dragoman.chat.pieces import HEARTBEAT
 from dragoman.deps import Deps
-from dragoman.kit.clock import new_id, now
+from dragoman.kit.clock import now
 from dragoman.kit.errors import DragomanError
 from dragoman.openai_api import models
 from dragoman.openai_api.errors import (
@@ -39,7 +40,6 @@ from dragoman.understanding.history import Said
 
 _log = structlog.get_logger(__name__)
 _HEARTBEAT_S = 15.0
-_HEARTBEAT: Final = b": heartbeat\n\n"
 _DONE: Final = b"data: [DONE]\n\n"
 _QUESTION_CHARACTERS: Final = 8000  # as `POST …/messages/` takes
 _CONVERSATION_CHARACTERS: Final = 1_000_000
@@ -51,9 +51,11 @@ class Opened:
 
     Attributes:
         events: the rest of its events; to be closed.
+        completion_id: `chatcmpl-` and the id of the answer's message.
         ignored: parameters of the request that have no effect.
     """
 
+    completion_id: str
     events: AsyncGenerator[AnswerEvent, None]
     ignored: Sequence[str]
 
@@ -74,7 +76,7 @@ async def open_completion(deps: Deps, caller: Caller, body: ChatCompletionIn) ->
     except BaseException:
         await events.aclose()
         raise
-    return Opened(events=events, ignored=_ignored(body))
+    return Opened(completion_id=f"chatcmpl-{asked.answer_id}", events=events, ignored=_ignored(body))
 
 
 def _refuse_unsupported(body: ChatCompletionIn) -> None:
@@ -185,7 +187,7 @@ async def whole_completion(opened: Opened, body: ChatCompletionIn) -> ChatComple
     assert complete is not None  # an answer ends with Complete, or raises
     facts = _facts(complete, opened, body)
     return ChatCompletion(
-        id=f"chatcmpl-{facts.message_id}",
+        id=opened.completion_id,
         created=int(complete.message.created_at.timestamp()),
         model=body.model,
         choices=[Choice(message=AssistantMessage(content=complete.message.content))],
@@ -201,7 +203,7 @@ async def streamed_completion(opened: Opened, body: ChatCompletionIn) -> AsyncGe
     """
     with_usage = bool(body.stream_options and body.stream_options.include_usage)
     frame = {
-        "id": f"chatcmpl-{new_id()}",
+        "id": opened.completion_id,
         "object": "chat.completion.chunk",
         "created": int(now().timestamp()),
         "model": body.model,
@@ -213,7 +215,7 @@ async def streamed_completion(opened: Opened, body: ChatCompletionIn) -> AsyncGe
             async for event in events:
                 match event:
                     case None:
-                        yield _HEARTBEAT
+                        yield HEARTBEAT
                     case Token():
                         yield _chunk(frame, {"content": event.content})
                     case Complete():

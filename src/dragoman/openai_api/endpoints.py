@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 
+from dragoman.chat.http import ClosingStream
 from dragoman.deps.http import DepsDep
 from dragoman.openai_api import completions, embeddings, models
 from dragoman.openai_api.completions import Opened
@@ -39,7 +40,6 @@ _STREAM: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `stream` as server-sent events that end with `[DONE]`.",
     }
 }
-_SSE_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 router = APIRouter(tags=["OpenAI-compatible"], responses=_ERRORS)
 
@@ -53,7 +53,7 @@ async def create_chat_completion(body: ChatCompletionIn, caller: CallerWhoAsks, 
     """
     opened = await completions.open_completion(deps, caller, body)
     if body.stream:
-        return _ClosingStream(completions.streamed_completion(opened, body), opened)
+        return _CompletionStream(opened, body)
     completion = await completions.whole_completion(opened, body)
     return Response(completion.model_dump_json(), media_type="application/json")
 
@@ -76,13 +76,13 @@ async def get_model(model: str, caller: CallerWhoReadsChatbots, deps: DepsDep) -
     return await models.get_model(deps, caller, model.rstrip("/"))
 
 
-class _ClosingStream(StreamingResponse):
-    """Closes its events whatever happens, so that an answer nobody hears ends at once."""
+class _CompletionStream(ClosingStream):
+    """Ends the answer with the stream, also where nobody has read any of it."""
 
-    def __init__(self, events: AsyncGenerator[bytes, None], opened: Opened) -> None:
-        super().__init__(events, media_type="text/event-stream", headers=_SSE_HEADERS)
-        self._events, self._opened = events, opened
+    def __init__(self, opened: Opened, body: ChatCompletionIn) -> None:
+        super().__init__(completions.streamed_completion(opened, body))
+        self._opened = opened
 
     async def stream_response(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
-        async with aclosing(self._opened.events), aclosing(self._events):
+        async with aclosing(self._opened.events):
             await super().stream_response(send)
