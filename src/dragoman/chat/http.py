@@ -17,7 +17,7 @@ STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _running_answers(request: Request) -> RunningAnswers:
+async def _running_answers(request: Request) -> RunningAnswers:
     running: RunningAnswers = request.app.state.running_answers
     return running
 

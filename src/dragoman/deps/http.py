@@ -16,7 +16,7 @@ from dragoman.tenancy import access
 from dragoman.tenancy.entities import Caller, Permission
 
 
-def _deps(request: Request) -> Deps:
+async def _deps(request: Request) -> Deps:
     deps: Deps = request.app.state.deps
     return deps
 

@@ -20,7 +20,7 @@ _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API k
 _bearer = HTTPBearer(auto_error=False, description="The same API key as a bearer token.")
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:  # async, as all of them: FastAPI gives plain functions to threads
     database: Database = request.app.state.database
     return database
 
@@ -63,7 +63,7 @@ CallerWhoManagesBudgets = Annotated[Caller, Depends(_with(Permission.MANAGE_BUDG
 _MAX_OFFSET = 2**31 - 1
 
 
-def _page(
+async def _page(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items on a page.")] = 50,
     offset: Annotated[int, Query(ge=0, le=_MAX_OFFSET, description="Items to skip.")] = 0,
 ) -> PageRequest:
