@@ -107,8 +107,8 @@ def _stop_ms(instance: Instance, how: str) -> list[float]:
 def _instance(**environment: str) -> Iterator[Instance]:
     """An instance that knows a handbook and answers by the scripted model."""
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as folder:
-        variables = {"DRAGOMAN_EMBEDDER": "hashing", "DRAGOMAN_LLM": "scripted", **environment}
-        with running(Path(folder) / "home", "--no-sample", **variables) as instance:
+        own = {"DRAGOMAN_EMBEDDER": "hashing", "DRAGOMAN_LLM": "scripted", "DRAGOMAN_ANSWER_CACHE_S": "0"}
+        with running(Path(folder) / "home", "--no-sample", **own, **environment) as instance:
             with instance.http() as http:
                 files = {"file": ("handbook.md", _HANDBOOK.encode())}
                 path = f"/api/chatbot/documents/{http.post('/api/chatbot/documents/', files=files).json()['id']}/"

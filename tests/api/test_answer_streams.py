@@ -73,7 +73,7 @@ async def second(settings_for: Callable[..., Any], service: Service) -> AsyncIte
 async def company(company: Any) -> Any:
     """A tenant that knows the handbook and whose chatbot answers by the scripted model."""
     await company.know()
-    settings = {"answerer": "scripted"}
+    settings = {"answerer": "scripted", "cache_answers": False}
     await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json={"settings": settings})
     return company
 
