@@ -280,14 +280,14 @@ async def _check(embedder: cached_embedder.Adapter, answer: Answer, text: str) -
     sources = Sources(texts)
     stored = await embedder.embed_passages([sources.words_of(place) for place in sources.places])
     spans = split_answer(text, answer.language)
-    vectors = await embedder.embed_passages([text[start:end] for start, end in spans])
+    vectors = await embedder.embed_queries([text[start:end] for start, end in spans])
     for (start, end), vector in zip(spans, vectors, strict=True):
         cosines: dict[Place, float] = dict(zip(sources.places, (stored @ vector).tolist(), strict=True))
         checked = check_sentence(
             text[start:end], answer.language, sources, cosines, embedder.profile.calibration
         )
         if checked.doubts:
-            rests = await embedder.embed_passages([doubt.rest for doubt in checked.doubts])
+            rests = await embedder.embed_queries([doubt.rest for doubt in checked.doubts])
             at = [sources.places.index(doubt.place) for doubt in checked.doubts]
             cosines_without = [float(stored[number] @ rest) for number, rest in zip(at, rests, strict=True)]
             checked = settle(checked, cosines_without, embedder.profile.calibration)

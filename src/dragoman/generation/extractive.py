@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.generation import nearest
 from dragoman.generation.entities import Citation, Draft, GenerationRequest
 from dragoman.generation.evidence import (
     Evidence,
@@ -52,13 +53,16 @@ def draft_answer(request: GenerationRequest, evidence: Evidence) -> Draft:
     """The answer: each quoted sentence with the number of its source, or "I don't know" in the asker's language."""
     confidence = round(evidence.confidence, 4)
     if evidence.abstain:
+        text, grounding = nearest.offered(
+            request, i_do_not_know(request.language), {"method": "none", "score": None}
+        )
         return Draft(
-            text=i_do_not_know(request.language),
+            text=text,
             citations=(),
             answered=False,
             confidence=confidence,
             provider_model=MODEL,
-            grounding={"method": "none", "score": None},
+            grounding=grounding,
         )
     passages = request.found.passages
     citations = [

@@ -9,13 +9,12 @@ survive a translation are looked for, and names are compared by their sound.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from dragoman.generation import facts, negation
 from dragoman.generation.facts import Name, NameIndex, Number
@@ -74,6 +73,8 @@ class CheckedSentence:
         support: the sentences of the sources that support it, the best first; empty where it is not grounded.
         reason: why it is not grounded; None where it is.
         detail: the words that are missing in the sources, where that is the reason.
+        best: the sentence of the sources that it was compared with, and
+        similar_words: the share of its words that stand there; 0 where the languages differ.
         claims: whether it states anything; a question or a lead-in does not.
         doubts: names that `settle` decides on.
     """
@@ -84,6 +85,8 @@ class CheckedSentence:
     support: tuple[Place, ...] = ()
     reason: Reason | None = None
     detail: str = ""
+    best: Place | None = None
+    similar_words: float = 0.0
     claims: bool = True
     doubts: tuple[Doubt, ...] = ()
 
@@ -101,6 +104,7 @@ _REFUTED: Final = 0.2  # share of its score that is left to a sentence with a fa
 _NEARER_WITHOUT: Final = 0.14  # in log odds of the similarity
 _MUCH_NEARER_WITHOUT: Final = 1.3
 _MOST_SUPPORT: Final = 3
+_DECISIVE_WORDS: Final = 0.85  # share of a sentence's words
 _MARGIN: Final = 0.12  # in score: how far below the best a sentence may be that supports as well
 _MARKER: Final = re.compile(r"\s*\[\d{1,3}(?:[,;] ?\d{1,3}){0,7}\]")
 _CLAIMS_NOTHING: Final = 3  # letters; less is no statement
@@ -187,16 +191,32 @@ def check_sentence(
         return CheckedSentence(start=0, end=len(sentence), score=0.0, reason="unsupported")
     ranked = _rank(sentence, language, sources, cosines, calibration, cited)
     score, best = ranked[0]
-    support = tuple(place for other, place in ranked[:_MOST_SUPPORT] if other >= score - _MARGIN)
-    reason, detail = _refuted(sentence, language, sources, best, [place for _, place in ranked[:_MOST_SUPPORT]])
+    same = base_language(sources.texts[best.source].language) == base_language(language)
+    words = _share(frozenset(analyse(sentence, language)), sources, sources.places.index(best)) if same else 0.0
+    if not cosines and not same:
+        score = SUPPORT_FROM  # nothing can be said of the meaning; facts can still be compared
+    checked = CheckedSentence(start=0, end=len(sentence), score=round(score, 4), best=best, similar_words=words)
+    nearest = [place for _, place in ranked[:_MOST_SUPPORT]]
+    reason, detail = _refuted(sentence, language, sources, best, nearest if cosines or same else sources.places)
     if reason is not None:
-        return CheckedSentence(
-            start=0, end=len(sentence), score=round(score * _REFUTED, 4), reason=reason, detail=detail
-        )
+        return replace(checked, score=round(score * _REFUTED, 4), reason=reason, detail=detail)
     if score < SUPPORT_FROM:
-        return CheckedSentence(start=0, end=len(sentence), score=round(score, 4), reason="unsupported")
+        return replace(checked, reason="unsupported")
+    support = tuple(place for other, place in ranked[:_MOST_SUPPORT] if other >= score - _MARGIN)
     doubts = _doubts(sentence, language, sources, best, support, cosines.get(best))
-    return CheckedSentence(start=0, end=len(sentence), score=round(score, 4), support=support, doubts=doubts)
+    return replace(checked, support=support if cosines or same else (), doubts=doubts)
+
+
+def words_decide(sentence: str, language: str, sources: Sources, calibration: Calibration) -> CheckedSentence | None:
+    """The check where a sentence of the sources, in the same language, has nearly all words of this one; else None.
+
+    Then vectors would add nothing, and need not be made.
+    """
+    checked = check_sentence(sentence, language, sources, {}, calibration)
+    if not checked.claims:
+        return checked
+    is_close = checked.best is not None and checked.similar_words >= _DECISIVE_WORDS
+    return checked if is_close else None
 
 
 def settle(checked: CheckedSentence, cosines: Sequence[float], calibration: Calibration) -> CheckedSentence:
@@ -396,5 +416,5 @@ def _missing(name: Name, index: NameIndex, *, translated: bool) -> list[str]:
 def _opposite(sentence: str, language: str, sources: Sources, best: Place) -> tuple[Reason, str] | None:
     words = sources.words_of(best)
     if negation.contradicts(sentence, language, words, sources.texts[best.source].language):
-        return "opposite", words
+        return "opposite", ""
     return None

@@ -47,9 +47,46 @@ _I_DO_NOT_KNOW = {
     "zh": "我不知道：我所掌握的文档没有回答这个问题。",
 }
 
+_NEAREST_DOCUMENTS = {
+    "ar": "أقرب المستندات:", "bg": "Най-близки документи:", "bn": "নিকটতম নথি:", "ca": "Documents més propers:",
+    "cs": "Nejbližší dokumenty:", "da": "Nærmeste dokumenter:", "de": "Die nächstliegenden Dokumente:",
+    "el": "Τα πλησιέστερα έγγραφα:", "en": "The nearest documents:", "es": "Los documentos más cercanos:",
+    "et": "Lähimad dokumendid:", "fa": "نزدیک‌ترین اسناد:", "fi": "Lähimmät asiakirjat:",
+    "fr": "Les documents les plus proches :", "he": "המסמכים הקרובים ביותר:", "hi": "निकटतम दस्तावेज़:",
+    "hr": "Najbliži dokumenti:", "hu": "A legközelebbi dokumentumok:", "id": "Dokumen terdekat:",
+    "it": "I documenti più vicini:", "ja": "最も近い文書：", "ko": "가장 가까운 문서:", "lt": "Artimiausi dokumentai:",
+    "lv": "Tuvākie dokumenti:", "ms": "Dokumen terdekat:", "nl": "De documenten die het dichtst in de buurt komen:",
+    "no": "Nærmeste dokumenter:", "pl": "Najbliższe dokumenty:", "pt": "Os documentos mais próximos:",
+    "ro": "Cele mai apropiate documente:", "ru": "Ближайшие документы:", "sk": "Najbližšie dokumenty:",
+    "sl": "Najbližji dokumenti:", "sr": "Најближи документи:", "sv": "Närmaste dokument:", "ta": "அருகிலுள்ள ஆவணங்கள்:",
+    "th": "เอกสารที่ใกล้เคียงที่สุด:", "tr": "En yakın belgeler:", "uk": "Найближчі документи:", "ur": "قریب ترین دستاویزات:",
+    "vi": "Các tài liệu gần nhất:", "zh": "最接近的文档：",
+}  # fmt: skip
+_THE_SOURCE_SAYS = {
+    "ar": "يقول المصدر:", "bg": "В източника пише:", "bn": "উৎসে বলা হয়েছে:", "ca": "La font diu:", "cs": "Zdroj uvádí:",
+    "da": "Kilden siger:", "de": "In der Quelle steht:", "el": "Η πηγή λέει:", "en": "The source says:",
+    "es": "La fuente dice:", "et": "Allikas ütleb:", "fa": "منبع می‌گوید:", "fi": "Lähde sanoo:", "fr": "La source dit :",
+    "he": "במקור כתוב:", "hi": "स्रोत कहता है:", "hr": "Izvor kaže:", "hu": "A forrás szerint:", "id": "Sumber menyatakan:",
+    "it": "La fonte dice:", "ja": "出典の記述：", "ko": "출처의 내용:", "lt": "Šaltinyje rašoma:", "lv": "Avotā teikts:",
+    "ms": "Sumber menyatakan:", "nl": "De bron zegt:", "no": "Kilden sier:", "pl": "Źródło podaje:", "pt": "A fonte diz:",
+    "ro": "Sursa spune:", "ru": "В источнике сказано:", "sk": "Zdroj uvádza:", "sl": "Vir pravi:", "sr": "Извор каже:",
+    "sv": "Källan säger:", "ta": "மூலம் கூறுகிறது:", "th": "แหล่งข้อมูลระบุว่า:", "tr": "Kaynak şöyle diyor:",
+    "uk": "У джерелі сказано:", "ur": "ماخذ میں لکھا ہے:", "vi": "Nguồn cho biết:", "zh": "来源中写道：",
+}  # fmt: skip
+
 LANGUAGES = frozenset(_I_DO_NOT_KNOW)
 
 
 def i_do_not_know(language: str) -> str:
     """ "I don't know" in this language (ISO 639-1); in English where no wording exists."""
     return _I_DO_NOT_KNOW.get(language, _I_DO_NOT_KNOW["en"])
+
+
+def nearest_documents(language: str) -> str:
+    """What stands above the documents that are offered beside "I don't know"."""
+    return _NEAREST_DOCUMENTS.get(language, _NEAREST_DOCUMENTS["en"])
+
+
+def the_source_says(language: str) -> str:
+    """What stands before a quotation that answers a question which asks for yes or no."""
+    return _THE_SOURCE_SAYS.get(language, _THE_SOURCE_SAYS["en"])

@@ -14,11 +14,11 @@ import structlog
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation import answer_cache, extractive, prompts
+from dragoman.generation import answer_cache, extractive, nearest, prompts
+from dragoman.generation.checked import AnswerChecker
 from dragoman.generation.difficulty import difficulty_of
 from dragoman.generation.entities import Citation, Draft, GenerationRequest, Piece
 from dragoman.generation.evidence import Evidence
-from dragoman.generation.markers import MarkerFilter
 from dragoman.generation.phrases import i_do_not_know
 from dragoman.inference.errors import UnknownModelError
 from dragoman.inference.ladder import Charged, Fallback
@@ -50,18 +50,18 @@ async def write_answer(
             yield piece
         yield draft
         return
-    async with aclosing(_written_by_model(deps, request, evidence)) as events:
+    async with aclosing(_written_by_model(deps, request, scope, version, evidence)) as events:
         async for event in events:
             yield await _verified(deps, scope, event) if isinstance(event, Draft) else event
 
 
 async def _written_by_model(
-    deps: Deps, request: GenerationRequest, evidence: Evidence
+    deps: Deps, request: GenerationRequest, scope: SearchScope, version: EmbeddingVersion, evidence: Evidence
 ) -> AsyncGenerator[Piece | Draft, None]:
-    """The model's own words; when it fails, quotation takes over and `degraded` says why."""
+    """The model's own words, each sentence checked; when it fails, quotation takes over and `degraded` says why."""
     request = _packed(deps, request)
+    checker = AnswerChecker(deps, request, scope, version)
     passages = request.found.passages[: request.settings.max_sources]
-    markers = MarkerFilter(len(passages))
     written: list[str] = []
     degraded: list[str] = []
     completion: Charged | None = None
@@ -74,18 +74,27 @@ async def _written_by_model(
                     degraded.append(_gave_way(event.failed, event.code, has_written=event.has_written))
                 elif isinstance(event, Charged):
                     completion = event
-                elif text := markers.feed(event.text):
+                elif text := await checker.feed(event.text):
                     written.append(text)
                     yield Piece(text=text)
-        if rest := markers.finish():
+        if rest := await checker.finish():
             written.append(rest)
             yield Piece(text=rest)
     except DragomanError as error:
         _log.warning("generation.model_failed", answerer=request.answerer, code=error.code, reason=error.message)
-        for part in _quoted_instead(request, evidence, markers, "".join(written), error, degraded):
+        if rest := checker.break_off():
+            written.append(rest)
+            yield Piece(text=rest)
+        for part in _quoted_instead(request, evidence, checker, "".join(written), error, degraded):
             yield part
         return
-    draft = _model_draft(deps, request, evidence, markers, "".join(written), completion)
+    if checker.removed and not "".join(written).strip():
+        for part in _nothing_left(request, evidence, checker, completion):
+            yield part
+        return
+    draft = _model_draft(deps, request, evidence, checker, "".join(written), completion)
+    if tail := draft.text[len("".join(written)) :]:
+        yield Piece(text=tail)
     if degraded and completion is not None:
         degraded.append(completion.name)  # the rung that answered
     is_cached = completion is not None and completion.is_cached
@@ -95,7 +104,7 @@ async def _written_by_model(
 def _quoted_instead(
     request: GenerationRequest,
     evidence: Evidence,
-    markers: MarkerFilter,
+    checker: AnswerChecker,
     written: str,
     error: DragomanError,
     earlier: Sequence[str],
@@ -108,8 +117,8 @@ def _quoted_instead(
         yield from _pieces(draft.text)
         yield replace(draft, degraded=(*draft.degraded, *rungs))
         return
-    cited = [_best_sentence(request, evidence, number) for number in markers.cited]
-    draft = _numbered_from(draft, max(markers.cited, default=0))
+    cited = [_cited_sentence(request, evidence, checker, number) for number in checker.cited]
+    draft = _numbered_from(draft, max(checker.cited, default=0))
     rest = "\n\n" + draft.text
     yield from _pieces(rest)
     passages = request.found.passages[: request.settings.max_sources]
@@ -167,30 +176,59 @@ def _model_draft(
     deps: Deps,
     request: GenerationRequest,
     evidence: Evidence,
-    markers: MarkerFilter,
+    checker: AnswerChecker,
     text: str,
     completion: Charged | None,
 ) -> Draft:
     passages = request.found.passages[: request.settings.max_sources]
     model = completion.model if completion else deps.inference.llm_model(request.answerer)
     answered = bool(text.strip()) and i_do_not_know(request.language) not in text
-    citations = [_best_sentence(request, evidence, number) for number in markers.cited] if answered else []
+    citations = [_cited_sentence(request, evidence, checker, number) for number in checker.cited] if answered else []
+    confidence = round(evidence.confidence, 4)
+    grounding = checker.facts([citation.number for citation in citations], confidence)
+    degraded = ["uncited"] if answered and not citations else []
+    if checker.removed:
+        degraded.append(f"sentences_removed:{checker.removed}")
+    if checker.lost_vectors:
+        degraded.append("grounding_by_words")
+    if not answered and text.strip():
+        text, grounding = nearest.offered(request, text, grounding)
     return Draft(
         text=text,
         citations=citations,
         answered=answered,
-        confidence=round(evidence.confidence, 4),
+        confidence=confidence,
         provider_model=model,
-        grounding={"method": "markers", "score": None, "cited": len(citations), "invented": markers.invented},
+        grounding=grounding,
         prompt_version=prompts.version_of(request),
         rendered_prompt=prompts.build_references(request, passages),
-        degraded=("uncited",) if answered and not citations else (),
+        degraded=tuple(degraded),
     )
 
 
-def _best_sentence(request: GenerationRequest, evidence: Evidence, number: int) -> Citation:
-    """The cited passage, with the sentence in it that stands nearest to the question."""
+def _nothing_left(
+    request: GenerationRequest, evidence: Evidence, checker: AnswerChecker, completion: Charged | None
+) -> Iterator[Piece | Draft]:
+    """The quotation, where no sentence of the model was supported."""
+    draft = extractive.draft_answer(request, evidence)
+    yield from _pieces(draft.text)
+    degraded = (*draft.degraded, f"sentences_removed:{checker.removed}", EXTRACTIVE)
+    passages = request.found.passages[: request.settings.max_sources]
+    yield replace(
+        draft,
+        degraded=degraded,
+        provider_model=completion.model if completion else draft.provider_model,
+        grounding={**draft.grounding, "removed": checker.removed},
+        prompt_version=prompts.version_of(request),
+        rendered_prompt=prompts.build_references(request, passages),
+    )
+
+
+def _cited_sentence(request: GenerationRequest, evidence: Evidence, checker: AnswerChecker, number: int) -> Citation:
+    """The cited passage, with the sentence in it that supports the answer, or else stands nearest to the question."""
     passage = request.found.passages[number - 1]
+    if (place := checker.best_place(number)) is not None:
+        return extractive.citation_of(passage, place.start, place.end, number=number)
     quotes = [quote for quote in evidence.quotes if quote.passage == number - 1]
     if quotes:
         best = max(quotes, key=lambda quote: quote.score)

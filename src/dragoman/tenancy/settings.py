@@ -32,6 +32,11 @@ class ChatbotSettings(BaseModel):
         description="What a language model wrote is told again for the very same question, conversation and sources.",
     )
     max_quotes: int = Field(2, ge=1, le=8, description="Sentences that an extractive answer quotes at most.")
+    grounding: Literal["flag", "remove", "off"] = Field(
+        "flag",
+        description="Sentences of a language model that its sources do not support: `flag` them in the answer's `grounding`, "
+        "`remove` them before they are sent, or do not look for them.",
+    )
     max_sources: int = Field(5, ge=1, le=20, description="Passages given to the answerer.")
     similarity_threshold: float = Field(
         0.0, ge=0.0, le=1.0, description="Passages with a lower `similarity_score` are not used for answers."

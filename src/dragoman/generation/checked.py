@@ -1,0 +1,342 @@
+"""Checks a model's answer sentence by sentence while it is streamed, and puts its citations right.
+
+feed (the model's text) -> markers filtered -> a sentence ends -> its sources found -> its markers corrected -> sent
+
+The words of a sentence are passed on at once; its markers wait until it has ended. With the setting `remove` the whole
+sentence waits, and one that its sources do not support is never sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from dragoman.deps import Deps
+from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.generation import grounding
+from dragoman.generation.entities import GenerationRequest
+from dragoman.generation.grounding import CheckedSentence, Place, Sources, SourceText
+from dragoman.generation.markers import MarkerFilter
+from dragoman.generation.phrases import i_do_not_know
+from dragoman.kit.errors import DragomanError
+from dragoman.kit.text.sentences import split_sentences
+from dragoman.ports.embedder import Calibration, Vectors
+from dragoman.ports.search_scope import SearchScope
+from dragoman.retrieval.entities import Passage
+
+_log = structlog.get_logger(__name__)
+
+SENTENCES = Counter(
+    "dragoman_answer_sentences_total",
+    "Sentences of language models' answers that state something, by what the check against the sources said. The "
+    "hallucination rate is the share that is not `grounded`.",
+    ["outcome"],
+)
+GROUNDING = Histogram(
+    "dragoman_answer_grounding_score",
+    "How well language models' answers are supported by their sources, 0 to 1.",
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
+)
+
+_MARKERS: Final = re.compile(r"\s*\[(\d{1,3}(?:[,;] ?\d{1,3}){0,7})\]")
+_MAY_END: Final = re.compile(r"[.!?…。！？।؟۔|]|\n")
+_ENDING: Final = re.compile(r"[.!?…。！？।؟۔|]+[\"'”’»)]*\s*$")  # a marker stands before it
+_LAST_STOP: Final = re.compile(r"[.!?…。！？।؟۔]+[\"'”’»)]*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentenceReport:
+    """A sentence of the answer as the API tells it. `start`, `end`: its place in the answer's text, in characters."""
+
+    start: int
+    end: int
+    checked: CheckedSentence
+    sources: tuple[int, ...]
+
+    def as_json(self, sources: Sequence[int]) -> dict[str, Any]:
+        """`sources`: the numbers of the citations that were kept."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "grounded": self.checked.is_grounded,
+            "score": self.checked.score,
+            "sources": [number for number in self.sources if number in sources],
+            "spans": [
+                {"number": place.source + 1, "start": place.start, "end": place.end}
+                for place in self.checked.support
+                if place.source + 1 in self.sources and place.source + 1 in sources
+            ],
+            "reason": self.checked.reason,
+            "detail": self.checked.detail,
+        }
+
+
+class AnswerChecker:
+    """The answer of one model call. `feed` its text, then `finish`; what they return may be sent."""
+
+    def __init__(self, deps: Deps, request: GenerationRequest, scope: SearchScope, version: EmbeddingVersion) -> None:
+        self._deps, self._request, self._scope, self._version = deps, request, scope, version
+        self._passages = request.found.passages[: request.settings.max_sources]
+        self._markers = MarkerFilter(len(self._passages))
+        self._mode = request.settings.grounding
+        self._compared: _Compared | None = None
+        self._current = ""  # the sentence that has begun, markers included
+        self._sent_of_current = 0
+        self._length = 0  # of what was given out
+        self.reports: list[SentenceReport] = []
+        self.removed = 0
+        self.by_words = self.lost_vectors = False
+
+    @property
+    def invented(self) -> int:
+        return self._markers.invented
+
+    @property
+    def cited(self) -> list[int]:
+        """The sources in the order in which the text cites them."""
+        if self._mode == "off":
+            return self._markers.cited
+        return list(dict.fromkeys(number for report in self.reports for number in report.sources))
+
+    async def feed(self, piece: str) -> str:
+        text = self._markers.feed(piece)
+        return await self._take(text) if text else ""
+
+    async def finish(self) -> str:
+        """The rest, with what was held back."""
+        out = await self._take(rest) if (rest := self._markers.finish()) else ""
+        if self._current.strip():
+            out += self._give(await self._close(self._current))
+        self._current, self._sent_of_current = "", 0
+        if self.reports:
+            GROUNDING.observe(self.score or 0.0)
+        return out
+
+    def break_off(self) -> str:
+        """What is left of a sentence that will never end; it is not checked. Nothing, where only checked ones are sent."""
+        if self._mode == "off" or not self._current.strip():
+            return ""
+        rest = "" if self._mode == "remove" else self._current[self._sent_of_current :].rstrip()
+        if self._mode != "remove":
+            begin = self._length - self._sent_of_current
+            unchecked = CheckedSentence(start=0, end=len(self._current), score=0.0, claims=False)
+            self.reports.append(
+                SentenceReport(
+                    start=begin,
+                    end=begin + len(self._current),
+                    checked=unchecked,
+                    sources=tuple(_numbers(self._current)),
+                )
+            )
+        self._current, self._sent_of_current = "", 0
+        return self._give(rest)
+
+    @property
+    def score(self) -> float | None:
+        """The mean over the sentences that state something; None where none does or nothing was checked."""
+        scores = [report.checked.score for report in self.reports if report.checked.claims]
+        return round(sum(scores) / len(scores), 4) if scores else None
+
+    def best_place(self, number: int) -> Place | None:
+        """The sentence of source `number` that supports the answer best."""
+        supporting = [
+            (report.checked.score, -rank, place)
+            for report in self.reports
+            for rank, place in enumerate(report.checked.support)
+            if place.source + 1 == number and number in report.sources
+        ]
+        return max(supporting, key=lambda entry: entry[:2])[2] if supporting else None
+
+    def facts(self, citations: Sequence[int], confidence: float) -> dict[str, Any]:
+        """What the answer's `grounding` says."""
+        if self._mode == "off":
+            return {"method": "markers", "score": None, "cited": len(citations), "invented": self.invented}
+        stated = [report for report in self.reports if report.checked.claims]
+        ungrounded = sum(not report.checked.is_grounded for report in stated)
+        return {
+            "method": "words" if self.by_words else "sentences",
+            "score": self.score,
+            "quality": None if self.score is None else round((self.score * confidence) ** 0.5, 4),
+            "sentences": [report.as_json(citations) for report in self.reports],
+            "ungrounded": ungrounded,
+            "removed": self.removed,
+            "cited": len(citations),
+            "invented": self.invented,
+        }
+
+    # ---- the stream
+
+    async def _take(self, text: str) -> str:
+        if self._mode == "off":
+            return text
+        out = ""
+        self._current += text
+        while _MAY_END.search(self._current) and (end := self._first_end()) is not None:
+            sentence, self._current = self._current[:end], self._current[end:]
+            out += self._give(await self._close(sentence))
+            self._sent_of_current = 0
+        return out + self._give(self._sendable())
+
+    def _first_end(self) -> int | None:
+        """Where the first sentence ends, when another has begun behind it."""
+        spans = grounding.split_answer(self._current, self._request.language)
+        return spans[0][1] if len(spans) > 1 else None
+
+    def _sendable(self) -> str:
+        """What may go out of a sentence that has not ended: its words before the first marker."""
+        if self._mode == "remove":
+            return ""
+        marker = _MARKERS.search(self._current)
+        upto = marker.start() if marker else len(_ENDING.sub("", self._current))
+        text = self._current[self._sent_of_current : upto]
+        self._sent_of_current = max(upto, self._sent_of_current)
+        return text
+
+    def _give(self, text: str) -> str:
+        self._length += len(text)
+        return text
+
+    async def _close(self, sentence: str) -> str:
+        """Check a whole sentence; what of it was not sent yet, with its markers put right."""
+        checked = await self._check(grounding.without_markers(sentence).strip())
+        if checked.claims:
+            outcome = "grounded" if checked.is_grounded else "removed" if self._mode == "remove" else "ungrounded"
+            SENTENCES.labels(outcome).inc()
+        if self._mode == "remove" and not checked.is_grounded:
+            self.removed += 1
+            return ""
+        own = _numbers(sentence)
+        right = _right_sources(own, checked)
+        unsent = sentence[self._sent_of_current :]
+        if set(right) != set(own):
+            unsent = _with_markers(unsent, right, keep=[number for number in own if number in right])
+        if self._length == 0:
+            unsent = unsent.lstrip()
+        begin = self._length - self._sent_of_current
+        whole = sentence[: self._sent_of_current] + unsent
+        lead = len(whole) - len(whole.lstrip())
+        self.reports.append(
+            SentenceReport(start=begin + lead, end=begin + len(whole.rstrip()), checked=checked, sources=tuple(right))
+        )
+        return unsent
+
+    # ---- the check
+
+    async def _check(self, sentence: str) -> CheckedSentence:
+        if not sentence or i_do_not_know(self._request.language) in sentence:
+            return CheckedSentence(start=0, end=len(sentence), score=1.0, claims=False)
+        if self._compared is None:
+            self._compared = _Compared(self._passages, self._version.calibration)
+        sources, calibration = self._compared.sources, self._compared.calibration
+        language = self._request.language
+        decided = grounding.words_decide(sentence, language, sources, calibration)
+        if decided is not None:
+            return decided
+        if self._request.found.question_vector is None:  # the embedder is away, or keywords alone are wanted
+            self.by_words = True
+            return grounding.check_sentence(sentence, language, sources, {}, calibration)
+        try:
+            cosines = await self._cosines(sentence)
+            checked = grounding.check_sentence(sentence, language, sources, cosines, calibration)
+            if checked.doubts:
+                without = [(await self._cosines(doubt.rest)).get(doubt.place, doubt.cosine) for doubt in checked.doubts]
+                checked = grounding.settle(checked, without, calibration)
+        except DragomanError as error:
+            _log.warning("generation.grounding_by_words", code=error.code, reason=error.message)
+            self.by_words = self.lost_vectors = True
+            checked = grounding.check_sentence(sentence, language, sources, {}, calibration)
+        return checked
+
+    async def _cosines(self, sentence: str) -> Mapping[Place, float]:
+        """Of the sentence with every stored sentence of the passages; of a passage without any, with the passage."""
+        assert self._compared is not None
+        context = replace(self._request.context, purpose="grounding")
+        vector = await self._deps.inference.embed_question(context, self._version.name, sentence)
+        chunk_ids = [passage.chunk_id for passage in self._passages]
+        async with self._deps.database.transaction(self._scope.tenant_id) as connection:
+            index, scope, version = self._deps.vector_index, self._scope, self._version.id
+            hits = await index.score_sentences(
+                connection, scope=scope, embedding_version=version, query=vector, chunk_ids=chunk_ids
+            )
+            lacking = list(set(chunk_ids) - {hit.chunk_id for hit in hits})
+            whole = (
+                await index.vectors(connection, scope=scope, embedding_version=version, chunk_ids=lacking)
+                if lacking
+                else {}
+            )
+        return self._compared.cosines({(hit.chunk_id, hit.start): hit.cosine for hit in hits}, whole, vector)
+
+
+class _Compared:
+    """The passages as the check wants them."""
+
+    def __init__(self, passages: Sequence[Passage], calibration: Calibration) -> None:
+        chunks = [passage.found.chunk for passage in passages]
+        self._chunk_ids = [chunk.id for chunk in chunks]
+        self.calibration = calibration
+        self.sources = Sources(
+            [
+                SourceText(
+                    text=chunk.text,
+                    language=chunk.language,
+                    heading="\n".join((passage.found.title, *chunk.heading_path)),
+                    sentences=split_sentences(chunk.text, chunk.language),
+                )
+                for passage, chunk in zip(passages, chunks, strict=True)
+            ]
+        )
+
+    def cosines(
+        self, hits: Mapping[tuple[UUID, int], float], whole: Mapping[UUID, Vectors], vector: Vectors
+    ) -> dict[Place, float]:
+        of_chunks = {chunk_id: float(own @ vector) for chunk_id, own in whole.items()}
+        found: dict[Place, float] = {}
+        for place in self.sources.places:
+            chunk_id = self._chunk_ids[place.source]
+            cosine = hits.get((chunk_id, place.start), of_chunks.get(chunk_id))
+            if cosine is not None:
+                found[place] = cosine
+        return found
+
+
+# ---- markers
+
+
+def _numbers(text: str) -> list[int]:
+    found = (int(number) for match in _MARKERS.finditer(text) for number in re.findall(r"\d+", match[1]))
+    return list(dict.fromkeys(found))
+
+
+def _right_sources(own: Sequence[int], checked: CheckedSentence) -> list[int]:
+    """The sources of a sentence: those of its own that support it; where none does, the best that does."""
+    supporting = list(dict.fromkeys(place.source + 1 for place in checked.support))
+    if not checked.claims or not supporting:
+        return list(own)
+    return [number for number in own if number in supporting] or supporting[:1]
+
+
+def _with_markers(unsent: str, right: Sequence[int], *, keep: Sequence[int]) -> str:
+    """The text with these markers: wrong ones taken out, missing ones set before the stop that ends it, if that is unsent."""
+
+    def kept(match: re.Match[str]) -> str:
+        numbers = [number for number in map(int, re.findall(r"\d+", match[1])) if number in keep]
+        space = match[0][: len(match[0]) - len(match[0].lstrip())]
+        return f"{space}[{', '.join(map(str, numbers))}]" if numbers else ""
+
+    text = _MARKERS.sub(kept, unsent)
+    missing = "".join(f"[{number}]" for number in right if number not in keep)
+    if not missing:
+        return text
+    body = text.rstrip()
+    space = text[len(body) :]
+    if body.endswith("|"):
+        return f"{body[:-1].rstrip()} {missing} |{space}"
+    stop = _LAST_STOP.search(body)
+    at = stop.start() if stop else len(body)
+    return f"{body[:at].rstrip()} {missing}{body[at:]}{space}"
