@@ -51,7 +51,11 @@ async def test_an_answer_quotes_the_document_and_its_citation_stands_there_word_
     assert answer["usage"]["embedding_calls"] == 1
     assert answer["usage"]["llm_calls"] == 0
     assert {"load", "understand", "retrieve", "generate", "store", "total"} <= set(answer["timings"])
-    assert answer["grounding"] == {"method": "quotation", "score": 1.0}
+    [sentence] = answer["grounding"]["sentences"]
+    assert answer["grounding"] == {"method": "quotation", "score": 1.0, "sentences": [sentence]}
+    assert answer["content"][sentence["start"] : sentence["end"]] == answer["content"]
+    assert sentence["spans"] == [{"number": 1, "start": source["start"], "end": source["end"]}]
+    assert (sentence["grounded"], sentence["sources"], sentence["reason"]) == (True, [1], None)
 
 
 async def test_a_question_that_nothing_answers_gets_i_do_not_know_in_its_own_language(company: Any) -> None:
@@ -62,6 +66,16 @@ async def test_a_question_that_nothing_answers_gets_i_do_not_know_in_its_own_lan
     assert english["content"].startswith("I don't know")
     assert (german["language"], german["sources"]) == ("de", [])
     assert german["content"].startswith("Das weiß ich nicht")
+
+
+async def test_i_do_not_know_offers_the_nearest_documents_without_citing_them(company: Any) -> None:
+    document = await company.know()
+    answer = await company.ask("Who is the president of Peru and how old are his seven horses?")
+    [offered] = answer["nearest_documents"]
+    assert (offered["doc_id"], answer["sources"]) == (document["id"], [])
+    assert answer["content"].endswith(f"The nearest documents:\n- {offered['title']}")
+    known = await company.ask(QUESTION)
+    assert known["nearest_documents"] == []
 
 
 async def test_a_chatbot_without_documents_says_it_does_not_know(company: Any) -> None:

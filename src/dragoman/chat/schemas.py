@@ -203,6 +203,12 @@ class UsageOut(BaseModel):
     cached_calls: int = Field(0, description="Texts that were taken from an earlier, identical call.")
 
 
+class NearestDocument(BaseModel):
+    doc_id: UUID
+    title: str
+    similarity_score: float
+
+
 class AnswerFacts(BaseModel):
     """What every answer carries beside its text."""
 
@@ -210,7 +216,13 @@ class AnswerFacts(BaseModel):
     confidence: float | None = Field(description="0 to 1: how likely the sources answer the question.")
     usage: UsageOut
     timings: dict[str, float] = Field(description="Milliseconds by stage, and in total.")
-    grounding: dict[str, Any] = Field(description="How the text is supported by the sources.")
+    grounding: dict[str, Any] = Field(
+        description="How the text is supported by the sources: `method`, `score` from 0 to 1, and of each of its `sentences` "
+        "where it stands, whether it is `grounded`, in which `spans` of which sources, and else the `reason`."
+    )
+    nearest_documents: list[NearestDocument] = Field(
+        default_factory=list, description='What "I don\'t know" offers instead; these say nothing of the answer.'
+    )
     degraded: list[str] = Field(description="What was skipped or replaced; empty when all went as planned.")
     model: str
 
@@ -221,7 +233,8 @@ class AnswerFacts(BaseModel):
             "confidence": turn.confidence,
             "usage": UsageOut(**turn.usage),
             "timings": dict(turn.timings),
-            "grounding": dict(turn.grounding),
+            "grounding": {name: value for name, value in turn.grounding.items() if name != "nearest_documents"},
+            "nearest_documents": turn.grounding.get("nearest_documents", []),
             "degraded": list(turn.degraded),
             "model": turn.provider_model,
         }

@@ -446,12 +446,21 @@ class Budget(_Received):
     ends_on: date
 
 
+class NearestDocument(_Received):
+    """A document that "I don't know" offers."""
+
+    doc_id: UUID
+    title: str
+    similarity_score: float
+
+
 class _AnswerFacts(_Received):
     answered: bool
     confidence: float | None
     usage: Usage
     timings: dict[str, float]
     grounding: dict[str, Any]
+    nearest_documents: list[NearestDocument] = []
     degraded: list[str]
     model: str
 

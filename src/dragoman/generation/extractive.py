@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
@@ -19,7 +21,9 @@ from dragoman.generation.evidence import (
     Sentence,
     choose_evidence,
 )
-from dragoman.generation.phrases import i_do_not_know
+from dragoman.generation.lists import asks_for_all, lead_in_of, leads_in, list_around
+from dragoman.generation.phrases import i_do_not_know, the_source_says
+from dragoman.generation.yes_no import asks_yes_or_no
 from dragoman.ingestion.suspicious import suspicions
 from dragoman.kit.text.markdown import headings_above, is_table_row, line_at, names_only, table_header
 from dragoman.kit.text.sentences import split_sentences
@@ -29,6 +33,7 @@ from dragoman.retrieval.entities import Passage
 
 MODEL = "extractive"
 _LIST_ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s")
+_LOOSE = re.compile(r"\n\s*\n(?=\s*(?:[-*+•]|\(?\d{1,3}[.)])\s)")
 _MARKUP = re.compile(r"^\s*(?:[-*+]\s+|\d+[.)]\s+|#{1,6}\s+|>\s+)")
 
 
@@ -65,19 +70,66 @@ def draft_answer(request: GenerationRequest, evidence: Evidence) -> Draft:
             grounding=grounding,
         )
     passages = request.found.passages
+    quotes = _whole_lists(request, evidence.quotes)
     citations = [
         citation_of(passages[quote.passage], quote.start, quote.end, number=number)
-        for number, quote in enumerate(evidence.quotes, start=1)
+        for number, quote in enumerate(quotes, start=1)
     ]
-    parts = [_rendered(passages[quote.passage], quote, number) for number, quote in enumerate(evidence.quotes, start=1)]
+    parts = [_rendered(passages[quote.passage], quote, number) for number, quote in enumerate(quotes, start=1)]
+    text = _joined(parts)
+    if asks_yes_or_no(request.question, request.language):
+        text = f"{the_source_says(request.language)}{chr(10) * 2 if text.startswith('|') else ' '}{text}"
     return Draft(
-        text=_joined(parts),
+        text=text,
         citations=citations,
         answered=True,
         confidence=confidence,
         provider_model=MODEL,
-        grounding={"method": "quotation", "score": 1.0},
+        grounding={"method": "quotation", "score": 1.0, "sentences": _reports(text, parts, quotes)},
     )
+
+
+def _whole_lists(request: GenerationRequest, quotes: Sequence[Quote]) -> list[Quote]:
+    """The quotes, and a list whole where its lead-in, two of its items or a question for all of them was chosen."""
+    whole: list[Quote] = []
+    for quote in quotes:
+        text = request.found.passages[quote.passage].found.chunk.text
+        span = list_around(text, quote.start)
+        if span is not None and _wants_all(request, text, quote, span, quotes):
+            quote = replace(quote, start=span[0], end=span[1])
+        if not any(quote.passage == other.passage and quote.start < other.end and other.start < quote.end for other in whole):
+            whole.append(quote)
+    return whole
+
+
+def _wants_all(
+    request: GenerationRequest, text: str, quote: Quote, span: tuple[int, int], quotes: Sequence[Quote]
+) -> bool:
+    inside = [
+        other for other in quotes if other.passage == quote.passage and span[0] <= other.start and other.end <= span[1]
+    ]
+    return len(inside) > 1 or leads_in(text, quote.start, quote.end) or asks_for_all(request.question, request.language)
+
+
+def _reports(text: str, parts: Sequence[tuple[str, str]], quotes: Sequence[Quote]) -> list[dict[str, Any]]:
+    """Each quotation as a sentence of the answer: where it stands, and which place of its source it is."""
+    reports, at = [], 0
+    for number, ((_, words), quote) in enumerate(zip(parts, quotes, strict=True), start=1):
+        start = text.index(words, at)
+        at = start + len(words)
+        reports.append(
+            {
+                "start": start,
+                "end": at,
+                "grounded": True,
+                "score": 1.0,
+                "sources": [number],
+                "spans": [{"number": number, "start": quote.start, "end": quote.end}],
+                "reason": None,
+                "detail": "",
+            }
+        )
+    return reports
 
 
 def citation_of(passage: Passage, start: int, end: int, *, number: int) -> Citation:
@@ -164,11 +216,19 @@ def _rendered(passage: Passage, quote: Quote, number: int) -> tuple[str, str]:
     words = text[quote.start : quote.end].strip()
     if is_table_row(words):
         return table_header(text, quote.start), f"{words[:-1].rstrip()} [{number}] |"
+    if _is_list(words):
+        return "", f"{_LOOSE.sub(chr(10), words)} [{number}]"
     plain = " ".join(_MARKUP.sub("", words).split())
-    subject = headings_above(text, quote.start)[-1:] or passage.found.chunk.heading_path[-1:]
+    subject = (lead_in_of(text, quote.start),)
+    if not subject[0]:
+        subject = tuple(headings_above(text, quote.start)[-1:] or passage.found.chunk.heading_path[-1:])
     if subject and _LIST_ITEM.match(line_at(text, quote.start)):
         plain = f"{subject[0]}: {plain}"  # an item of a list says nothing without what the list is about
     return "", f"{plain} [{number}]"
+
+
+def _is_list(words: str) -> bool:
+    return sum(_LIST_ITEM.match(line) is not None for line in words.splitlines()) > 1
 
 
 def _joined(parts: Sequence[tuple[str, str]]) -> str:
@@ -177,6 +237,10 @@ def _joined(parts: Sequence[tuple[str, str]]) -> str:
     last_header = None
     for header, words in parts:
         is_row = words.startswith("|")
+        if _is_list(words):
+            blocks.append(words)
+            last_header = ""
+            continue
         if is_row and header and header == last_header:
             blocks[-1] += f"\n{words}"
         elif is_row and header:

@@ -169,7 +169,7 @@ def _after(text: str, end: int, base: str) -> tuple[int, str | None]:
     power = 0
     rest = text[end : end + 40]
     if _UNSPACED.match(rest.lstrip()[:1] or " "):
-        for word, exponent in SCALES.items():
+        for word, exponent in _SCALES.items():
             if _UNSPACED.match(word) and rest.lstrip().startswith(word):
                 return exponent, None
         return 0, _unit_of(rest.lstrip(), starts=True)
@@ -177,7 +177,7 @@ def _after(text: str, end: int, base: str) -> tuple[int, str | None]:
     if attached:
         return _ATTACHED_POWERS[attached[1]], None
     match = _NEXT_WORD.match(rest)
-    if match and (exponent := SCALES.get(fold(match[1]))) is not None and not (base == "en" and match[1] == "mil"):
+    if match and (exponent := _SCALES.get(fold(match[1]))) is not None and not (base == "en" and match[1] == "mil"):
         power, rest = exponent, re.sub(r"^\s+(?:of|de|di)\b", "", rest[match.end() :])
     return power, _unit_of(rest)
 
@@ -189,16 +189,16 @@ _ATTACHED_POWERS: Final = {"m": 6, "bn": 9, "k": 3}
 def _unit_of(rest: str, *, starts: bool = False) -> str | None:
     signs = re.match(r"\s?(%|€|\$|£|°C|°F)", rest)
     if signs:
-        return UNITS.get(signs[1])
+        return _UNITS.get(signs[1])
     if starts:
-        return next((unit for word, unit in UNITS.items() if _UNSPACED.match(word) and rest.startswith(word)), None)
+        return next((unit for word, unit in _UNITS.items() if _UNSPACED.match(word) and rest.startswith(word)), None)
     match = _NEXT_WORD.match(rest)
-    return UNITS.get(fold(match[1])) if match else None
+    return _UNITS.get(fold(match[1])) if match else None
 
 
 def _before(text: str, start: int) -> str | None:
     sign = text[max(start - 2, 0) : start].strip()[-1:]
-    return UNITS.get(sign) if sign in {"€", "$", "£"} else None
+    return _UNITS.get(sign) if sign in {"€", "$", "£"} else None
 
 
 def _roman(word: str) -> int:
@@ -243,7 +243,8 @@ _NOT_IDENTIFIER: Final = re.compile(
     r"|\d+(?:[-–][^\W\d]+)+|[^\W\d]+[-–]\d{1,4}|[\d.,½¼¾]+(?:[^\W\d_]{1,6})",
     re.IGNORECASE,
 )
-_JOINTS: Final = re.compile(r"[\s_./:–-]+")
+_JOINTS: Final = r"[\s_./:@+#–-]*"
+_LETTERS_OR_DIGITS: Final = re.compile(r"\d+|[^\W\d_]+")
 
 
 def identifiers_in(text: str) -> list[str]:
@@ -257,10 +258,9 @@ def identifiers_in(text: str) -> list[str]:
 
 def has_identifier(identifier: str, text: str) -> bool:
     """Whether the text holds it, however it is hyphenated."""
-    wanted = _JOINTS.sub("", identifier.casefold())
-    return re.search(rf"(?<![a-z0-9]){re.escape(wanted)}", _JOINTS.sub("", text.casefold())) is not None or (
-        wanted in {_JOINTS.sub("", word.casefold()) for word in text.split()}
-    )
+    parts = _LETTERS_OR_DIGITS.findall(identifier.casefold())
+    pattern = _JOINTS.join(map(re.escape, parts))
+    return bool(parts) and re.search(rf"(?<![^\W_]){pattern}(?![^\W_])", text.casefold()) is not None
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -426,4 +426,8 @@ def are_comparable(name: str, text: str) -> bool:
     """Whether a name would be recognised in the text: both are written in Latin, Cyrillic or Greek letters."""
     sample = [sign for sign in text[:400] if sign.isalpha()]
     cased = sum(bool(_SCRIPTS_COMPARED.match(sign)) for sign in sample)
-    return bool(_SCRIPTS_COMPARED.match(name)) and cased > 0.5 * len(sample)
+    return bool(_SCRIPTS_COMPARED.search(name)) and cased > 0.5 * len(sample)
+
+
+_UNITS: Final = {fold(word): unit for word, unit in UNITS.items()} | UNITS
+_SCALES: Final = {fold(word): power for word, power in SCALES.items()} | SCALES

@@ -196,13 +196,13 @@ def check_sentence(
     if not cosines and not same:
         score = SUPPORT_FROM  # nothing can be said of the meaning; facts can still be compared
     checked = CheckedSentence(start=0, end=len(sentence), score=round(score, 4), best=best, similar_words=words)
-    nearest = [place for _, place in ranked[:_MOST_SUPPORT]]
+    support = tuple(place for other, place in ranked[:_MOST_SUPPORT] if other >= score - _MARGIN)
+    nearest = support if score >= SUPPORT_FROM else [place for _, place in ranked[:_MOST_SUPPORT]]
     reason, detail = _refuted(sentence, language, sources, best, nearest if cosines or same else sources.places)
     if reason is not None:
         return replace(checked, score=round(score * _REFUTED, 4), reason=reason, detail=detail)
     if score < SUPPORT_FROM:
         return replace(checked, reason="unsupported")
-    support = tuple(place for other, place in ranked[:_MOST_SUPPORT] if other >= score - _MARGIN)
     doubts = _doubts(sentence, language, sources, best, support, cosines.get(best))
     return replace(checked, support=support if cosines or same else (), doubts=doubts)
 
@@ -304,8 +304,8 @@ def _refuted(
     """The first fact of the sentence that its sources do not hold, or hold otherwise."""
     near = _with_neighbours(sources, support)
     return (
-        _wrong_number(sentence, language, sources, best, near)
-        or _wrong_identifier(sentence, sources)
+        _wrong_identifier(sentence, sources)
+        or _wrong_number(sentence, language, sources, best, near)
         or _wrong_name(sentence, language, sources, best, support)
         or _opposite(sentence, language, sources, best)
         or (None, "")

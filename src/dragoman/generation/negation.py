@@ -136,6 +136,7 @@ def contradicts(sentence: str, language: str, source: str, source_language: str)
 
 
 _BESIDE: Final = 3  # words on each side of a denial that tell what it denies
+_CLAUSE: Final = re.compile(r"[,;:()–—،।](?=\s|$)")
 _SHORT: Final = 3  # letters; shorter words tell nothing
 
 
@@ -158,8 +159,8 @@ def _denies_what_is_said(
 def _beside(text: str, place: int, language: str) -> frozenset[str]:
     if base_language(language) in _UNSPACED_DENYING:
         return _stems(text[max(place - 3, 0) : place], language) | _stems(text[place + 1 : place + 7], language)
-    before = _WORD.findall(text[:place])[-_BESIDE:]
-    after = _WORD.findall(text[place:])[: _BESIDE + 1]  # the first one denies
+    before = _WORD.findall(_CLAUSE.split(text[:place])[-1])[-_BESIDE:]
+    after = _WORD.findall(_CLAUSE.split(text[place:])[0])[: _BESIDE + 1]  # the first one denies
     return _stems(" ".join((*before, *after[1:])), language)
 
 

@@ -115,6 +115,8 @@ _UNIT_WORDS: Final = {
     "metre": "m meter meters metre metres metern metros метр метра метров metri μετρα μετρων",
     "centimetre": "cm centimeter centimetre centimeters centimetres сантиметров",
     "kilogram": "kg kilogram kilograms kilogramm kilogramos килограмм килограмма килограммов",
+    "tonne": "t tonne tonnes tonnen tonelada toneladas тонна тонны тонн tone ton τονοι τονους 吨",
+    "gram": "g gram grams gramm gramme gramos грамм грамма граммов γραμμαρια",
     "minute": "minute minutes minuten minuto minutos минута минуты минут minuta dakika λεπτα",
     "hour": "hour hours stunde stunden hora horas час часа часов ora ore saat ωρες",
     "day": "day days tag tage tagen dia dias jour jours день дня дней zi zile gun ημερες 天",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,7 +47,12 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceModel:
-    """Weights of the logistic regression that says how likely an answer is one: see `generation.evidence.Signals`."""
+    """Weights of the logistic regression that says how likely an answer is one: see `generation.evidence.Signals`.
+
+    Attributes:
+        languages: added for a question in this language where the passage is in another: models place the texts of some
+            languages farther from the rest.
+    """
 
     semantic: float
     contrast: float
@@ -55,6 +60,7 @@ class ConfidenceModel:
     same_language: float
     missing_codes: float
     bias: float
+    languages: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_calibration(cls, calibration: Calibration) -> ConfidenceModel:
