@@ -267,3 +267,98 @@ async def test_a_breaker_lets_one_trial_through_after_its_rest() -> None:
     assert breaker.is_open
     await asyncio.sleep(0.03)
     assert not breaker.is_open
+
+
+# ---- grounding
+
+
+async def _set(company: Any, **settings: Any) -> None:
+    response = await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json={"settings": settings})
+    assert response.status_code == 200, response.text
+
+
+TRUE, FALSE = "Gold partners receive a discount of 17 percent.", "Gold partners receive a discount of 71 percent."
+
+
+async def test_each_sentence_of_the_answer_says_what_supports_it(company: Any, script: Script) -> None:
+    script(replies=[f"{TRUE[:-1]} [1]. {FALSE[:-1]} [1]."])
+    answer = await company.ask(QUESTION)
+    first, second = answer["grounding"]["sentences"]
+    [source] = answer["sources"]
+    assert answer["content"][first["start"] : first["end"]] == f"{TRUE[:-1]} [1]."
+    assert (first["grounded"], first["sources"], first["reason"]) == (True, [1], None)
+    assert first["spans"][0] == {"number": 1, "start": source["start"], "end": source["end"]}
+    assert answer["content"][second["start"] : second["end"]] == f"{FALSE[:-1]} [1]."
+    assert (second["grounded"], second["reason"], second["detail"]) == (False, "number", "71")
+    assert second["score"] < first["score"]
+    assert answer["grounding"]["ungrounded"] == 1
+    assert answer["degraded"] == []
+
+
+async def test_a_forgotten_marker_is_added_and_a_wrong_one_corrected(company: Any, script: Script) -> None:
+    await company.know("# Parking\n\nVisitors park their cars behind the red building near the river.\n", "parking.md")
+    script(replies=[f"{TRUE} Visitors park their cars behind the red building."])
+    answer = await company.ask(QUESTION)
+    first, second = answer["grounding"]["sentences"]
+    numbers = {source["number"]: source["title"] for source in answer["sources"]}
+    assert len(numbers) == 2
+    assert answer["content"].count("[") == 2
+    assert "17 percent" in next(s["excerpt"] for s in answer["sources"] if s["number"] == first["sources"][0])
+    wrong = second["sources"][0]
+    script(replies=[f"{TRUE[:-1]} [{wrong}]."])
+    corrected = await company.ask(QUESTION)
+    assert corrected["content"] == f"{TRUE[:-1]} [{first['sources'][0]}]."
+    assert [source["number"] for source in corrected["sources"]] == first["sources"]
+
+
+async def test_with_remove_a_sentence_without_support_is_never_sent(
+    company: Any, script: Script, events_of: Callable[[Any], list[dict[str, Any]]]
+) -> None:
+    await _set(company, grounding="remove")
+    script(replies=[f"{FALSE} {TRUE[:-1]} [1]. The moon is made of old cheese [1]."])
+    session_id = await company.open_session()
+    path = f"/api/chatbot/sessions/{session_id}/messages/"
+    events = events_of(await company.api().post(f"{path}stream/", json={"message": QUESTION}))
+    said = "".join(event["content"] for event in events if event["type"] == "token")
+    assert said.strip() == f"{TRUE[:-1]} [1]."
+    assert (events[-1]["grounding"]["removed"], events[-1]["grounding"]["ungrounded"]) == (2, 0)
+    assert events[-1]["degraded"] == ["sentences_removed:2"]
+    assert (await company.api().get(path)).json()["messages"][1]["content"] == said
+
+
+async def test_where_nothing_is_left_of_the_models_answer_the_sources_are_quoted(company: Any, script: Script) -> None:
+    await _set(company, grounding="remove")
+    script(replies=[FALSE])
+    answer = await company.ask(QUESTION)
+    assert "17 percent" in answer["content"]
+    assert "71" not in answer["content"]
+    assert answer["degraded"] == ["sentences_removed:1", "extractive"]
+    assert answer["grounding"]["method"] == "quotation"
+
+
+async def test_grounding_can_be_switched_off(company: Any, service: Any, script: Script) -> None:
+    await _set(company, grounding="off")
+    script(replies=[FALSE])
+    answer = await company.ask(QUESTION)
+    assert answer["content"] == FALSE
+    assert answer["grounding"] == {"method": "markers", "score": None, "cited": 0, "invented": 0}
+    assert "grounding" not in {record.purpose for record in await _usage_records(service, company)}
+
+
+async def test_ungrounded_sentences_are_counted(company: Any, script: Script) -> None:
+    from dragoman.generation.checked import SENTENCES
+
+    before = {name: SENTENCES.labels(name)._value.get() for name in ("grounded", "ungrounded")}
+    script(replies=[f"{TRUE} {FALSE}"])
+    await company.ask(QUESTION)
+    assert SENTENCES.labels("grounded")._value.get() == before["grounded"] + 1
+    assert SENTENCES.labels("ungrounded")._value.get() == before["ungrounded"] + 1
+
+
+async def test_a_model_that_does_not_know_offers_the_nearest_documents(company: Any, script: Script) -> None:
+    unknown = "I don't know: the documents I have do not answer this question."
+    script(replies=[unknown])
+    answer = await company.ask(QUESTION)
+    assert answer["content"].startswith(f"{unknown}\n\nThe nearest documents:\n- ")
+    assert len(answer["nearest_documents"]) == 1
+    assert answer["sources"] == []

@@ -46,7 +46,7 @@ GROUNDING = Histogram(
 
 _MARKERS: Final = re.compile(r"\s*\[(\d{1,3}(?:[,;] ?\d{1,3}){0,7})\]")
 _MAY_END: Final = re.compile(r"[.!?…。！？।؟۔|]|\n")
-_ENDING: Final = re.compile(r"[.!?…。！？।؟۔|]+[\"'”’»)]*\s*$")  # a marker stands before it
+_ENDING: Final = re.compile(r"(?:[.!?…。！？।؟۔|]+[\"'”’»)]*)?\s*$")  # a marker stands before it
 _LAST_STOP: Final = re.compile(r"[.!?…。！？।؟۔]+[\"'”’»)]*$")
 
 
@@ -122,7 +122,7 @@ class AnswerChecker:
         """What is left of a sentence that will never end; it is not checked. Nothing, where only checked ones are sent."""
         if self._mode == "off" or not self._current.strip():
             return ""
-        rest = "" if self._mode == "remove" else self._current[self._sent_of_current :].rstrip()
+        rest = "" if self._mode == "remove" else self._current[self._sent_of_current :]
         if self._mode != "remove":
             begin = self._length - self._sent_of_current
             unchecked = CheckedSentence(start=0, end=len(self._current), score=0.0, claims=False)

@@ -25,7 +25,7 @@ from dragoman.generation.lists import asks_for_all, lead_in_of, leads_in, list_a
 from dragoman.generation.phrases import i_do_not_know, the_source_says
 from dragoman.generation.yes_no import asks_yes_or_no
 from dragoman.ingestion.suspicious import suspicions
-from dragoman.kit.text.markdown import headings_above, is_table_row, line_at, names_only, table_header
+from dragoman.kit.text.markdown import headings_above, is_table_header, is_table_row, line_at, names_only, table_header
 from dragoman.kit.text.sentences import split_sentences
 from dragoman.ports.search_scope import SearchScope
 from dragoman.ports.vector_index import SentenceHit
@@ -184,7 +184,9 @@ def _evidence_passage(passage: Passage, hits: Sequence[SentenceHit]) -> Evidence
     quotable = [
         (start, end, cosine)
         for start, end, cosine in places
-        if not names_only(line_at(chunk.text, start)) and not (commands and _speaks_to_machines(chunk.text[start:end]))
+        if not names_only(line_at(chunk.text, start))
+        and not is_table_header(chunk.text, start)
+        and not (commands and _speaks_to_machines(chunk.text[start:end]))
     ]
     return EvidencePassage(
         score=passage.score,

@@ -57,14 +57,19 @@ _ASKS: Final = {
     "vi": re.compile(r"(?:không|chưa|phải không|hay không)\s*[?？]?\s*$|^có phải\b", re.IGNORECASE),
     "zh": re.compile(r"[吗嗎么][？?]?\s*$|是否|是不是|能不能|可不可以|有没有|能否|可否"),
 }  # fmt: skip
-_ALTERNATIVE: Final = re.compile(r"\b(?:or|oder|ou|o|или|sau|of|eller|albo|veya|ή)\b|还是|أم|या|หรือ(?!ไม่|เปล่า)", re.IGNORECASE)
+_OR: Final = {
+    "ar": "أم", "bg": r"\bили\b", "cs": r"\bnebo\b", "da": r"\beller\b", "de": r"\boder\b", "el": r"\bή\b", "en": r"\bor\b",
+    "es": r"\b[ou]\b", "fi": r"\bvai\b", "fr": r"\bou\b", "hi": r"\bया\b", "it": r"\bo\b", "ja": "それとも", "nl": r"\bof\b",
+    "no": r"\beller\b", "pl": r"\balbo\b", "pt": r"\bou\b", "ro": r"\bsau\b", "ru": r"\bили\b", "sv": r"\beller\b",
+    "th": "หรือ(?!ไม่|เปล่า)", "tr": r"\byoksa\b", "uk": r"\bабо\b", "zh": "还是",
+}  # fmt: skip
 _OPENING: Final = "\"'“”„«»¿¡ \t"
 
 
 def asks_yes_or_no(question: str, language: str) -> bool:
     """Whether it can be answered by yes or no; "A or B?" cannot. False for languages that are not known."""
-    pattern = _ASKS.get(base_language(language))
-    text = question.strip().lstrip(_OPENING)
-    if pattern is None or not text or _ALTERNATIVE.search(text):
+    base = base_language(language)
+    pattern, text = _ASKS.get(base), question.strip().lstrip(_OPENING)
+    if pattern is None or not text or (base in _OR and re.search(_OR[base], text, re.IGNORECASE)):
         return False
     return pattern.search(text) is not None

@@ -75,6 +75,15 @@ def table_header(text: str, start: int) -> str:
     return ""
 
 
+def is_table_header(text: str, start: int) -> bool:
+    """Whether offset `start` lies in the header row of a Markdown table."""
+    begin, end = text.rfind("\n", 0, start) + 1, text.find("\n", start)
+    if end < 0 or not _TABLE_LINE.match(text[begin:end]):
+        return False
+    below = line_at(text, end + 1)
+    return "-" in below and _SEPARATOR_LINE.match(below) is not None
+
+
 def heading_text(line: str) -> str | None:
     """The text of a Markdown heading, None for any other line."""
     match = _HEADING.match(line)
