@@ -12,7 +12,6 @@ import asyncio
 import json
 import random
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,15 @@ from typing import Final
 
 from benchmarks import cached_embedder
 from benchmarks.figures import Show
-from dragoman.generation.grounding import CheckedSentence, Place, Sources, SourceText, check_sentence, settle, split_answer
+from dragoman.generation.grounding import (
+    CheckedSentence,
+    Place,
+    Sources,
+    SourceText,
+    check_sentence,
+    settle,
+    split_answer,
+)
 from dragoman.kit.text.sentences import split_sentences
 
 _LANGUAGES: Final = ("en", "de", "es", "ru", "ro", "el", "tr", "vi", "zh", "ar", "hi", "th")
@@ -56,7 +63,9 @@ _OPENINGS: Final = {
     "th": "ตามเอกสาร ",
 }  # fmt: skip
 _DIGITS: Final = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)?(?![\w]|[.,]\d)")
-_CAPITALISED: Final = re.compile(r"(?<=[^\W\d_,] )[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯΑ-ΩЁĐŞİ][^\W\d_]{3,}(?: [A-ZÀ-ÖØ-ÞĀ-ŽА-ЯΑ-ΩЁĐŞİ][^\W\d_]{2,})*")
+_CAPITALISED: Final = re.compile(
+    r"(?<=[^\W\d_,] )[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯΑ-ΩЁĐŞİ][^\W\d_]{3,}(?: [A-ZÀ-ÖØ-ÞĀ-ŽА-ЯΑ-ΩЁĐŞİ][^\W\d_]{2,})*"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +95,10 @@ class _Pack:
     questions: dict[str, list[dict[str, object]]]
 
     def others(self, passage: str) -> list[str]:
-        article = passage.split("-")[0]
-        return [other for other in self.passages["en"] if other.split("-")[0] == article and other != passage]
+        article = passage.split("-", maxsplit=1)[0]
+        return [
+            other for other in self.passages["en"] if other.split("-", maxsplit=1)[0] == article and other != passage
+        ]
 
 
 def grounding(data: Path, show: Show) -> None:
@@ -105,7 +116,7 @@ def grounding(data: Path, show: Show) -> None:
 
 
 def _groups() -> Iterator[tuple[str, Callable[[Answer], bool]]]:
-    yield "all", lambda answer: True
+    yield "all", lambda _: True
     yield "within a language", lambda answer: answer.language == answer.source_language
     yield "across languages", lambda answer: answer.language != answer.source_language
     for language in _LANGUAGES:
@@ -169,7 +180,7 @@ def _true_answers(
             language=language,
             source_language=source_language,
             sources=sources,
-            article=passage.split("-")[0],
+            article=passage.split("-", maxsplit=1)[0],
         )
 
 
@@ -184,7 +195,7 @@ def _reworded(sentence: str, language: str, turn: int, chance: random.Random) ->
         parts = re.split(r"(?<=[,，،])\s*", shorter)
         kept = "".join(f"{part} " for part in parts[:-1]).rstrip(" ,，،") if len(parts) > 2 else shorter
         return kept if kept.endswith((".", "。", "।")) else kept + "."
-    return re.sub(r"(?<=\d)[., ](?=\d{3}(?!\d))", lambda match: chance.choice([" ", ""]), sentence)
+    return re.sub(r"(?<=\d)[., ](?=\d{3}(?!\d))", lambda _: chance.choice([" ", ""]), sentence)
 
 
 # ---- falsehoods
@@ -234,7 +245,7 @@ def _wrong_name(pack: _Pack, answer: Answer, chance: random.Random) -> str | Non
     others = {
         other[0]
         for passage, text in pack.passages[answer.language].items()
-        if passage.split("-")[0] != answer.article
+        if passage.split("-", maxsplit=1)[0] != answer.article
         for other in _names(text, answer.language, everything)
         if not any(word[:4] in sources for word in other[0].split())
     }
@@ -256,7 +267,7 @@ def _invented(pack: _Pack, answer: Answer, chance: random.Random, *, same: bool)
     places = [
         passage
         for passage, text in source.items()
-        if (passage.split("-")[0] == answer.article) == same and text not in answer.sources
+        if (passage.split("-", maxsplit=1)[0] == answer.article) == same and text not in answer.sources
     ]
     if not places:
         return None
@@ -283,9 +294,7 @@ async def _check(embedder: cached_embedder.Adapter, answer: Answer, text: str) -
     vectors = await embedder.embed_queries([text[start:end] for start, end in spans])
     for (start, end), vector in zip(spans, vectors, strict=True):
         cosines: dict[Place, float] = dict(zip(sources.places, (stored @ vector).tolist(), strict=True))
-        checked = check_sentence(
-            text[start:end], answer.language, sources, cosines, embedder.profile.calibration
-        )
+        checked = check_sentence(text[start:end], answer.language, sources, cosines, embedder.profile.calibration)
         if checked.doubts:
             rests = await embedder.embed_queries([doubt.rest for doubt in checked.doubts])
             at = [sources.places.index(doubt.place) for doubt in checked.doubts]

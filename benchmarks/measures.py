@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import bigfiles as large
+from benchmarks import grounding as groundings
 from benchmarks import ingest as bulk
 from benchmarks import pipeline as shares
 from benchmarks import quality as qualities
@@ -166,6 +167,12 @@ def answers() -> None:
         )
 
 
+def grounding() -> None:
+    """Planted falsehoods in 200 answers: recall of the grounding check by kind, and false alarms."""
+    _require_data()
+    groundings.grounding(_DATA, show)
+
+
 def _eval(instance: Instance, kind: str, *arguments: object) -> None:
     command = [sys.executable, "-m", "dragoman", "eval", kind, *map(str, arguments), "--json"]
     command += ["--url", instance.url, "--api-key", instance.api_key]
@@ -239,6 +246,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "streams": streams,
     "quality": quality,
     "answers": answers,
+    "grounding": grounding,
     "retrieval": retrieval,
 }
 

@@ -632,11 +632,13 @@ def _add_questions(app: FastAPI, fake: FakeDragoman) -> None:
         }
 
     sessions: dict[str, str] = {}
+    narrowed: dict[str, list[str] | None] = {}
 
     @app.post("/api/chatbot/sessions/", status_code=201)
     async def create_session(body: dict[str, Any]) -> dict[str, Any]:
         session_id = str(uuid4())
         sessions[session_id] = body.get("chatbot_id") or fake.default_chatbot["id"]
+        narrowed[session_id] = body.get("document_ids")
         return {
             "id": session_id,
             "chatbot_id": sessions[session_id],
@@ -652,7 +654,9 @@ def _add_questions(app: FastAPI, fake: FakeDragoman) -> None:
     @app.post("/api/chatbot/sessions/{session_id}/messages/")
     async def send(session_id: str, body: dict[str, Any]) -> dict[str, Any]:
         fake.questions.append(body["message"])
-        found = matching(body["message"], sessions[session_id])[:1]
+        chosen = narrowed[session_id]
+        found = matching(body["message"], sessions[session_id])
+        found = [document for document in found if chosen is None or document["id"] in chosen][:1]
         content = f"{fake.contents[found[0]['id']].decode()} [1]" if found else "I don't know."
         return {
             "id": str(uuid4()),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-from benchmarks import load, recording_embedder, search_latency, shaped_embedder
+from benchmarks import grounding, load, recording_embedder, search_latency, shaped_embedder
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _STOPPED_BY_SIGTERM = """
@@ -90,3 +92,13 @@ async def test_the_shaped_embedder_gives_a_text_its_vector_and_another_text_anot
     np.testing.assert_allclose(first, again, atol=1e-6)
     assert float(first @ second) < 0.99
     np.testing.assert_allclose(np.linalg.norm(shaped_embedder.many(5, seed=3), axis=1), 1.0, atol=1e-5)
+
+
+def test_planted_falsehoods_differ_from_the_answer_in_what_they_are_called_after() -> None:
+    said = "The weir at Oxney was built in 1912 and is owned by the town."
+    answer = grounding.Answer(text=said, language="en", source_language="en", sources=[said], article="00")
+    number = grounding._wrong_number(answer, random.Random(1))
+    assert number is not None
+    assert re.sub(r"\d+", "", number) == re.sub(r"\d+", "", said)
+    assert number != said
+    assert grounding._denied(answer) == said.replace("was built", "was not built")

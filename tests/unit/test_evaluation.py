@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -295,6 +295,23 @@ async def test_the_default_chatbot_is_asked_where_it_holds_the_knowledge(
     report = await evaluate_answers(client, AnswersTask(folder=tmp_path, drop=True), lambda *_: None)
     assert report.overall["contains_answer"] == 1.0
     assert len(fake.chatbots) == 1
+
+
+@pytest.mark.parametrize(("without", "known"), [(None, 0.0), ("document", 0.5), ("group", 1.0)])
+async def test_questions_are_asked_without_what_answers_them(
+    client: Dragoman, tmp_path: Path, without: Literal["document", "group"] | None, known: float
+) -> None:
+    (tmp_path / "knowledge").mkdir()
+    for name, text in (("1-1", "Looms rattle."), ("1-2", "Looms hum."), ("2-1", "Reeds bend.")):
+        (tmp_path / "knowledge" / name).write_text(text, encoding="utf-8")
+    questions = [
+        _question("1", "en", "looms", ["rattle", "hum"], "1-1"),
+        _question("2", "en", "reeds", ["bend"], "2-1"),
+    ]
+    _write_lines(tmp_path / "questions.jsonl", questions)
+    report = await evaluate_answers(client, AnswersTask(folder=tmp_path, without=without), lambda *_: None)
+    key = "dont_know_answerable" if without is None else "dont_know_unanswerable"
+    assert report.overall[key] == known
 
 
 def _question(question_id: str, language: str, text: str, answers: list[str], document: str | None) -> dict[str, Any]:

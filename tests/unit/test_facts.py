@@ -79,7 +79,9 @@ def test_identifiers_are_found_however_they_are_hyphenated() -> None:
 
 def test_names_are_runs_of_capitals_but_not_the_first_word_alone() -> None:
     names = names_in("Yesterday Greta Lindqvist met the mayor of Harlow in May 2024.", "en")
-    assert [name.text for name in names] == ["Yesterday Greta Lindqvist", "Harlow"] or [name.text for name in names] == [
+    assert [name.text for name in names] == ["Yesterday Greta Lindqvist", "Harlow"] or [
+        name.text for name in names
+    ] == [
         "Greta Lindqvist",
         "Harlow",
     ]

@@ -24,7 +24,9 @@ Gloves are in the drawer.
 """
 
 
-@pytest.mark.parametrize("words", ["To clean the roller", "Switch the machine", "with the square key", "Wipe the roller"])
+@pytest.mark.parametrize(
+    "words", ["To clean the roller", "Switch the machine", "with the square key", "Wipe the roller"]
+)
 def test_a_list_is_whole_with_its_lead_in_wherever_it_is_entered(words: str) -> None:
     span = list_around(TEXT, TEXT.index(words))
     assert span is not None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from dragoman.client import Answer, Dragoman
@@ -27,6 +27,8 @@ class AnswersTask:
         settings: settings of the scratch chatbot that differ from the defaults. They force a scratch chatbot.
         limit: questions to ask at most; None for all.
         concurrency: questions asked at once.
+        without: ask each question without the documents that answer it (`document`), or also without those whose id is the
+            same up to its last hyphen (`group`): then none can be answered, and "I don't know" is right.
         fresh, drop: as in `RetrievalTask`.
     """
 
@@ -35,6 +37,7 @@ class AnswersTask:
     settings: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     concurrency: int = 2
+    without: Literal["document", "group"] | None = None
     fresh: bool = False
     drop: bool = False
 
@@ -99,7 +102,8 @@ async def evaluate_answers(client: Dragoman, task: AnswersTask, on_progress: OnP
     questions = _read(task)
     chatbot_id, is_scratch = await _chatbot(client, task, on_progress)
     try:
-        judged = await _ask_all(client, chatbot_id, questions, task.concurrency, on_progress)
+        left_out = await _LeftOut.of(client, chatbot_id, task.without)
+        judged = await _ask_all(client, chatbot_id, questions, task.concurrency, left_out, on_progress)
     finally:
         if task.drop and is_scratch:
             await client.chatbots.delete(chatbot_id)
@@ -191,8 +195,48 @@ async def _default_with(client: Dragoman, files: Sequence[CorpusFile]) -> UUID |
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LeftOut:
+    """Which documents a question is asked without."""
+
+    without: str | None
+    documents: Mapping[str, UUID]
+
+    @classmethod
+    async def of(cls, client: Dragoman, chatbot_id: UUID, without: str | None) -> _LeftOut:
+        """Raises DatasetError: a session cannot be narrowed to so many documents."""
+        documents: dict[str, UUID] = {}
+        if without is not None:
+            async for document in client.documents.list(chatbot_id=chatbot_id):
+                documents[document.external_id or str(document.id)] = document.id
+            if len(documents) > _MOST_DOCUMENTS:
+                raise DatasetError(f"--without works with at most {_MOST_DOCUMENTS} documents, not {len(documents)}.")
+        return cls(without=without, documents=documents)
+
+    def others(self, question: Question) -> list[UUID] | None:
+        """The documents that it is asked with; None for all."""
+        if self.without is None:
+            return None
+        own = {self._group(name) for name in question.documents}
+        return [document_id for name, document_id in self.documents.items() if self._group(name) not in own]
+
+    def judged_as(self, question: Question) -> Question:
+        return question if self.without is None else replace(question, answerable=False)
+
+    def _group(self, name: str) -> str:
+        return name.rpartition("-")[0] or name if self.without == "group" else name
+
+
+_MOST_DOCUMENTS = 500
+
+
 async def _ask_all(
-    client: Dragoman, chatbot_id: UUID, questions: Sequence[Question], concurrency: int, on_progress: OnProgress
+    client: Dragoman,
+    chatbot_id: UUID,
+    questions: Sequence[Question],
+    concurrency: int,
+    left_out: _LeftOut,
+    on_progress: OnProgress,
 ) -> list[Judged]:
     room = asyncio.Semaphore(concurrency)
     done = 0
@@ -201,8 +245,9 @@ async def _ask_all(
         nonlocal done
         async with room:
             started = time.perf_counter()
-            answer = await client.ask(question.text, chatbot_id=chatbot_id)
-            judged = judge(question, answer, time.perf_counter() - started)
+            session = await client.sessions.create(chatbot_id=chatbot_id, document_ids=left_out.others(question))
+            answer = await client.messages.send(session.id, question.text)
+            judged = judge(left_out.judged_as(question), answer, time.perf_counter() - started)
         done += 1
         on_progress(done, len(questions), "asking")
         return judged

@@ -239,9 +239,7 @@ def _choose_quotes(
 MOST_COMPARED: Final = 24
 
 
-def _gain(
-    question: Question, quote: Quote, chosen: Sequence[Quote], passages: Sequence[EvidencePassage]
-) -> float:
+def _gain(question: Question, quote: Quote, chosen: Sequence[Quote], passages: Sequence[EvidencePassage]) -> float:
     """What a sentence adds to those chosen: it goes on where one stopped, or has words of the question that they lack."""
     if not chosen:
         return 0.0

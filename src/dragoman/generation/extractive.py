@@ -58,9 +58,7 @@ def draft_answer(request: GenerationRequest, evidence: Evidence) -> Draft:
     """The answer: each quoted sentence with the number of its source, or "I don't know" in the asker's language."""
     confidence = round(evidence.confidence, 4)
     if evidence.abstain:
-        text, grounding = nearest.offered(
-            request, i_do_not_know(request.language), {"method": "none", "score": None}
-        )
+        text, grounding = nearest.offered(request, i_do_not_know(request.language), {"method": "none", "score": None})
         return Draft(
             text=text,
             citations=(),
@@ -97,7 +95,9 @@ def _whole_lists(request: GenerationRequest, quotes: Sequence[Quote]) -> list[Qu
         span = list_around(text, quote.start)
         if span is not None and _wants_all(request, text, quote, span, quotes):
             quote = replace(quote, start=span[0], end=span[1])
-        if not any(quote.passage == other.passage and quote.start < other.end and other.start < quote.end for other in whole):
+        if not any(
+            quote.passage == other.passage and quote.start < other.end and other.start < quote.end for other in whole
+        ):
             whole.append(quote)
     return whole
 
@@ -221,9 +221,9 @@ def _rendered(passage: Passage, quote: Quote, number: int) -> tuple[str, str]:
     if _is_list(words):
         return "", f"{_LOOSE.sub(chr(10), words)} [{number}]"
     plain = " ".join(_MARKUP.sub("", words).split())
-    subject = (lead_in_of(text, quote.start),)
-    if not subject[0]:
-        subject = tuple(headings_above(text, quote.start)[-1:] or passage.found.chunk.heading_path[-1:])
+    lead_in = lead_in_of(text, quote.start)
+    headings = headings_above(text, quote.start)[-1:] or passage.found.chunk.heading_path[-1:]
+    subject = [lead_in] if lead_in else headings
     if subject and _LIST_ITEM.match(line_at(text, quote.start)):
         plain = f"{subject[0]}: {plain}"  # an item of a list says nothing without what the list is about
     return "", f"{plain} [{number}]"

@@ -61,6 +61,7 @@ _ROMAN: Final = re.compile(r"(?<!\w)(?=[IVXLC]{2,})(?:XC|XL|L?X{0,3}|C{1,3})(?:X
 _ROMAN_VALUES: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 _FRACTIONS: Final = {"½": "5", "¼": "25", "¾": "75"}
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 _NEXT_WORD: Final = re.compile(r"[\s\u00a0-]?\s*([^\W\d_]+)")
 _UNSPACED: Final = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 _CHINESE: Final = re.compile("[一二三四五六七八九十百千两零]+")
@@ -72,9 +73,7 @@ def ascii_digits(text: str) -> str:
     """The digits of all scripts as 0 to 9, without changing the length of the text."""
     if text.isascii():
         return text
-    return "".join(
-        str(unicodedata.decimal(sign)) if sign.isdecimal() and not sign.isascii() else sign for sign in text
-    )
+    return "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() and not sign.isascii() else sign for sign in text)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -99,20 +98,23 @@ def _numbers(text: str, base: str) -> Iterator[Number]:
         yield Number(match[0], values, unit or _before(text, match.start()), start=match.start())
     for match in _ROMAN.finditer(text):
         if match[0]:
-            yield Number(match[0], frozenset({str(_roman(match[0])), match[0]}), None, is_word=True, start=match.start())
+            yield Number(
+                match[0], frozenset({str(_roman(match[0])), match[0]}), None, is_word=True, start=match.start()
+            )
     yield from _words(text, base)
 
 
 def _words(text: str, base: str) -> Iterator[Number]:
     if base in {"zh", "ja"}:
         for match in _CHINESE.finditer(text):
-            value = _chinese(match[0])
-            if value >= 2:
-                yield Number(match[0], frozenset({str(value)}), None, is_word=True, start=match.start())
+            counted = _chinese(match[0])
+            is_share = "分之" in text[max(match.start() - 2, 0) : match.end() + 2]
+            if counted >= 2 and match[0][0] in _CHINESE_DIGITS and not is_share:
+                yield Number(match[0], frozenset({str(counted)}), None, is_word=True, start=match.start())
         return
     values = NUMBER_WORDS.get(base, {})
     months = MONTHS.get(base, {})
-    for match in _WORD.finditer(text):
+    for match in _LETTERS.finditer(text):
         word = fold(match[0])
         value, month = values.get(word), _month(word, match[0], months)
         if value is not None:
@@ -169,9 +171,9 @@ def _after(text: str, end: int, base: str) -> tuple[int, str | None]:
     power = 0
     rest = text[end : end + 40]
     if _UNSPACED.match(rest.lstrip()[:1] or " "):
-        for word, exponent in _SCALES.items():
+        for word, power_of_ten in _SCALES.items():
             if _UNSPACED.match(word) and rest.lstrip().startswith(word):
-                return exponent, None
+                return power_of_ten, None
         return 0, _unit_of(rest.lstrip(), starts=True)
     attached = _ATTACHED.match(rest)
     if attached:
@@ -231,8 +233,13 @@ def missing_number(number: Number, among: Iterable[Number], *, words_known: bool
     return "unit" if number.unit is not None and None not in units and number.unit not in units else None
 
 
-def knows_number_words(language: str) -> bool:
-    return base_language(language) in WORDS_OF_NUMBERS
+def knows_number_words(language: str, source_language: str) -> bool:
+    """Whether a number in words would be recognised in the source: across languages only where words keep their form."""
+    one, other = base_language(language), base_language(source_language)
+    return other in WORDS_OF_NUMBERS if one == other else {one, other} <= _WORDS_KEEP_FORM
+
+
+_WORDS_KEEP_FORM: Final = frozenset({"en", "de", "es", "fr", "it", "pt", "nl"})
 
 
 # --- identifiers -----------------------------------------------------------------------------------------------------
@@ -267,6 +274,8 @@ def has_identifier(identifier: str, text: str) -> bool:
 
 _CASED: Final = re.compile("[A-Za-z\u00c0-\u024f\u0370-\u052f\u1e00-\u1fff]")
 _TOKEN: Final = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*|\S")
+_SENTENCE_MARKS: Final = frozenset('.!?:"“„«»')
+_BEFORE_FIRST: Final = frozenset("([-–—•*\ufeff'‘")
 _LATIN_TOKEN: Final = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:[-'’.][A-Za-z\u00c0-\u024f]+)*|\S")
 _UNCASED: Final = frozenset({"ar", "bn", "fa", "he", "hi", "ja", "ka", "ko", "ta", "te", "th", "ur", "zh"})
 _MULTIPLE: Final = re.compile(r"(?<=[^\W\d_])[-](?=[^\W\d_])")
@@ -297,12 +306,15 @@ def names_in(text: str, language: str) -> tuple[Name, ...]:
             open_run = True
         else:
             open_run = False
-        begins = token in '.!?:"“„«»(' if not is_word else False
+        begins = begins and token in _BEFORE_FIRST if not is_word else False
+        begins = begins or token in _SENTENCE_MARKS
     certain = base not in _NOUNS_CAPITALISED
+    # The first word of a sentence has its capital whatever it is.
+    named = [(start, words[1:] if start < 0 else words) for start, words in runs]
     return tuple(
         Name(words=tuple(words), is_sure=certain or len(words) > 1, start=max(start, 0))
-        for start, words in runs
-        if (start >= 0 or len(words) > 1) and any(_may_be_name(word, base) for word in words)
+        for start, words in named
+        if words and any(_may_be_name(word, base) for word in words)
     )
 
 
@@ -348,7 +360,7 @@ class NameIndex:
         own = _skeleton(plain)
         if plain.isascii() and self._latin:
             return own in self._skeletons and len(own) >= _ROOT  # both in Latin letters: only the spelling differs
-        if len(own) < 3:  # noqa: PLR2004 - two consonants are shared by chance
+        if len(own) < 3:
             return own in self._skeletons
         return any(
             other and other[0] == own[0] and SequenceMatcher(None, own, other).ratio() >= _ALIKE
@@ -371,7 +383,11 @@ def _stem_like(word: str, other: str) -> bool:
 
 
 def _parts(word: str) -> list[str]:
-    return [word, *(_MULTIPLE.split(word) if "-" in word else ()), *re.split("['’]", word)[: 2 if "'" in word or "’" in word else 0]]
+    return [
+        word,
+        *(_MULTIPLE.split(word) if "-" in word else ()),
+        *re.split("['’]", word)[: 2 if "'" in word or "’" in word else 0],
+    ]
 
 
 @lru_cache(maxsize=1 << 14)

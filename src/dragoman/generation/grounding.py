@@ -22,9 +22,9 @@ from dragoman.kit.text.sentences import split_sentences
 from dragoman.kit.text.terms import analyse, base_language
 from dragoman.ports.embedder import Calibration
 
-Reason = Literal["number", "unit", "name", "identifier", "opposite", "unsupported", "judge"]
+Reason = Literal["number", "unit", "name", "identifier", "opposite", "unsupported"]
 """Why a sentence is not grounded: a number, unit, name or identifier that its sources do not hold; they say the opposite;
-nothing in them says it; the judge that is set says so."""
+nothing in them says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +95,14 @@ class CheckedSentence:
         return self.reason is None
 
 
-# Weights of the logistic regression on two numbers; see `python -m benchmarks grounding`, which fits nothing.
+# Weights of a logistic regression on two numbers, set by hand and not fitted; `python -m benchmarks grounding` measures.
 SUPPORT_FROM: Final = 0.5  # a sentence below this score says what its sources do not say
 _SAME_LANGUAGE: Final = {"bias": -5.0, "words": 6.0, "similarity": 4.0}
 _ACROSS: Final = {"bias": -2.0, "similarity": 4.0}
 _WITHOUT_VECTORS: Final = {"bias": -4.0, "words": 8.0}
 _REFUTED: Final = 0.2  # share of its score that is left to a sentence with a fact that its sources do not hold
 _NEARER_WITHOUT: Final = 0.14  # in log odds of the similarity
-_MUCH_NEARER_WITHOUT: Final = 1.3
+_MUCH_NEARER_WITHOUT: Final = 2.0
 _MOST_SUPPORT: Final = 3
 _DECISIVE_WORDS: Final = 0.85  # share of a sentence's words
 _MARGIN: Final = 0.12  # in score: how far below the best a sentence may be that supports as well
@@ -329,14 +329,16 @@ def _wrong_number(
         return None
     nearest = sources.numbers(best)
     there = [number for place in near for number in sources.numbers(place)]
-    known = all(facts.knows_number_words(sources.texts[place.source].language) for place in near)
+    known = all(facts.knows_number_words(language, sources.texts[place.source].language) for place in near)
     values = frozenset(value for number in told for value in number.values)
     untold = [number for number in nearest if not number.is_word and not number.values & values]
     for number in told:
         strict = bool(untold) and not number.is_word
         wrong = facts.missing_number(number, nearest if strict else there, words_known=known)
+        if wrong == "unit":
+            return "unit", number.text
         if wrong is not None:
-            return wrong, number.text
+            return "number", number.text
     return None
 
 
@@ -373,7 +375,9 @@ def _doubts(
     if cosine is None or base_language(sources.texts[best.source].language) == base_language(language):
         return ()
     return tuple(
-        Doubt(name=" ".join(missing), rest=_left_out(sentence, missing), place=best, cosine=cosine, is_name=name.is_sure)
+        Doubt(
+            name=" ".join(missing), rest=_left_out(sentence, missing), place=best, cosine=cosine, is_name=name.is_sure
+        )
         for name, missing in _names_missing(sentence, language, sources, best, support, translated=True)
     )[:_MOST_DOUBTS]
 

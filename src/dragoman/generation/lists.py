@@ -131,7 +131,9 @@ def _belongs(text: str, lines: list[Span], at: int) -> bool:
 
 def _in_item(text: str, lines: list[Span], at: int) -> bool:
     line = text[slice(*lines[at])]
-    return _is_item(text, lines[at]) or (line[:1] in " \t" and not _BLANK.match(line) and at > 0 and _is_item(text, lines[at - 1]))
+    return _is_item(text, lines[at]) or (
+        line[:1] in " \t" and not _BLANK.match(line) and at > 0 and _is_item(text, lines[at - 1])
+    )
 
 
 def _first_item_below(text: str, lines: list[Span], at: int) -> int | None:

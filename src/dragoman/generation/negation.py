@@ -92,7 +92,11 @@ def denials_in(text: str, language: str) -> tuple[int, ...]:
     if pattern := _UNSPACED_DENYING.get(base):
         return tuple(match.start() for match in pattern.finditer(text))
     denying = _words(base)
-    places = [match.start() for match in _WORD.finditer(text) if fold(match[0]).strip("'’") in denying or fold(match[0]).partition("’")[0] + "'" in denying]
+    places = [
+        match.start()
+        for match in _WORD.finditer(text)
+        if fold(match[0]).strip("'’") in denying or fold(match[0]).partition("’")[0] + "'" in denying
+    ]
     if base == "en":
         places += [match.start() for match in _CONTRACTED.finditer(text)]
     if base == "tr":
@@ -130,9 +134,7 @@ def contradicts(sentence: str, language: str, source: str, source_language: str)
         return (not more[0] and _denies_what_is_said(sentence, own, source, other, language, least=1)) or (
             not more[1] and _denies_what_is_said(source, other, sentence, own, language, least=2)
         )
-    return bool(own) != bool(other) and not (
-        lacks(source, source_language) if own else lacks(sentence, language)
-    )
+    return bool(own) != bool(other) and not (lacks(source, source_language) if own else lacks(sentence, language))
 
 
 _BESIDE: Final = 3  # words on each side of a denial that tell what it denies

@@ -5,7 +5,37 @@ from __future__ import annotations
 from typing import Final
 
 DECIMAL_COMMA: Final = frozenset(
-    "bg ca cs da de el es et fi fr hr hu id it lt lv nl no pl pt ro ru sk sl sr sv tr uk vi".split()
+    [
+        "bg",
+        "ca",
+        "cs",
+        "da",
+        "de",
+        "el",
+        "es",
+        "et",
+        "fi",
+        "fr",
+        "hr",
+        "hu",
+        "id",
+        "it",
+        "lt",
+        "lv",
+        "nl",
+        "no",
+        "pl",
+        "pt",
+        "ro",
+        "ru",
+        "sk",
+        "sl",
+        "sr",
+        "sv",
+        "tr",
+        "uk",
+        "vi",
+    ]
 )
 
 
@@ -57,7 +87,10 @@ NUMBER_WORDS: Final[dict[str, dict[str, int]]] = {
     "ar": {"اثنان": 2, "اثنين": 2, "ثلاثة": 3, "ثلاث": 3, "اربعة": 4, "اربع": 4, "خمسة": 5, "خمس": 5, "ستة": 6, "ست": 6,
            "سبعة": 7, "سبع": 7, "ثمانية": 8, "ثماني": 8, "تسعة": 9, "تسع": 9, "عشرة": 10, "عشر": 10},
 }  # fmt: skip
-WORDS_OF_NUMBERS: Final = frozenset(language for language, words in NUMBER_WORDS.items() if len(words) > 15) | {"zh", "ja"}
+WORDS_OF_NUMBERS: Final = frozenset(language for language, words in NUMBER_WORDS.items() if len(words) > 15) | {
+    "zh",
+    "ja",
+}
 
 
 def _months(words: str) -> dict[str, int]:

@@ -6,9 +6,10 @@ weigh the evidence -> (language model | quotation) -> verify each citation again
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -120,12 +121,18 @@ def _quoted_instead(
     cited = [_cited_sentence(request, evidence, checker, number) for number in checker.cited]
     draft = _numbered_from(draft, max(checker.cited, default=0))
     rest = "\n\n" + draft.text
+    checked = checker.facts([citation.number for citation in cited], draft.confidence)
+    quoted = [
+        {**report, "start": report["start"] + len(written) + 2, "end": report["end"] + len(written) + 2}
+        for report in draft.grounding.get("sentences", ())
+    ]
     yield from _pieces(rest)
     passages = request.found.passages[: request.settings.max_sources]
     yield replace(
         draft,
         text=written + rest,
         citations=[*cited, *draft.citations],
+        grounding={**checked, "sentences": [*checked.get("sentences", ()), *quoted]},
         prompt_version=prompts.version_of(request),
         rendered_prompt=prompts.build_references(request, passages),
         degraded=(*draft.degraded, *rungs),
@@ -165,11 +172,22 @@ def _numbered_from(draft: Draft, taken: int) -> Draft:
         number = int(match.group(1))
         return f"[{number + taken}]" if number in own else match.group(0)
 
+    longer = len(str(taken + len(own))) - 1  # a marker may need one more digit, which moves what follows
+    reports = draft.grounding.get("sentences", ()) if not longer else ()
     return replace(
         draft,
         text=_MARKER.sub(shifted, draft.text),
         citations=[replace(citation, number=citation.number + taken) for citation in draft.citations],
+        grounding={**draft.grounding, "sentences": [_renumbered(report, taken) for report in reports]},
     )
+
+
+def _renumbered(report: Mapping[str, Any], taken: int) -> dict[str, Any]:
+    return {
+        **report,
+        "sources": [number + taken for number in report["sources"]],
+        "spans": [{**span, "number": span["number"] + taken} for span in report["spans"]],
+    }
 
 
 def _model_draft(

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,6 +91,13 @@ def retrieval(
     return ExitCode.OK
 
 
+class Without(StrEnum):
+    """What a question is asked without."""
+
+    DOCUMENT = "document"
+    GROUP = "group"
+
+
 @app.command("answers")
 def answers(
     folder: Folder,
@@ -100,6 +108,13 @@ def answers(
         Path | None, typer.Option(help="Write each failed question here, one JSON object a line.")
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=16, help="Questions asked at once.")] = 2,
+    without: Annotated[
+        Without | None,
+        typer.Option(
+            help="Ask each question without the document that answers it, or also without those whose id begins as its "
+            "own, up to the last hyphen: how often is it known that the answer is missing?"
+        ),
+    ] = None,
     settings: Settings = None,
     limit: Limit = None,
     fresh: Fresh = False,
@@ -122,6 +137,7 @@ def answers(
         settings=parse_settings(settings or ()),
         limit=limit,
         concurrency=concurrency,
+        without=without.value if without else None,
         fresh=fresh,
         drop=drop,
     )
