@@ -26,7 +26,7 @@ def offered(request: GenerationRequest, text: str, grounding: Mapping[str, Any])
         return text, dict(grounding)
     titles = "\n".join(f"- {document['title']}" for document in documents)
     below = f"{nearest_documents(request.language)}\n{titles}"
-    return f"{text.rstrip()}\n\n{below}", {**grounding, "nearest_documents": documents}
+    return f"{text}\n\n{below}", {**grounding, "nearest_documents": documents}
 
 
 def _best_of_each_document(request: GenerationRequest) -> list[Passage]:
