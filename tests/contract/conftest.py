@@ -30,6 +30,7 @@ from tests.contract.pinecone_server import API_KEY, run_pinecone
 from tests.contract.s3_server import shared_s3_server
 from tests.contract.sentence_model import build_sentence_model
 from tests.contract.tiny_cross_encoder import write_tiny_cross_encoder
+from tests.contract.tiny_marian import write_tiny_marian
 
 Factory = Callable[[Path], AbstractAsyncContextManager[Any]]
 
@@ -144,6 +145,23 @@ async def _tesseract(folder: Path) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
+async def _apertium(folder: Path) -> AsyncIterator[Any]:
+    if shutil.which("apertium") is None:
+        pytest.skip("needs the program apertium (Debian's packages apertium and apertium-eng-spa)")
+    async with _plain("translator", "apertium")(folder) as adapter:
+        yield adapter
+
+
+@asynccontextmanager
+async def _marian(folder: Path) -> AsyncIterator[Any]:
+    for package in ("ctranslate2", "sentencepiece"):
+        pytest.importorskip(package, reason="needs the extra `translate`")
+    settings = {"models": {"en-de": str(write_tiny_marian(folder / "model"))}, "directory": folder / "converted"}
+    async with _plain("translator", "marian", **settings)(folder) as adapter:
+        yield adapter
+
+
+@asynccontextmanager
 async def _chroma(folder: Path) -> AsyncIterator[Any]:
     """The real server where its program is installed, otherwise a double."""
     program = find_chroma()
@@ -209,6 +227,9 @@ FACTORIES: dict[tuple[str, str], Factory] = {
     ("reranker", "sentences"): _plain("reranker", "sentences"),
     ("ocr", "rapidocr"): _rapidocr,
     ("ocr", "tesseract"): _tesseract,
+    ("translator", "apertium"): _apertium,
+    ("translator", "llm"): _plain("translator", "llm"),
+    ("translator", "marian"): _marian,
     ("vector_index", "chroma"): _chroma,
     ("vector_index", "faiss"): _faiss,
     ("vector_index", "pgvector"): _plain("vector_index", "pgvector"),

@@ -6,6 +6,7 @@ from dragoman.kit.errors import UnavailableError
 from dragoman.ports.embedder import EmbedderUnavailableError
 from dragoman.ports.llm import LlmUnavailableError
 from dragoman.ports.reranker import RerankerUnavailableError
+from dragoman.ports.translator import TranslatorUnavailableError
 
 
 class EmbedderTimeoutError(EmbedderUnavailableError):
@@ -31,6 +32,18 @@ class UnknownRerankerError(UnavailableError):
     """No such re-ranker exists in this installation. The reference of adapters lists those that do."""
 
     code = "inference.unknown_reranker"
+
+
+class TranslatorTimeoutError(TranslatorUnavailableError):
+    """The translator took too long. What was to be translated is shown in its own language."""
+
+    code = "inference.translator_timeout"
+
+
+class UnknownTranslatorError(UnavailableError):
+    """No such translator exists in this installation. The reference of adapters lists those that do."""
+
+    code = "inference.unknown_translator"
 
 
 class CircuitOpenError(UnavailableError):

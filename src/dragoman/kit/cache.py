@@ -251,6 +251,21 @@ class LayeredCache:
             self._area, self._name_of(key), sealed(secret, value), expires_after_s=self._expires_after_s
         )
 
+    async def get_many(
+        self, keys: Sequence[bytes], compute: Callable[[Sequence[int]], Awaitable[Sequence[bytes]]]
+    ) -> list[bytes]:
+        """The values of these keys. `compute` makes those that are nowhere, by their places in `keys`.
+
+        What `compute` raises is raised, and nothing is kept. Callers who ask at the same time each compute.
+        """
+        values = list(await asyncio.gather(*map(self.find, keys)))
+        missing = [at for at, value in enumerate(values) if value is None]
+        if missing:
+            for at, made in zip(missing, await compute(missing), strict=True):
+                values[at] = made
+                await self.put(keys[at], made)
+        return [value for value in values if value is not None]
+
     async def _found_or_computed(
         self, key: bytes, compute: Callable[[], Awaitable[tuple[bytes, bool]]]
     ) -> tuple[bytes, bool]:

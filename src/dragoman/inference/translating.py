@@ -1,0 +1,266 @@
+"""Translators by name, behind a time-out, retries, a breaker and usage records; what was translated lately is remembered.
+
+Kept per tenant: how fast a translation comes would tell that another tenant has had the same text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Final
+
+from dragoman.inference.breaker import CircuitBreaker
+from dragoman.inference.errors import TranslatorTimeoutError, UnknownTranslatorError
+from dragoman.inference.service import CallContext, Inference
+from dragoman.kit.cache import LayeredCache, cache_key
+from dragoman.kit.clock import Stopwatch, new_id, now
+from dragoman.kit.errors import DragomanError
+from dragoman.kit.telemetry import span
+from dragoman.metering.entities import UsageRecord
+from dragoman.metering.prices import PriceList
+from dragoman.metering.service import UsageBuffer
+from dragoman.ports.llm import TextDelta, TextRequest
+from dragoman.ports.translator import (
+    LanguagePair,
+    PromptedTranslator,
+    Translator,
+    TranslatorUnavailableError,
+    UnsupportedPairError,
+    UntranslatableError,
+)
+
+AnyTranslator = Translator | PromptedTranslator
+PURPOSE: Final = "translate"
+BRIDGE: Final = "en"  # most pairs that exist have English on one side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslationLimits:
+    """Bounds of a translation, in seconds. `requests_at_once`: to a language model."""
+
+    timeout_s: float = 10.0
+    prompted_timeout_s: float = 20.0
+    attempts: int = 2
+    backoff_s: float = 0.2
+    requests_at_once: int = 4
+
+
+class Translators:
+    """Translators by name, each made when it is first asked for."""
+
+    def __init__(
+        self,
+        *,
+        factories: Mapping[str, Callable[[], AnyTranslator]],
+        inference: Inference,
+        default_answerer: str,
+        prices: PriceList,
+        usage: UsageBuffer,
+        cache: LayeredCache | None = None,
+        limits: TranslationLimits | None = None,
+    ) -> None:
+        """`default_answerer` is the `llm` adapter that translates where a translator names none.
+
+        Without `cache` each text is translated anew.
+        """
+        self._factories = dict(factories)
+        self._made: dict[str, AnyTranslator] = {}
+        self._inference, self._default_answerer = inference, default_answerer
+        self._prices, self._usage, self._cache = prices, usage, cache
+        self._limits = limits or TranslationLimits()
+        self._breakers: dict[str, CircuitBreaker] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._factories)
+
+    async def pairs(self, name: str) -> frozenset[LanguagePair] | None:
+        """What this translator can do by itself; None: any pair.
+
+        Raises:
+            UnknownTranslatorError, InvalidSettingError, TranslatorUnavailableError.
+        """
+        return await self._get(name).pairs()
+
+    def placeholder(self, name: str) -> str:
+        """How a word is written that it shall keep, as of the port. Raises as `pairs`."""
+        return self._get(name).placeholder
+
+    async def translate(
+        self, context: CallContext, name: str, texts: Sequence[str], source: str, target: str
+    ) -> list[str]:
+        """The translations in the order given; of texts translated lately without a call of the translator.
+
+        Where it has no such pair, it goes through English.
+
+        Raises:
+            UnsupportedPairError, UntranslatableError, TranslatorUnavailableError, CircuitOpenError,
+            UnknownTranslatorError, UnknownModelError, InvalidSettingError;
+            LlmUnavailableError, LlmOverloadedError, LlmRejectedError: the language model that translates.
+        """
+        translator = self._get(name)
+        said = list(texts)
+        for pair in await self._route(name, translator, LanguagePair(source, target)):
+            said = await self._step(replace(context, purpose=PURPOSE), name, translator, said, pair)
+        return said
+
+    async def close(self) -> None:
+        for translator in self._made.values():
+            await translator.close()
+
+    def _get(self, name: str) -> AnyTranslator:
+        if name not in self._made:
+            if name not in self._factories:
+                raise UnknownTranslatorError(
+                    f"There is no translator {name!r}. Choose one of: {', '.join(sorted(self._factories))}."
+                )
+            self._made[name] = self._factories[name]()
+        return self._made[name]
+
+    async def _route(self, name: str, translator: AnyTranslator, wanted: LanguagePair) -> list[LanguagePair]:
+        """The pair itself, or the two that lead through English; nothing where both languages are the same."""
+        if wanted.source == wanted.target:
+            return []
+        known = await translator.pairs()
+        if known is None or wanted in known:
+            return [wanted]
+        route = [LanguagePair(wanted.source, BRIDGE), LanguagePair(BRIDGE, wanted.target)]
+        if not known.issuperset(route):
+            raise UnsupportedPairError(f"The translator {name!r} cannot translate {wanted}.")
+        return route
+
+    async def _step(
+        self, context: CallContext, name: str, translator: AnyTranslator, texts: list[str], pair: LanguagePair
+    ) -> list[str]:
+        if self._cache is None:
+            return await self._call(context, name, translator, texts, pair)
+
+        async def compute(missing: Sequence[int]) -> list[bytes]:
+            said = await self._call(context, name, translator, [texts[at] for at in missing], pair)
+            return [text.encode("utf-8", "surrogatepass") for text in said]
+
+        keys = [cache_key(context.tenant_id.bytes, name, pair.source, pair.target, text) for text in texts]
+        values = await self._cache.get_many(keys, compute)
+        return [value.decode("utf-8", "surrogatepass") for value in values]
+
+    async def _call(
+        self, context: CallContext, name: str, translator: AnyTranslator, texts: list[str], pair: LanguagePair
+    ) -> list[str]:
+        """Tries again what may help: a language model has been tried again by `Inference` already."""
+        if not texts:
+            return []
+        breaker = self._breakers.setdefault(name, CircuitBreaker())
+        prompted = isinstance(translator, PromptedTranslator)
+        attempts = 1 if prompted else self._limits.attempts
+        for attempt in range(1, attempts + 1):
+            breaker.check()
+            try:
+                with span("inference.translate", translator=name, texts=len(texts), pair=str(pair)):
+                    async with asyncio.timeout(self._limits.prompted_timeout_s if prompted else self._limits.timeout_s):
+                        said = await self._once(context, name, translator, texts, pair)
+            except TimeoutError as error:
+                breaker.failed()
+                raise TranslatorTimeoutError from error
+            except DragomanError as error:
+                if not error.retryable:
+                    raise
+                breaker.failed()
+                if attempt == attempts or breaker.is_open:
+                    raise
+                await asyncio.sleep(self._limits.backoff_s * attempt)
+            else:
+                breaker.succeeded()
+                return said
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _once(
+        self, context: CallContext, name: str, translator: AnyTranslator, texts: list[str], pair: LanguagePair
+    ) -> list[str]:
+        if isinstance(translator, PromptedTranslator):
+            said = await self._by_text(context, translator, texts, pair)
+        else:
+            said = await self._alone(context, name, translator, texts, pair)
+        if len(said) != len(texts) or not all(text.strip() for text in said):
+            raise UntranslatableError(f"The translator {name!r} did not return one translation for each text.")
+        return said
+
+    # ---- those that translate by themselves
+
+    async def _alone(
+        self, context: CallContext, name: str, translator: Translator, texts: list[str], pair: LanguagePair
+    ) -> list[str]:
+        watch = Stopwatch()
+        error_code: str | None = "cancelled"  # by the time-out, or because the asker has gone
+        said: list[str] = []
+        try:
+            said = await translator.translate(texts, pair.source, pair.target)
+            error_code = None
+        except DragomanError as error:
+            error_code = error.code
+            raise
+        except Exception as error:
+            error_code = TranslatorUnavailableError.code
+            raise TranslatorUnavailableError(f"The translator {name!r} failed: {error!r}") from error
+        finally:
+            self._record(context, name, translator.model_of(pair), watch, texts, said, error_code)
+        return said
+
+    def _record(
+        self,
+        context: CallContext,
+        name: str,
+        model: str,
+        watch: Stopwatch,
+        texts: Sequence[str],
+        said: Sequence[str],
+        error_code: str | None,
+    ) -> None:
+        """One record for all texts of a call. Four characters are a token."""
+        read, written = (sum(map(len, side)) // 4 for side in (texts, said))
+        self._usage.add(
+            UsageRecord(
+                id=new_id(),
+                tenant_id=context.tenant_id,
+                chatbot_id=context.chatbot_id,
+                purpose=context.purpose,
+                adapter=name,
+                model=model,
+                input_tokens=read,
+                output_tokens=written,
+                cost_usd=self._prices.cost_usd(model, input_tokens=read, output_tokens=written),
+                latency_ms=watch.elapsed_ms,
+                error_code=error_code,
+                created_at=now(),
+            )
+        )
+
+    # ---- those that have a language model translate
+
+    async def _by_text(
+        self, context: CallContext, translator: PromptedTranslator, texts: list[str], pair: LanguagePair
+    ) -> list[str]:
+        answerer = translator.answerer or self._default_answerer
+        room = asyncio.Semaphore(self._limits.requests_at_once)
+
+        async def write(request: TextRequest) -> str:
+            async with room, aclosing(self._inference.stream_text(context, answerer, request)) as events:
+                return "".join([event.text async for event in events if isinstance(event, TextDelta)])
+
+        requests = translator.write_requests(texts, pair.source, pair.target)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(write(request)) for request in requests]
+        except* DragomanError as errors:
+            raise _first(errors) from errors
+        return translator.read_replies([task.result() for task in tasks], texts)
+
+
+def _first(errors: BaseExceptionGroup[DragomanError]) -> DragomanError:
+    """One request that failed stands for all: the model is the same."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, DragomanError)
+    return error
