@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from dragoman.ports.translator import (
     LanguagePair,
     TranslatorUnavailableError,
     UnsupportedPairError,
+    UntranslatableError,
 )
 from tests.contract.conftest import open_adapter
 from tests.contract.tiny_marian import ENGLISH_GERMAN, write_tiny_marian
@@ -116,14 +118,17 @@ async def test_texts_are_translated_at_the_same_time(ready: Ready) -> None:
 
 async def test_hostile_texts_give_text_or_an_error_of_the_port(ready: Ready) -> None:
     known = KNOWN[ready.name]
-    for text in ("; rm -rf /", "$(id) `id` | cat", "^a/b$ [x] {y} <z> \\ @ *", "日本語 🙂", "\ud800 \x00 house", "-l", "a" * 3000):
-        try:
+    for text in (
+        "; rm -rf /",
+        "$(id) `id` | cat",
+        "^a/b$ [x] {y} <z> \\ @ *",
+        "日本語 🙂",
+        "\ud800 \x00 house",
+        "-l",
+        "a" * 3000,
+    ):
+        with suppress(UntranslatableError):
             [said] = await ready.translate([text], known.source, known.target)
-        except (TranslatorUnavailableError, UnsupportedPairError) as error:
-            pytest.fail(f"{text!r}: {error}")
-        except Exception as error:
-            assert getattr(error, "code", "") == "translator.untranslatable", text
-        else:
             assert said
 
 

@@ -31,6 +31,7 @@ from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.generation import prompt_versions, prompts
 from dragoman.generation import service as generation
 from dragoman.generation.entities import Citation, Draft, GenerationRequest, PromptTemplate, Usage
+from dragoman.generation.translated import in_askers_language
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.telemetry import StageTimer
@@ -44,6 +45,7 @@ from dragoman.tenancy.settings import ChatbotSettings
 from dragoman.understanding.entities import Prepared
 from dragoman.understanding.history import Said
 from dragoman.understanding.service import Understood, prepare_question, understand
+from dragoman.understanding.translation import translator_of
 
 _HISTORY_MESSAGES = 24  # the turn that opened a subject may lie far back
 _PROMPT_MESSAGES = 6
@@ -107,9 +109,10 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
     writing = _Writing()
     try:
         with timer.stage("generate"):
-            request = _generation_request(deps, opened, understood, asked, found)
+            request = _generation_request(deps, opened, understood, prepared, found)
             scope = search.scope_of(opened.chatbot, _search_request(opened, asked), asker=asked.asker)
-            async with aclosing(generation.write_answer(deps, request, scope, opened.version)) as events:
+            written = generation.write_answer(deps, request, scope, opened.version)
+            async with aclosing(in_askers_language(deps.language_detector, request, written)) as events:
                 async for event in events:
                     if isinstance(event, Draft):
                         writing.draft = event
@@ -286,11 +289,13 @@ async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Aske
 
 
 def _generation_request(
-    deps: Deps, opened: _Opened, understood: Understood, asked: Asked, found: Found
+    deps: Deps, opened: _Opened, understood: Understood, prepared: Prepared, found: Found
 ) -> GenerationRequest:
     return GenerationRequest(
-        question=asked.question,
-        language=understood.language,
+        question=prepared.searched,
+        language=prepared.language(understood.language),
+        asked_in=understood.language,
+        translator=translator_of(deps, opened.chatbot),
         found=found,
         settings=opened.settings,
         answerer=tenancy.answerer_of(opened.chatbot, deps.default_answerer),

@@ -10,6 +10,7 @@ from typing import Any
 from dragoman.deps.conversation import ConversationReader
 from dragoman.inference.reranking import Rerankers
 from dragoman.inference.service import Inference
+from dragoman.inference.translating import Translators
 from dragoman.jobs.entities import JobKind, JobSender
 from dragoman.jobs.live import LiveFeed
 from dragoman.kit.buffer import Buffer
@@ -49,6 +50,7 @@ class Deps:
         search_log: takes each search (`search.entities.SearchEntry`) and stores it behind the request.
         read_conversation: what was said in a session.
         default_answerer: `extractive`, or the name of the `llm` adapter used when a chatbot sets none.
+        default_translator: the `translator` adapter used when a chatbot sets none.
     """
 
     database: Database
@@ -58,6 +60,7 @@ class Deps:
     inference: Inference
     budgets: Budgets
     rerankers: Rerankers
+    translators: Translators
     vector_index: VectorIndex
     keyword_index: KeywordIndex
     language_detector: LanguageDetector
@@ -74,6 +77,7 @@ class Deps:
     embedding_version_name: str
     upload_directory: Path
     default_answerer: str
+    default_translator: str | None
     search_results: LayeredCache | None
     answer_cache: LayeredCache | None
     message_rate: RateLimit

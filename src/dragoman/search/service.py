@@ -164,7 +164,7 @@ async def _understood(
     with timer.stage("understand"):
         language = request.language or understand(deps.language_detector, request.text, previous=previous).language
         prepared = await prepare_question(
-            deps, chatbot, request.text, language, history=request.history, purpose="search"
+            deps, chatbot, request.text, language, history=request.history, purpose="search", operators=True
         )
     return OpenedSearch(
         chatbot=chatbot,
@@ -314,8 +314,8 @@ def query_of(
     """What retrieval is asked: the question, moved towards its completed form, within what the asker may see."""
     settings = tenancy.settings_of(chatbot)
     return Query(
-        text=request.text,
-        language=language,
+        text=prepared.searched if prepared else request.text,
+        language=prepared.language(language) if prepared else language,
         embedding_version=version,
         knowledge_revision=chatbot.knowledge_revision,
         mode=request.mode or settings.search_mode,
@@ -324,7 +324,7 @@ def query_of(
         threshold=request.threshold,
         also_ask={also.text: also.weight for also in prepared.also_ask} if prepared else {},
         synonyms=prepared.synonyms if prepared else {},
-        completed=prepared.rewritten.text if prepared and prepared.rewritten.used else "",
+        completed=prepared.completed if prepared else "",
         is_told=is_told,
         operators=operators,
         scope=scope_of(chatbot, request, asker=asker),

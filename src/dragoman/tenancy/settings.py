@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class GlossaryTerm(BaseModel):
+    """A term that translations keep, or render in one way. `translations` by language (ISO 639-1)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    term: str = Field(min_length=1, max_length=200)
+    translations: dict[str, str] = Field(default_factory=dict, max_length=60)
+
+    @field_validator("term", mode="after")
+    @classmethod
+    def _says_something(cls, term: str) -> str:
+        if not any(map(str.isalnum, term)):
+            raise ValueError("a term has at least a letter or a digit")
+        return term.strip()
+
+    @field_validator("translations", mode="after")
+    @classmethod
+    def _are_words(cls, translations: dict[str, str]) -> dict[str, str]:
+        for language, translation in translations.items():
+            if not re.fullmatch("[a-z]{2,3}", language) or not any(map(str.isalnum, translation)):
+                raise ValueError("translations are words by language code, such as {'de': 'Rücksendung'}")
+        return translations
 
 
 class ChatbotSettings(BaseModel):
@@ -77,6 +102,28 @@ class ChatbotSettings(BaseModel):
     )
     multi_query: int = Field(
         0, ge=0, le=4, description="Other wordings of a question that the answerer's language model writes; 0 for none."
+    )
+    language_policy: Literal["direct", "translate"] = Field(
+        "direct",
+        description="`direct` searches in the asker's language, across languages; `translate` translates the question to the "
+        "language of the knowledge, searches and answers there, and translates the answer back.",
+    )
+    translator: str | None = Field(
+        None,
+        description="The `translator` adapter for questions and answers, and for quotes in another language than the "
+        "question's; None for none. Left out: the installation's.",
+    )
+    knowledge_language: str = Field(
+        "auto",
+        pattern="^(?:auto|[a-z]{2,3})$",
+        description="What `translate` translates to: an ISO 639-1 code, or `auto` for the language most of the shared "
+        "knowledge is in.",
+    )
+    glossary: list[GlossaryTerm] = Field(
+        default_factory=list,
+        max_length=500,
+        description='Terms that translations keep, or render in one way: `{"term": "Partner Center"}`, '
+        '`{"term": "return", "translations": {"de": "Rücksendung"}}`.',
     )
     max_size_mib: int = Field(25, ge=1, le=512, description="Largest document accepted, in MiB.")
     moderation: Literal["open", "review"] = Field(

@@ -43,12 +43,27 @@ class FurtherQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatedQuestion:
+    """The question in the language of the knowledge: what is searched and answered in its place.
+
+    Attributes:
+        language: that it was translated to.
+        completed: with what its conversation adds; "" where that is nothing.
+    """
+
+    text: str
+    language: str
+    completed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """What to search for a question.
 
     Attributes:
         text: the question as it was asked.
         rewritten: the question completed from its conversation.
+        translated: the question in the language of the knowledge; None where it is searched as it was asked.
         also_ask: the question in other words; their weights sum up to less than 1.
         synonyms: other names of what the question names, by its words as they stand there.
         degraded: what was skipped or replaced.
@@ -56,6 +71,23 @@ class Prepared:
 
     text: str
     rewritten: Rewritten
+    translated: TranslatedQuestion | None = None
     also_ask: tuple[FurtherQuestion, ...] = ()
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     degraded: tuple[str, ...] = ()
+
+    @property
+    def searched(self) -> str:
+        """The question as it is searched, without what its conversation adds."""
+        return self.translated.text if self.translated else self.text
+
+    @property
+    def completed(self) -> str:
+        """The same with what its conversation adds; "" where that is nothing."""
+        if self.translated:
+            return self.translated.completed
+        return self.rewritten.text if self.rewritten.used else ""
+
+    def language(self, asked_in: str) -> str:
+        """The language of what is searched, of a question asked in `asked_in`."""
+        return self.translated.language if self.translated else asked_in

@@ -1,4 +1,4 @@
-"""SQL of what was learned of names. All runs in the tenant's transaction."""
+"""SQL of what was learned of names, and of the language of the knowledge. All runs in the tenant's transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import now
-from dragoman.knowledge.tables import chunks, documents
+from dragoman.knowledge.tables import chunks, document_versions, documents
 from dragoman.understanding.expansion_patterns import RULES
 from dragoman.understanding.expansion_table import Told
 from dragoman.understanding.tables import expansion_finds, expansion_scans
@@ -29,6 +29,21 @@ def _shared_and_live(tenant_id: UUID, chatbot_id: UUID) -> ColumnElement[bool]:
         documents.c.live_version_id.is_not(None),
         documents.c.visibility == "shared",
     )
+
+
+async def find_main_language(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID) -> str | None:
+    """The language of the documents that have most chunks together; None where none is known."""
+    version, size = document_versions.c, func.sum(document_versions.c.chunk_count)
+    query = (
+        select(version.language)
+        .join(documents, and_(documents.c.tenant_id == version.tenant_id, documents.c.live_version_id == version.id))
+        .where(_shared_and_live(tenant_id, chatbot_id), version.language.is_not(None), version.language != "und")
+        .group_by(version.language)
+        .order_by(size.desc(), version.language)
+        .limit(1)
+    )
+    language: str | None = (await connection.execute(query)).scalar_one_or_none()
+    return language
 
 
 async def list_told(connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, limit: int) -> list[Told]:

@@ -6,19 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
+
 from dragoman.deps import Deps
 from dragoman.inference.router import Demand
 from dragoman.inference.service import CallContext, Writer
+from dragoman.kit.errors import DragomanError
+from dragoman.kit.text.query_syntax import parse_query
 from dragoman.metering.entities import NOBODY, Spender
 from dragoman.ports.language_detector import LanguageDetector
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Chatbot
 from dragoman.tenancy.settings import ChatbotSettings
 from dragoman.understanding import expansion
-from dragoman.understanding.entities import FurtherQuestion, Prepared, Rewritten
+from dragoman.understanding.entities import FurtherQuestion, Prepared, Rewritten, TranslatedQuestion
 from dragoman.understanding.expansion_table import Expansion
 from dragoman.understanding.history import Said
+from dragoman.understanding.knowledge_language import knowledge_language
 from dragoman.understanding.rewriting import Model, ask_otherwise, rewrite
+from dragoman.understanding.translation import failure_code, translator_of
+
+_log = structlog.get_logger(__name__)
 
 _SURE = 0.6  # fastText is right on 97 % of short questions above this, and on about half of those below
 _DIFFICULTY: Final = 0.2  # of completing and rewording a question: a small model will do
@@ -62,19 +70,22 @@ async def prepare_question(
     history: Sequence[Said] = (),
     purpose: str,
     spender: Spender = NOBODY,
+    operators: bool = False,
 ) -> Prepared:
     """What to search for a question: it, what it leaves out, and its other names, each with its share of the search.
 
-    complete it from its conversation -> (names that the knowledge tells | wordings of a model)
+    complete it from its conversation -> translate it -> (names that the knowledge tells | wordings of a model)
 
     Args:
         history: what was said before the question, oldest first.
         purpose, spender: of the models' usage records.
+        operators: whether its signs (`"a phrase"`, `-forbidden`) mean what they do in a search box. What says so exactly which
+            words are meant is not translated.
 
     Raises:
         DatabaseUnavailableError.
     """
-    settings = tenancy.settings_of(chatbot)
+    asked, settings = question, tenancy.settings_of(chatbot)
     context = CallContext(tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, purpose=purpose, spender=spender)
     model = _model_of(deps, chatbot, settings)
     rewritten = Rewritten(text=question, used=False, method="none")
@@ -87,17 +98,22 @@ async def prepare_question(
             context=context,
             model=model if settings.rewrite == "auto" else None,
         )
+    translated, untranslated = await _translated(deps, chatbot, rewritten, question, language, operators=operators)
+    if translated is not None:
+        question, language = translated.text, translated.language
     names = await expansion.expand(deps, chatbot, question, language) if settings.expand_queries else Expansion()
-    variants, failed = await _variants(deps, rewritten.text, settings.multi_query, context, model)
-    also = [FurtherQuestion(text=rewritten.text, weight=rewritten.weight)] if rewritten.used else []
+    completed = rewritten.text if translated is None else translated.completed or translated.text
+    variants, failed = await _variants(deps, completed, settings.multi_query, context, model)
+    also = [FurtherQuestion(text=completed, weight=rewritten.weight)] if rewritten.used else []
     also += [FurtherQuestion(text=text, weight=EXPANSION_WEIGHT) for text in names.also_ask]
     also += [FurtherQuestion(text=text, weight=OTHERWISE_WEIGHT / len(variants)) for text in variants]
     return Prepared(
-        text=question,
+        text=asked,
         rewritten=rewritten,
+        translated=translated,
         also_ask=_shared_out(also),
         synonyms=names.synonyms,
-        degraded=(*rewritten.degraded, *failed),
+        degraded=(*rewritten.degraded, *untranslated, *failed),
     )
 
 
@@ -110,6 +126,32 @@ def _model_of(deps: Deps, chatbot: Chatbot, settings: ChatbotSettings) -> Model 
     return Model(writer=writer, model=settings.model)
 
 
+async def _translated(
+    deps: Deps, chatbot: Chatbot, rewritten: Rewritten, question: str, language: str, *, operators: bool
+) -> tuple[TranslatedQuestion | None, tuple[str, ...]]:
+    """The question in the language of the knowledge where the chatbot wants that, and what was degraded.
+
+    Nothing is raised but what the database raises: what cannot be translated is searched as it was asked.
+    """
+    settings = tenancy.settings_of(chatbot)
+    if settings.language_policy != "translate" or (operators and _says_exactly(question)):
+        return None, ()
+    goal = await knowledge_language(deps, chatbot)
+    if goal is None or language in (goal, "und"):
+        return None, ()
+    translator = translator_of(deps, chatbot)
+    if translator is None:
+        return None, ("translation_failed:no_translator",)
+    try:
+        texts = [await translator.translate(question, language, goal)]
+        if rewritten.used:
+            texts.append(await translator.translate(rewritten.text, language, goal))
+    except DragomanError as error:
+        _log.warning("understanding.translation_failed", translator=translator.name, code=error.code)
+        return None, (failure_code(error),)
+    return TranslatedQuestion(text=texts[0], language=goal, completed="".join(texts[1:])), ()
+
+
 async def _variants(
     deps: Deps, question: str, count: int, context: CallContext, model: Model | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -117,6 +159,11 @@ async def _variants(
     if count == 0 or model is None:
         return (), ()
     return await ask_otherwise(deps.inference, question, count, context=context, model=model)
+
+
+def _says_exactly(question: str) -> bool:
+    parsed = parse_query(question)
+    return parsed.has_conditions or bool(parsed.prefixes)
 
 
 def _shared_out(also: Sequence[FurtherQuestion]) -> tuple[FurtherQuestion, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib.util
 import json
 import shutil
 import tempfile
@@ -39,7 +40,20 @@ _SHARED_SPM: Final = ("sentencepiece.model", "spm.model", "sentencepiece.bpe.mod
 _UNSPACED: Final = frozenset({"zh", "ja", "th", "lo", "km", "my"})
 
 _PUNCTUATION: Final = str.maketrans(
-    {"’": "'", "‘": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " "}
+    {
+        "’": "'",
+        "‘": "'",
+        "‚": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "«": '"',
+        "»": '"',
+        "–": "-",
+        "—": "-",
+        "…": "...",
+        "\u00a0": " ",
+    }
 )
 
 
@@ -120,7 +134,9 @@ class Adapter:
     async def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         pair = LanguagePair(source, target)
         if pair not in self._models:
-            raise UnsupportedPairError(f"No Marian model is set for {pair}. Add it to DRAGOMAN_TRANSLATOR_MARIAN_MODELS.")
+            raise UnsupportedPairError(
+                f"No Marian model is set for {pair}. Add it to DRAGOMAN_TRANSLATOR_MARIAN_MODELS."
+            )
         if not texts:
             return []
         return await asyncio.get_running_loop().run_in_executor(self._lane, self._translate, pair, list(texts))
@@ -200,7 +216,9 @@ class Adapter:
     def _converted(self, path: str) -> Path:
         """The folder of CTranslate2's form of this model, made when it is not there."""
         folder = Path(path).expanduser()
-        kept = self._settings.directory / hashlib.sha256(f"{path}|{self._settings.quantization}".encode()).hexdigest()[:16]
+        kept = (
+            self._settings.directory / hashlib.sha256(f"{path}|{self._settings.quantization}".encode()).hexdigest()[:16]
+        )
         if (kept / "model.bin").is_file():
             return kept
         if not folder.is_dir():
@@ -289,13 +307,10 @@ def _from_hub(name: str) -> Path:
 
 
 def _transformers_converter(folder: Path) -> Any:
-    try:
-        import torch  # noqa: F401, PLC0415 - only the conversion of a checkpoint needs it
-        import transformers  # noqa: F401, PLC0415
-    except ModuleNotFoundError as error:
+    if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
         raise TranslatorUnavailableError(
             f"{folder} is a checkpoint of transformers. Convert it where the extra `train` is installed, or there with "
             "`ct2-transformers-converter --model NAME --output_dir FOLDER --quantization int8 --copy_files source.spm "
             "target.spm`, and set that folder."
-        ) from error
+        )
     return ctranslate2.converters.TransformersConverter(str(folder))
