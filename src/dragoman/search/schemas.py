@@ -207,6 +207,9 @@ class AlsoAsked(BaseModel):
 
 class Explanation(BaseModel):
     searched_query: str = Field(description="The query as it was searched, with what the conversation adds.")
+    translated_to: str | None = Field(
+        None, description="The language that it was translated to, by the policy of the chatbot; null where it was not."
+    )
     rewritten_by: str = Field(description="Who completed it from the conversation: none, history or model.")
     rewritten_because: str = Field(description="By which sign it was taken for a follow-up.")
     also_asked: list[AlsoAsked]
@@ -362,7 +365,8 @@ def _explanation(result: SearchResult) -> dict[str, Any]:
     prepared, found = result.prepared, result.found
     shown = {passage.chunk_id for passage in found.passages}
     return {
-        "searched_query": prepared.rewritten.text,
+        "searched_query": prepared.completed or prepared.searched,
+        "translated_to": prepared.translated.language if prepared.translated else None,
         "rewritten_by": prepared.rewritten.method,
         "rewritten_because": prepared.rewritten.reason,
         "also_asked": [{"query": also.text, "weight": also.weight} for also in prepared.also_ask],

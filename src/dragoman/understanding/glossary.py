@@ -32,6 +32,7 @@ _FIXED: Final = re.compile(
     r"|(?<![\w@.])(?:[a-z0-9-]+\.)+(?:com|org|net|io|eu|dev)\b(?:/[\w/.-]*\w)?|(?<![\w/])(?:/[\w.-]+){2,}"
 )
 _UNSPACED: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_LATIN: Final = re.compile("[A-Za-z0-9]")
 _ACRONYM: Final = 4  # an all-capitals term of up to so many letters is another word in lower case: IT and it, US and us
 
 
@@ -85,7 +86,10 @@ def protect(
     for start, end, translation in _places(text, glossary, target, numbers=numbers):
         kept.append(text[start:end])
         said.append(translation)
-        written += [text[at:start], style.format(n=len(said))]
+        # in scripts without spaces a term may stand beside Latin letters, which would run into its placeholder
+        before = " " if _LATIN.fullmatch(text[start - 1 : start]) else ""
+        after = " " if _LATIN.fullmatch(text[end : end + 1]) else ""
+        written += [text[at:start], f"{before}{style.format(n=len(said))}{after}"]
         at = end
     return Protected("".join([*written, text[at:]]), tuple(kept), tuple(said), style)
 
@@ -135,7 +139,7 @@ def _placeholders(style: str) -> re.Pattern[str]:
     before, after = (re.escape(part) for part in style.split("{n}"))
     if after:
         return re.compile(rf"{before}\s*(?P<n>\d{{1,3}})\s*{after}")
-    return re.compile(rf"(?<!\w){before}\s?(?P<n>\d{{1,3}})(?!\w)", re.IGNORECASE)
+    return re.compile(rf"(?<![A-Za-z0-9]){before}\s?(?P<n>\d{{1,3}})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
 def _free_style(text: str, style: str) -> str:
