@@ -26,6 +26,7 @@ from benchmarks import search_beside_ingestion as besides
 from benchmarks import search_growth as growths
 from benchmarks import search_latency as latencies
 from benchmarks import streams as many_streams
+from benchmarks import understanding as questions
 from benchmarks.figures import percentile, show
 from benchmarks.instance import Instance, running
 
@@ -216,6 +217,12 @@ def beside() -> None:
     besides.beside(_DATA, show)
 
 
+def understanding() -> None:
+    """The language of questions, and follow-ups completed without a language model."""
+    _require_data()
+    questions.understanding(_DATA, show)
+
+
 def growth() -> None:
     """How the time of a search grows with its chatbot: 10,000 to 100,000 vectors, 1,000 to 100,000 real texts."""
     _require_data()
@@ -245,6 +252,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "growth": growth,
     "streams": streams,
     "quality": quality,
+    "understanding": understanding,
     "answers": answers,
     "grounding": grounding,
     "retrieval": retrieval,

@@ -44,7 +44,8 @@ from dragoman.tenancy.entities import Caller, Chatbot
 from dragoman.tenancy.settings import ChatbotSettings
 from dragoman.understanding.entities import Prepared
 from dragoman.understanding.history import Said
-from dragoman.understanding.service import Understood, prepare_question, understand
+from dragoman.understanding.question_language import Understood, understand
+from dragoman.understanding.service import prepare_question
 from dragoman.understanding.translation import translator_of
 
 _HISTORY_MESSAGES = 24  # the turn that opened a subject may lie far back

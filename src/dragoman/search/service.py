@@ -33,7 +33,8 @@ from dragoman.tenancy.entities import Caller, Chatbot
 from dragoman.tenancy.settings import ChatbotSettings
 from dragoman.understanding.entities import Prepared
 from dragoman.understanding.history import Said
-from dragoman.understanding.service import prepare_question, understand
+from dragoman.understanding.question_language import understand
+from dragoman.understanding.service import prepare_question
 
 MAX_OFFSET: Final = 100  # each arm brings its 50 best: there is nothing behind
 _BATCH_AT_ONCE: Final = 4

@@ -1,9 +1,9 @@
-"""Understands a question before anything is searched: its language, what it refers to, and its other names."""
+"""Understands a question before anything is searched: what it refers to, in the language of the knowledge, and its other names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -14,7 +14,6 @@ from dragoman.inference.service import CallContext, Writer
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.text.query_syntax import parse_query
 from dragoman.metering.entities import NOBODY, Spender
-from dragoman.ports.language_detector import LanguageDetector
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Chatbot
 from dragoman.tenancy.settings import ChatbotSettings
@@ -28,7 +27,6 @@ from dragoman.understanding.translation import failure_code, translator_of
 
 _log = structlog.get_logger(__name__)
 
-_SURE = 0.6  # fastText is right on 97 % of short questions above this, and on about half of those below
 _DIFFICULTY: Final = 0.2  # of completing and rewording a question: a small model will do
 _NO_MODEL: Final = "extractive"
 EXPANSION_WEIGHT: Final = (
@@ -37,28 +35,6 @@ EXPANSION_WEIGHT: Final = (
 # the names that the texts do not use 0.504 -> 0.559
 OTHERWISE_WEIGHT: Final = 0.4  # of all variants of a model together
 LARGEST_SHARE: Final = 0.65  # of everything but the question as it was asked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Understood:
-    """`language` is the one to search and to answer in; `is_sure` is False when it was taken from elsewhere."""
-
-    language: str
-    is_sure: bool
-
-
-def understand(
-    detector: LanguageDetector, question: str, *, preferred: str | None = None, previous: str | None = None
-) -> Understood:
-    """The language of a question.
-
-    An unsure detection ("MDF?", "NX-4100/2") gives way to the language before it in the session, and then to the
-    preferred one.
-    """
-    detected = detector.detect(question)
-    if detected.code != "und" and detected.confidence >= _SURE:
-        return Understood(language=detected.code, is_sure=True)
-    return Understood(language=previous or preferred or detected.code, is_sure=False)
 
 
 async def prepare_question(

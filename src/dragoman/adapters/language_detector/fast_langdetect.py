@@ -44,6 +44,9 @@ _HEBREW = re.compile(r"[\u05d0-\u05ea]")
 _YIDDISH = re.compile(r"[\u05f0-\u05f2\ufb1f]|\u05d0[\u05b7\u05b8]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _SCRIPT_SHARE = 0.3
+_CHINESE_ONLY = re.compile(
+    "[我你您她它们們吗嗎呢啊这這哪么麼没給给让讓很说电时间车个问题书见长门马东话语认识请谢钱铁飞页为对开关应该还发过进远运连选员录网络设备账户务费价单订货]"
+)
 
 # fastText's own names: old codes, and varieties without a two-letter code, under the language a reader would expect.
 _TO_ISO_639_1 = {
@@ -111,7 +114,9 @@ class Adapter:
         code, score = guess
         # Han characters say more than letters: 5 of them are a sentence.
         han = len(_HAN.findall(letters.beyond_ascii))
-        if 2 * han > letters.count and code not in ("zh", "ja"):
+        if 2 * han > letters.count and code == "ja" and _CHINESE_ONLY.search(letters.beyond_ascii):
+            code = "zh"  # without kana, and with words or characters that Japanese does not write
+        elif 2 * han > letters.count and code not in ("zh", "ja"):
             code, score = "zh", 0.5  # one or two Han characters are guessed as anything; they are Chinese or Japanese
         weight = letters.count + 3 * han
         return DetectedLanguage(code=code, confidence=score * min(1.0, weight / _ENOUGH_LETTERS))
