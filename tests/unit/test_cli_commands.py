@@ -540,3 +540,28 @@ def _write(path: str, content: str) -> None:
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content, encoding="utf-8")
+
+
+# ---- translators
+
+
+def test_translators_are_listed_with_what_each_can_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_TRANSLATOR", "llm")
+    monkeypatch.setenv("DRAGOMAN_TRANSLATOR_LLM_LANGUAGES", '["de", "en"]')
+    monkeypatch.setenv("DRAGOMAN_TRANSLATOR_APERTIUM_PROGRAM", "apertium-that-is-not-there")
+    ran = run("translators", "--json")
+    assert ran.code == ExitCode.OK
+    found = {each["name"]: each for each in ran.json["translators"]}
+    assert {"apertium", "llm", "marian"} <= set(found)
+    assert found["llm"] == {"name": "llm", "is_default": True, "pairs": ["de-en", "en-de"], "problem": ""}
+    assert found["apertium"]["pairs"] == []
+    assert "apt install apertium" in found["apertium"]["problem"]
+    assert not found["marian"]["is_default"]
+
+
+def test_translators_for_people_say_why_one_cannot_be_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_TRANSLATOR_APERTIUM_PROGRAM", "apertium-that-is-not-there")
+    ran = run("translators")
+    assert ran.code == ExitCode.OK
+    assert "cannot be used" in ran.out
+    assert "apt install apertium" in ran.out

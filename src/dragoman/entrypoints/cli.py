@@ -27,6 +27,7 @@ from dragoman.entrypoints.commands import (
     search,
     server,
     tenant,
+    translators,
 )
 from dragoman.entrypoints.commands.options import Json
 from dragoman.entrypoints.commands.terminal import ExitCode, print_json, print_line, report
@@ -63,6 +64,7 @@ app.add_typer(jobs.app, name="jobs", rich_help_panel=_ADMINISTER)
 app.add_typer(blobs.app, name="blobs", rich_help_panel=_ADMINISTER)
 app.add_typer(index.app, name="index", rich_help_panel=_ADMINISTER)
 app.add_typer(evaluate.app, name="eval", rich_help_panel=_ADMINISTER)
+app.command("translators", rich_help_panel=_ADMINISTER)(translators.translators)
 app.command("doctor", rich_help_panel=_ADMINISTER)(doctor.doctor)
 
 

@@ -503,6 +503,24 @@ async def _ask_model(name: str, create: Callable[[], Llm]) -> tuple[str, bool]:
     return f"{name}: {completion.model} answered in {time.perf_counter() - started:.1f} s", True
 
 
+async def _translator(patient: _Patient) -> Finding:
+    name = patient.settings.translator
+    if name is None:
+        message = "None is set: quotes stay in their language, unless a chatbot names one."
+        return Finding(check="translator", state=State.SKIP, message=message)
+    remedy = "`dragoman translators` lists what can be used; the reference of adapters says what each needs."
+    found = {each: (pairs, problem) for each, pairs, problem in await wiring.examine_translators(patient.settings)}
+    if name not in found:
+        message = f"There is no translator {name!r}."
+        return Finding(check="translator", state=State.FAIL, message=message, remedy=remedy)
+    pairs, problem = found[name]
+    if problem or (pairs is not None and not pairs):
+        message = problem or f"{name} has no language pair."
+        return Finding(check="translator", state=State.FAIL, message=message, remedy=remedy)
+    told = "any pair" if pairs is None else ", ".join(map(str, sorted(pairs)))
+    return Finding(check="translator", state=State.OK, message=f"{name}: {told}")
+
+
 async def _server(patient: _Patient) -> Finding:
     if patient.server_url is None:
         message, remedy = "No server runs in this home.", "`dragoman up` starts it."
@@ -551,6 +569,7 @@ _CHECKS: dict[str, _Check] = {
     "embedder": _embedder,
     "blob store": _blob_store,
     "language model": _llm,
+    "translator": _translator,
     "server": _server,
     "worker": _if_database(_worker, "worker"),
 }

@@ -138,6 +138,7 @@ EXTRAS: Final = {
     "s3": "Buckets of any S3-compatible store: the `blob_store` and the `connector` adapters `s3`.",
     "langchain": "The retriever for LangChain: `dragoman.integrations.langchain`.",
     "llama-index": "The retriever for LlamaIndex: `dragoman.integrations.llamaindex`.",
+    "translate": "Runs Marian models with CTranslate2: the `translator` adapter `marian`.",
     "train": "Trains models. The running service never needs it.",
     "bench": "Metrics of `dragoman eval`. `make up` installs it.",
     "dev": "Tools for working on Dragoman itself.",
@@ -202,6 +203,7 @@ def ports() -> str:
 
 _CHOSEN: Final = {
     "reranker": "Chosen by the chatbot setting `reranker`.",
+    "translator": "Chosen by `DRAGOMAN_TRANSLATOR`, or by the chatbot setting `translator`.",
     "connector": "A connector names its kind. These settings are given with it; as variables they are not read.",
     "extractor": "All are used at once; the true type of a document decides which one reads it.",
     "pii_detector": "Those named in `DRAGOMAN_PII_DETECTORS` are asked one after the other.",

@@ -48,7 +48,7 @@ from dragoman.kit import registry
 from dragoman.kit.cache import Cache, LayeredCache
 from dragoman.kit.database import Database, DatabaseUrls
 from dragoman.kit.encryption import Keyring
-from dragoman.kit.errors import InvalidSettingError
+from dragoman.kit.errors import DragomanError, InvalidSettingError
 from dragoman.kit.fetch import FetchPolicy
 from dragoman.kit.rate_limit import RateLimit
 from dragoman.kit.registry import MissingExtraError
@@ -64,6 +64,7 @@ from dragoman.ports.extractor import Extractor
 from dragoman.ports.llm import Llm
 from dragoman.ports.malware_scanner import MalwareScanner
 from dragoman.ports.pii_detector import PiiDetector
+from dragoman.ports.translator import LanguagePair
 from dragoman.search.analytics import create_search_log
 from dragoman.understanding import expansion
 
@@ -140,6 +141,21 @@ def create_translator(settings: Settings, name: str) -> AnyTranslator:
     defaults: dict[str, Any] = {"directory": settings.home / "translators"} if name == "marian" else {}
     translator: AnyTranslator = registry.create("translator", name, adapter_settings("translator", name, **defaults))
     return translator
+
+
+async def examine_translators(settings: Settings) -> list[tuple[str, frozenset[LanguagePair] | None, str]]:
+    """Each translator with the pairs that it can do now (None: any), and why it cannot be used; "" where it can."""
+    found: list[tuple[str, frozenset[LanguagePair] | None, str]] = []
+    for name in registry.list_adapters("translator"):
+        try:
+            translator = create_translator(settings, name)
+            try:
+                found.append((name, await translator.pairs(), ""))
+            finally:
+                await translator.close()
+        except DragomanError as error:
+            found.append((name, frozenset(), error.message))
+    return found
 
 
 def _create_adapter(settings: Settings, port: str) -> Any:

@@ -1,4 +1,4 @@
-"""Translates with Marian models, such as those of Helsinki-NLP (OPUS-MT), run by CTranslate2 in 8 bits.
+"""Marian models, such as those of Helsinki-NLP (OPUS-MT), run by CTranslate2 in 8 bits (extra `translate`).
 
 A model is one of: a folder that CTranslate2 made; a folder as OPUS-MT publishes it (`decoder.yml`, `.npz`, `.spm`); a
 checkpoint of transformers, as a folder; or the name of one on the hub. The last three are converted once, and the
@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import ctranslate2
-import sentencepiece
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from dragoman.kit.registry import MissingExtraError
 from dragoman.ports.translator import (
     LanguagePair,
     TranslatorUnavailableError,
@@ -113,6 +112,9 @@ class Adapter:
     """The translator `marian`. A model is loaded by its first text and leaves when idle."""
 
     def __init__(self, settings: Settings) -> None:
+        for package in ("ctranslate2", "sentencepiece"):
+            if importlib.util.find_spec(package) is None:
+                raise MissingExtraError(f"The translator `marian` needs {package}: pip install 'dragoman[translate]'.")
         self._settings = settings
         self._models = {LanguagePair(*name.split("-")): model for name, model in settings.models.items()}
         self._loaded: dict[LanguagePair, _Loaded] = {}
@@ -195,6 +197,9 @@ class Adapter:
         return loaded
 
     def _load(self, pair: LanguagePair) -> _Loaded:
+        import ctranslate2  # noqa: PLC0415 - only who translates needs it
+        import sentencepiece  # noqa: PLC0415
+
         folder = self._converted(self._models[pair].path)
         shared = next((folder / name for name in _SHARED_SPM if (folder / name).is_file()), None)
         source, target = ((folder / name) if (folder / name).is_file() else shared for name in _SPM)
@@ -226,7 +231,7 @@ class Adapter:
         if (folder / "model.bin").is_file():
             return folder
         if (folder / "decoder.yml").is_file():
-            return self._convert(folder, kept, lambda: ctranslate2.converters.OpusMTConverter(str(folder)))
+            return self._convert(folder, kept, lambda: _converters().OpusMTConverter(str(folder)))
         if (folder / "config.json").is_file():
             return self._convert(folder, kept, lambda: _transformers_converter(folder))
         raise TranslatorUnavailableError(f"{folder} holds no Marian model: no model.bin, decoder.yml or config.json.")
@@ -313,4 +318,10 @@ def _transformers_converter(folder: Path) -> Any:
             "`ct2-transformers-converter --model NAME --output_dir FOLDER --quantization int8 --copy_files source.spm "
             "target.spm`, and set that folder."
         )
-    return ctranslate2.converters.TransformersConverter(str(folder))
+    return _converters().TransformersConverter(str(folder))
+
+
+def _converters() -> Any:
+    import ctranslate2.converters  # noqa: PLC0415 - only what is not converted yet needs it
+
+    return ctranslate2.converters
