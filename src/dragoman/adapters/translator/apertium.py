@@ -112,7 +112,10 @@ class Adapter:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
+                env={
+                    "PATH": os.environ.get("PATH", os.defpath),  # architecture: where its own programs are, no setting
+                    "LC_ALL": "C.UTF-8",
+                },
                 start_new_session=True,
             )
             try:
