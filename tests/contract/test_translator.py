@@ -79,8 +79,6 @@ async def ready(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             factories={"this": lambda: adapter},
             inference=inference,
             default_answerer="scripted",
-            prices=PriceList(()),
-            usage=records,  # type: ignore[arg-type]
         )
         yield Ready(request.param, adapter, through, records)
 

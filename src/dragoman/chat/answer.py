@@ -296,7 +296,7 @@ def _generation_request(
         question=prepared.searched,
         language=prepared.language(understood.language),
         asked_in=understood.language,
-        translator=translator_of(deps, opened.chatbot),
+        translator=translator_of(deps, opened.chatbot, opened.spender),
         found=found,
         settings=opened.settings,
         answerer=tenancy.answerer_of(opened.chatbot, deps.default_answerer),

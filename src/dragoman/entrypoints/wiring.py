@@ -365,8 +365,6 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             },
             inference=inference,
             default_answerer=settings.llm or "extractive",
-            prices=price_list(settings),
-            usage=usage,
             cache=_translations(settings, cache),
         )
         pii_detectors = _pii_detectors(settings)

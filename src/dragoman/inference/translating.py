@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,13 +14,9 @@ from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.errors import TranslatorTimeoutError, UnknownTranslatorError
 from dragoman.inference.service import CallContext, Inference
 from dragoman.kit.cache import LayeredCache, cache_key
-from dragoman.kit.clock import Stopwatch, new_id, now
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
-from dragoman.metering.entities import UsageRecord
-from dragoman.metering.prices import PriceList
-from dragoman.metering.service import UsageBuffer
-from dragoman.ports.llm import TextDelta, TextRequest
+from dragoman.ports.llm import TextRequest
 from dragoman.ports.translator import (
     LanguagePair,
     PromptedTranslator,
@@ -56,8 +51,6 @@ class Translators:
         factories: Mapping[str, Callable[[], AnyTranslator]],
         inference: Inference,
         default_answerer: str,
-        prices: PriceList,
-        usage: UsageBuffer,
         cache: LayeredCache | None = None,
         limits: TranslationLimits | None = None,
     ) -> None:
@@ -68,7 +61,7 @@ class Translators:
         self._factories = dict(factories)
         self._made: dict[str, AnyTranslator] = {}
         self._inference, self._default_answerer = inference, default_answerer
-        self._prices, self._usage, self._cache = prices, usage, cache
+        self._cache = cache
         self._limits = limits or TranslationLimits()
         self._breakers: dict[str, CircuitBreaker] = {}
 
@@ -191,50 +184,21 @@ class Translators:
     async def _alone(
         self, context: CallContext, name: str, translator: Translator, texts: list[str], pair: LanguagePair
     ) -> list[str]:
-        watch = Stopwatch()
-        error_code: str | None = "cancelled"  # by the time-out, or because the asker has gone
-        said: list[str] = []
-        try:
-            said = await translator.translate(texts, pair.source, pair.target)
-            error_code = None
-        except DragomanError as error:
-            error_code = error.code
-            raise
-        except Exception as error:
-            error_code = TranslatorUnavailableError.code
-            raise TranslatorUnavailableError(f"The translator {name!r} failed: {error!r}") from error
-        finally:
-            self._record(context, name, translator.model_of(pair), watch, texts, said, error_code)
-        return said
-
-    def _record(
-        self,
-        context: CallContext,
-        name: str,
-        model: str,
-        watch: Stopwatch,
-        texts: Sequence[str],
-        said: Sequence[str],
-        error_code: str | None,
-    ) -> None:
         """One record for all texts of a call. Four characters are a token."""
-        read, written = (sum(map(len, side)) // 4 for side in (texts, said))
-        self._usage.add(
-            UsageRecord(
-                id=new_id(),
-                tenant_id=context.tenant_id,
-                chatbot_id=context.chatbot_id,
-                purpose=context.purpose,
-                adapter=name,
-                model=model,
-                input_tokens=read,
-                output_tokens=written,
-                cost_usd=self._prices.cost_usd(model, input_tokens=read, output_tokens=written),
-                latency_ms=watch.elapsed_ms,
-                error_code=error_code,
-                created_at=now(),
-            )
-        )
+        tokens = sum(map(len, texts)) // 4
+        model = translator.model_of(pair)
+        async with self._inference.metered(
+            context, kind="translator", name=name, model=model, estimate=2 * tokens
+        ) as taken:
+            taken.input_tokens = tokens
+            try:
+                said = await translator.translate(texts, pair.source, pair.target)
+            except DragomanError:
+                raise
+            except Exception as error:
+                raise TranslatorUnavailableError(f"The translator {name!r} failed: {error!r}") from error
+            taken.output_tokens = sum(map(len, said)) // 4
+        return said
 
     # ---- those that have a language model translate
 
@@ -245,8 +209,8 @@ class Translators:
         room = asyncio.Semaphore(self._limits.requests_at_once)
 
         async def write(request: TextRequest) -> str:
-            async with room, aclosing(self._inference.stream_text(context, answerer, request)) as events:
-                return "".join([event.text async for event in events if isinstance(event, TextDelta)])
+            async with room:
+                return (await self._inference.write_text(context, answerer, request)).text
 
         requests = translator.write_requests(texts, pair.source, pair.target)
         try:

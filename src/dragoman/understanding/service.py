@@ -74,7 +74,9 @@ async def prepare_question(
             context=context,
             model=model if settings.rewrite == "auto" else None,
         )
-    translated, untranslated = await _translated(deps, chatbot, rewritten, question, language, operators=operators)
+    translated, untranslated = await _translated(
+        deps, chatbot, rewritten, question, language, spender=spender, operators=operators
+    )
     if translated is not None:
         question, language = translated.text, translated.language
     names = await expansion.expand(deps, chatbot, question, language) if settings.expand_queries else Expansion()
@@ -103,7 +105,14 @@ def _model_of(deps: Deps, chatbot: Chatbot, settings: ChatbotSettings) -> Model 
 
 
 async def _translated(
-    deps: Deps, chatbot: Chatbot, rewritten: Rewritten, question: str, language: str, *, operators: bool
+    deps: Deps,
+    chatbot: Chatbot,
+    rewritten: Rewritten,
+    question: str,
+    language: str,
+    *,
+    spender: Spender,
+    operators: bool,
 ) -> tuple[TranslatedQuestion | None, tuple[str, ...]]:
     """The question in the language of the knowledge where the chatbot wants that, and what was degraded.
 
@@ -115,7 +124,7 @@ async def _translated(
     goal = await knowledge_language(deps, chatbot)
     if goal is None or language in (goal, "und"):
         return None, ()
-    translator = translator_of(deps, chatbot)
+    translator = translator_of(deps, chatbot, spender)
     if translator is None:
         return None, ("translation_failed:no_translator",)
     try:

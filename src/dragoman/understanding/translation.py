@@ -15,6 +15,7 @@ from dragoman.inference.service import CallContext
 from dragoman.inference.translating import Translators
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.text.sentences import split_sentences
+from dragoman.metering.entities import NOBODY, Spender
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Chatbot
 from dragoman.tenancy.settings import GlossaryTerm
@@ -92,13 +93,13 @@ class TextTranslator:
         )
 
 
-def translator_of(deps: Deps, chatbot: Chatbot) -> TextTranslator | None:
-    """The chatbot's translator, or the installation's; None where there is none."""
+def translator_of(deps: Deps, chatbot: Chatbot, spender: Spender = NOBODY) -> TextTranslator | None:
+    """The chatbot's translator, or the installation's; None where there is none. `spender`: who its calls are for."""
     settings = tenancy.settings_of(chatbot)
     name = settings.translator if "translator" in chatbot.settings else deps.default_translator
     if name is None:
         return None
-    context = CallContext(tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, purpose="translate")
+    context = CallContext(tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, purpose="translate", spender=spender)
     return TextTranslator(translators=deps.translators, name=name, context=context, glossary=settings.glossary)
 
 
