@@ -85,7 +85,9 @@ async def test_a_question_is_translated_answered_and_the_answer_translated_back(
     await service.deps.inference._usage.flush()
     async with service.deps.database.transaction(company.tenant_id) as connection:
         rows = (await connection.execute(text("select * from usage_records where purpose = 'translate'"))).all()
+        turn = (await connection.execute(text("select * from turns"))).one()
     assert {row.model for row in rows} == {"dictionary:de-en", "dictionary:en-de"}
+    assert (turn.rewritten_question, turn.language) == (TRANSLATED, "de")
 
 
 async def test_a_search_is_translated_by_the_same_policy(bot: Any, dictionary: Dictionary) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from dragoman.adapters.llm import scripted
@@ -152,6 +153,40 @@ async def test_apertium_that_is_not_installed_says_what_to_do() -> None:
     absent = registry.create("translator", "apertium", {"program": "apertium-that-is-not-there"})
     with pytest.raises(TranslatorUnavailableError, match="apt install apertium"):
         await absent.pairs()
+
+
+async def test_apertium_that_nobody_waits_for_any_more_is_ended_with_all_its_processes(tmp_path: Path) -> None:
+    program, started = tmp_path / "apertium", tmp_path / "started"
+    program.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {started}.new\nmv {started}.new {started}\nwait\n")
+    program.chmod(0o755)
+    slow = registry.create("translator", "apertium", {"program": str(program)})
+    waiting = asyncio.create_task(slow.pairs())
+    async with asyncio.timeout(20):
+        while not started.exists():
+            await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    child = int(started.read_text())
+    async with asyncio.timeout(20):
+        while _runs(child):
+            await asyncio.sleep(0.01)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_apertium_that_fails_says_what_it_complained_of(tmp_path: Path) -> None:
+    program = tmp_path / "apertium"
+    program.write_text("#!/bin/sh\necho 'the mode is broken' >&2\nexit 3\n")
+    program.chmod(0o755)
+    broken = registry.create("translator", "apertium", {"program": str(program)})
+    with pytest.raises(TranslatorUnavailableError, match="ended with 3: the mode is broken"):
+        await broken.pairs()
 
 
 # --- marian ----------------------------------------------------------------------------------------------------------

@@ -364,7 +364,7 @@ async def _store(
         answer_id=message.id,
         asker=asked.asker,
         language=understood.language,
-        rewritten_question=prepared.rewritten.text if prepared.rewritten.used else None,
+        rewritten_question=prepared.rewritten_question,
         prompt_version=draft.prompt_version if draft else None,
         rendered_prompt=draft.rendered_prompt if draft else None,
         retrieved=_retrieved(found, draft.citations if draft else ()),

@@ -88,6 +88,11 @@ class Prepared:
             return self.translated.completed
         return self.rewritten.text if self.rewritten.used else ""
 
+    @property
+    def rewritten_question(self) -> str | None:
+        """What was searched, completed and translated; None where that is the question as it was asked."""
+        return self.completed or (self.translated.text if self.translated else None)
+
     def language(self, asked_in: str) -> str:
         """The language of what is searched, of a question asked in `asked_in`."""
         return self.translated.language if self.translated else asked_in
