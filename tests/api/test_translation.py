@@ -174,7 +174,11 @@ async def test_the_policy_without_a_translator_is_named_and_searches_directly(bo
 
 
 async def test_a_models_answer_is_translated_sentence_by_sentence(
-    bot: Any, dictionary: Dictionary, script: Callable[..., None], events_of: Callable[[Any], list[dict[str, Any]]]
+    service: Any,
+    bot: Any,
+    dictionary: Dictionary,
+    script: Callable[..., None],
+    events_of: Callable[[Any], list[dict[str, Any]]],
 ) -> None:
     script(replies=["Gold partners get 17 percent [1]. Nothing else is known [1]."])
     company = await bot(language_policy="translate", translator="llm", answerer="scripted", rewrite="off")
@@ -192,6 +196,10 @@ async def test_a_models_answer_is_translated_sentence_by_sentence(
     stored = (await company.api().get(f"/api/chatbot/sessions/{session_id}/messages/")).json()["messages"][1]
     assert stored["content"] == said
     assert stored["sources"][0]["number"] == 1
+    async with service.deps.database.transaction(company.tenant_id) as connection:
+        [prompt] = (await connection.execute(text("select rendered_prompt from turns"))).scalars()
+    assert '"en"' in prompt[0]["content"]  # it is told to write in the language of the knowledge
+    assert prompt[-1]["content"].endswith("What discount do gold partners receive?")
 
 
 async def test_a_model_that_does_not_know_says_so_in_the_askers_language(

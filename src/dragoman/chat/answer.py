@@ -308,7 +308,9 @@ def _generation_request(
         ),
         history=[(message.role.value, message.content) for message in opened.history[-_PROMPT_MESSAGES:]],
         system_message=prompts.system_message_of(
-            opened.chatbot, understood.language, opened.template.text if opened.template else None
+            opened.chatbot,
+            prepared.language(understood.language),
+            opened.template.text if opened.template else None,
         ),
         template_version=opened.template.version if opened.template else None,
         is_fresh=asked.again is not None,
