@@ -110,7 +110,7 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
     writing = _Writing()
     try:
         with timer.stage("generate"):
-            request = _generation_request(deps, opened, understood, prepared, found)
+            request = _generation_request(deps, opened, understood, asked, prepared, found)
             scope = search.scope_of(opened.chatbot, _search_request(opened, asked), asker=asked.asker)
             written = generation.write_answer(deps, request, scope, opened.version)
             async with aclosing(in_askers_language(deps.language_detector, request, written)) as events:
@@ -290,7 +290,7 @@ async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Aske
 
 
 def _generation_request(
-    deps: Deps, opened: _Opened, understood: Understood, prepared: Prepared, found: Found
+    deps: Deps, opened: _Opened, understood: Understood, asked: Asked, prepared: Prepared, found: Found
 ) -> GenerationRequest:
     return GenerationRequest(
         question=prepared.searched,
