@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,6 +90,20 @@ async def test_a_quote_in_another_language_is_translated_with_its_marker() -> No
     assert spoken.grounding["translated"] == {"by": "fake", "from": ["en"], "to": "de"}
     assert spoken.grounding["method"] == "quotation"
     assert spoken.degraded == ()
+
+
+async def test_what_is_said_of_a_sentence_moves_to_where_its_translation_stands() -> None:
+    text = "Goods may be returned. Gold partners receive 17 percent [1]."
+    end = replace(
+        draft(text),
+        grounding={
+            "sentences": [{"start": 0, "end": 22, "grounded": True}, {"start": 23, "end": 60, "grounded": False}]
+        },
+    )
+    _, spoken = await answer(request(translator=Fake()), [text], quoted=True, end=end)
+    said = [spoken.text[one["start"] : one["end"]].strip() for one in spoken.grounding["sentences"]]
+    assert said == ["Waren may be returned.", "<en>de:Gold partners receive 17 percent [1].>"]
+    assert [one["grounded"] for one in spoken.grounding["sentences"]] == [True, False]
 
 
 async def test_a_quote_in_the_askers_language_is_left_as_it_is() -> None:

@@ -8,10 +8,10 @@ sentence is labelled with its language. Citations keep the words of the source.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -60,6 +60,7 @@ class _Speaker:
         self._is_abroad = request.language != request.asked_in
         self._given: list[str] = []
         self._said: list[str] = []
+        self._spans: list[tuple[range, range]] = []  # where a part of the given text stands in what is said
         self._held = ""
         self._from: set[str] = set()
         self._label = ""
@@ -69,7 +70,7 @@ class _Speaker:
     async def say(self, piece: Piece) -> AsyncGenerator[str, None]:
         self._given.append(piece.text)
         if not self._is_abroad and not piece.is_quoted:
-            self._said.append(piece.text)
+            self._note(piece.text, piece.text)
             yield piece.text
             return
         self._held += piece.text
@@ -85,18 +86,34 @@ class _Speaker:
     async def spoken(self, draft: Draft) -> Draft:
         """The draft with what was said. Where it was changed after its pieces were sent, its text is what counts."""
         if draft.text.strip() != "".join(self._given).strip():
-            self._said, self._held, self._label = [], draft.text, ""
+            self._said, self._spans, self._held, self._label = [], [], draft.text, ""
             while self._held:
                 await self._speak(self._whole_sentence() or self._take(len(self._held)))
         text = "".join(self._said)
         if text.strip() == draft.text.strip() and not self._degraded:
             return draft
-        facts = {}
+        facts: dict[str, Any] = {}
+        if "sentences" in draft.grounding:
+            facts["sentences"] = [self._moved(sentence) for sentence in draft.grounding["sentences"]]
         if self._from and self._request.translator is not None:
             names = {"by": self._request.translator.name, "from": sorted(self._from), "to": self._request.asked_in}
             facts["translated"] = names
         degraded = (*draft.degraded, *dict.fromkeys(self._degraded))
         return replace(draft, text=text, grounding={**draft.grounding, **facts}, degraded=degraded)
+
+    def _note(self, given: str, said: str) -> None:
+        before = self._spans[-1] if self._spans else (range(0), range(0))
+        own, told = (range(one.stop, one.stop + len(text)) for one, text in zip(before, (given, said), strict=True))
+        self._spans.append((own, told))
+        self._said.append(said)
+
+    def _moved(self, sentence: Mapping[str, Any]) -> dict[str, Any]:
+        """A sentence of the given text with its place in what is said."""
+        told = [
+            told for own, told in self._spans if own.start < sentence["end"] and sentence["start"] < own.stop and told
+        ]
+        place = {"start": told[0].start, "end": told[-1].stop} if told else {"start": 0, "end": 0}
+        return {**sentence, **place}
 
     # ---- sentences
 
@@ -123,7 +140,7 @@ class _Speaker:
 
     async def _speak(self, sentence: str) -> str:
         said = await self._in_askers_language(sentence)
-        self._said.append(said)
+        self._note(sentence, said)
         return said
 
     async def _in_askers_language(self, sentence: str) -> str:

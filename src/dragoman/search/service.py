@@ -165,7 +165,14 @@ async def _understood(
     with timer.stage("understand"):
         language = request.language or understand(deps.language_detector, request.text, previous=previous).language
         prepared = await prepare_question(
-            deps, chatbot, request.text, language, history=request.history, purpose="search", operators=True
+            deps,
+            chatbot,
+            request.text,
+            language,
+            history=request.history,
+            purpose="search",
+            operators=True,
+            spender=Spender(asker=caller.asker),
         )
     return OpenedSearch(
         chatbot=chatbot,
