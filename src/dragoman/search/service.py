@@ -99,7 +99,7 @@ async def search(deps: Deps, caller: Caller, request: SearchRequest) -> SearchRe
     timer = StageTimer("search")
     recent = None if request.session_id else recent_chatbots.find(caller, request.chatbot_id)
     if recent is not None:
-        opened = await _understood(deps, recent, request, timer)
+        opened = await _understood(deps, caller, recent, request, timer)
         check = Check(recent, caller, request.chatbot_id)
         with timer.stage("retrieve"):
             found, is_cached = await retrieve(deps, caller, opened, request, begin=check.begin)
@@ -154,11 +154,18 @@ async def open_search(deps: Deps, caller: Caller, request: SearchRequest, timer:
             chatbot = await tenancy.get_chatbot(connection, caller, request.chatbot_id)
             version = await embeddings.get_version(connection, chatbot.active_embedding_version)
         recent = recent_chatbots.keep(caller, request.chatbot_id, chatbot, version)
-    return await _understood(deps, recent, request, timer, previous=conversation.language if conversation else None)
+    previous = conversation.language if conversation else None
+    return await _understood(deps, caller, recent, request, timer, previous=previous)
 
 
 async def _understood(
-    deps: Deps, recent: RecentChatbot, request: SearchRequest, timer: StageTimer, *, previous: str | None = None
+    deps: Deps,
+    caller: Caller,
+    recent: RecentChatbot,
+    request: SearchRequest,
+    timer: StageTimer,
+    *,
+    previous: str | None = None,
 ) -> OpenedSearch:
     """Args: previous: the language that the conversation has been in."""
     chatbot = recent.chatbot
