@@ -47,6 +47,7 @@ GROUNDING = Histogram(
 _MARKERS: Final = re.compile(r"\s*\[(\d{1,3}(?:[,;] ?\d{1,3}){0,7})\]")
 _MAY_END: Final = re.compile(r"[.!?…。！？।؟۔|]|\n")
 _ENDING: Final = re.compile(r"(?:[.!?…。！？।؟۔|]+[\"'”’»)]*)?\s*$")  # a marker stands before it
+_LONGEST: Final = 2_000  # characters of a sentence; whatever is longer is cut, so that a piece costs what it is long
 _LAST_STOP: Final = re.compile(r"[.!?…。！？।؟۔]+[\"'”’»)]*$")
 
 
@@ -177,16 +178,22 @@ class AnswerChecker:
             return text
         out = ""
         self._current += text
-        while _MAY_END.search(self._current) and (end := self._first_end()) is not None:
+        while (end := self._first_end()) is not None:
             sentence, self._current = self._current[:end], self._current[end:]
             out += self._give(await self._close(sentence))
             self._sent_of_current = 0
         return out + self._give(self._sendable())
 
     def _first_end(self) -> int | None:
-        """Where the first sentence ends, when another has begun behind it."""
-        spans = grounding.split_answer(self._current, self._request.language)
-        return spans[0][1] if len(spans) > 1 else None
+        """Where the first sentence ends, when another has begun behind it, or it has become too long to be one."""
+        head = self._current[:_LONGEST]
+        if _MAY_END.search(head):
+            spans = grounding.split_answer(head, self._request.language)
+            if len(spans) > 1:
+                return spans[0][1]
+        if len(self._current) < _LONGEST:
+            return None
+        return max(head.rfind(" "), self._sent_of_current, 0) or _LONGEST
 
     def _sendable(self) -> str:
         """What may go out of a sentence that has not ended: its words before the first marker."""
