@@ -362,3 +362,15 @@ async def test_a_model_that_does_not_know_offers_the_nearest_documents(company: 
     assert answer["content"].startswith(f"{unknown}\n\nThe nearest documents:\n- ")
     assert len(answer["nearest_documents"]) == 1
     assert answer["sources"] == []
+
+
+async def test_a_sentence_that_never_ends_is_checked_in_parts(company: Any, script: Script) -> None:
+    words = " ".join(f"word{number}" for number in range(900))
+    script(replies=[f"{words} Gold partners get 17 percent [1]."])
+    answer = await company.ask(QUESTION)
+    assert answer["content"].startswith(words[:500])
+    sentences = answer["grounding"]["sentences"]
+    assert max(one["end"] - one["start"] for one in sentences) <= 2_000
+    assert [one["start"] for one in sentences] == sorted(one["start"] for one in sentences)
+    assert sentences[-1]["end"] == len(answer["content"])
+    assert [source["number"] for source in answer["sources"]] == [1]
