@@ -268,7 +268,7 @@ async def test_usage_is_summed_up_by_whatever_is_asked(company: Any, service: An
     cost = pytest.approx(answer["usage"]["cost_usd"])
     assert (await lines("model"))["scripted"]["cost_usd"] == cost
     assert (await lines("operation"))["answer"]["output_tokens"] == answer["usage"]["output_tokens"]
-    assert set(await lines("operation")) == {"answer", "question", "ingestion"}
+    assert set(await lines("operation")) == {"answer", "question", "grounding", "ingestion"}
     assert set(await lines("kind")) == {"llm", "embedder"}
     assert (await lines("chatbot"))[str(company.chatbot_id)]["cost_usd"] == cost
     assert (await lines("session"))[session_id]["cost_usd"] == cost

@@ -189,6 +189,7 @@ async def test_the_client_opens_follows_and_steers_imports_and_jobs(company: Any
         "http://dragoman.test",
         company.secrets["owner"],
         timeout_s=10,
+        max_retries=0,
         transport=httpx.ASGITransport(app=service.app),
     )
     imports, jobs = Imports(transport), Jobs(transport)
