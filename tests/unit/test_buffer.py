@@ -104,3 +104,23 @@ async def test_two_flushes_at_once_write_each_record_once_and_end_when_all_is_wr
         held.add(f"a{number}")
     await asyncio.gather(held.flush(), held.flush())
     assert sum(map(len, store.batches)) == 5
+
+
+async def test_closing_in_the_middle_of_a_write_loses_nothing(store: _Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer, "FLUSH_INTERVAL_S", 0.0)
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def write(records: Sequence[str]) -> None:
+        begun.set()
+        await may_end.wait()
+        await store.write(records)
+
+    held = Buffer("test", group_of=lambda record: record[0], write=write)
+    held.add("a1")
+    held.start()
+    await begun.wait()
+    closing = asyncio.create_task(held.close())
+    await asyncio.sleep(0)
+    may_end.set()
+    await closing
+    assert store.batches == [["a1"]]

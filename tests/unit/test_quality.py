@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dragoman.ingestion import quality
@@ -388,6 +388,7 @@ _LATIN = st.text(alphabet="aeiouyéÜœ bcdnß '’-–.!?…»)”\"\n12_²\t\x
 
 
 @given(text=_LATIN)
+@example(text="a1a?’a1a")
 def test_words_and_sentences_of_latin_texts_are_counted_as_by_the_rules_for_all_texts(text: str) -> None:
     assert quality._prose_of_latin(text) == quality._prose_of_any(text)
 

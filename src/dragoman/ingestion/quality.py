@@ -458,7 +458,7 @@ def _finding_of(entry: Mapping[str, Any]) -> Finding:
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _WIDE: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
-_SENTENCE: Final = re.compile(r"[.!?…]+(?=[\s\"'”»)]|$)|[。！？؟۔।॥።]|\n{2,}")
+_SENTENCE: Final = re.compile(r"[.!?…]+(?=[\s\"'’”»)]|$)|[。！？؟۔।॥።]|\n{2,}")
 _VOWELS: Final = re.compile(f"[{_VOWEL}]+")
 _VOWELS_ALONE: Final = bytes.maketrans(b"c-", b"  ")
 _CYRILLIC_VOWEL: Final = re.compile("[аеёиоуыэюя]")

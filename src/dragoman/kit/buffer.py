@@ -67,7 +67,8 @@ class Buffer(Generic[Record]):
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
+            async with self._flushing:  # never in the middle of a write: its records would be lost
+                self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
         await self.flush()
