@@ -1,6 +1,6 @@
 """Prompt templates: versions of the system message that a chatbot's owner writes.
 
-Revision: 0013.
+Revision: 0012.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
+revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
