@@ -266,7 +266,7 @@ class AnswerChecker:
         context = replace(self._request.context, purpose="grounding")
         vector = await self._deps.inference.embed_question(context, self._version.name, sentence)
         chunk_ids = [passage.chunk_id for passage in self._passages]
-        async with self._deps.database.transaction(self._scope.tenant_id) as connection:
+        async with self._deps.database.reading(self._scope.tenant_id) as connection:
             index, scope, version = self._deps.vector_index, self._scope, self._version.id
             hits = await index.score_sentences(
                 connection, scope=scope, embedding_version=version, query=vector, chunk_ids=chunk_ids

@@ -160,7 +160,7 @@ async def _sentence_hits(
     vector = request.found.question_vector
     if vector is None or not passages:
         return {}
-    async with deps.database.transaction(scope.tenant_id) as connection:
+    async with deps.database.reading(scope.tenant_id) as connection:
         hits = await deps.vector_index.score_sentences(
             connection,
             scope=scope,

@@ -258,7 +258,7 @@ async def _verified(deps: Deps, scope: SearchScope, draft: Draft) -> Draft:
     """Read each cited chunk again and keep the citations whose quote stands there, in a document that is still live."""
     if not draft.citations:
         return draft
-    async with deps.database.transaction(scope.tenant_id) as connection:
+    async with deps.database.reading(scope.tenant_id) as connection:
         stored = await knowledge.list_live_chunks(
             connection,
             tenant_id=scope.tenant_id,
