@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import IntegrityError
 
 from dragoman.chat import repository, service
 from dragoman.chat.entities import (
@@ -24,7 +24,7 @@ from dragoman.chat.entities import (
     Token,
     Turn,
 )
-from dragoman.chat.errors import NotAnAnswerError, NotAQuestionError
+from dragoman.chat.errors import NotAnAnswerError, NotAQuestionError, SessionNotFoundError
 from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.entities import EmbeddingVersion
@@ -34,6 +34,7 @@ from dragoman.generation.entities import Citation, Draft, GenerationRequest, Pro
 from dragoman.generation.translated import in_askers_language
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import new_id, now
+from dragoman.kit.reading import Reader
 from dragoman.kit.telemetry import StageTimer
 from dragoman.metering.entities import Bill, Spender
 from dragoman.retrieval.entities import Found
@@ -62,7 +63,6 @@ class Asked:
         replaces: an earlier question of the session: this one is asked in its place, on a branch of its own.
         again: an earlier answer of the session: its question is answered once more; `question` is not looked at.
         after: the message of the session that a new question follows; None: the last of the branch it is on.
-        is_counted: it has been counted against the asker's messages a minute.
         question_id, answer_id: of the messages that are stored. Ids grow with time, so the question's is made first.
     """
 
@@ -73,27 +73,28 @@ class Asked:
     replaces: UUID | None = None
     again: UUID | None = None
     after: UUID | None = None
-    is_counted: bool = False
     question_id: UUID = field(default_factory=new_id)
     answer_id: UUID = field(default_factory=new_id)
 
 
-async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+async def answer_question(
+    deps: Deps, caller: Caller, asked: Asked, opened: Opened | None = None
+) -> AsyncGenerator[AnswerEvent, None]:
     """Answer a question: `Status` and `Token` events, the `Source`s, then one `Complete`.
 
     The question is stored before anything is searched; the answer with its turn record at the end, or, when the asker
     goes away, as far as it came. No database connection is held while the answer is written.
 
+    Args:
+        opened: what `open_turn` returned, where the question is stored already.
+
     Raises:
-        SessionNotFoundError, SessionClosedError: no such session of this asker, or it takes no questions.
-        MessageNotFoundError, NotAQuestionError, NotAnAnswerError: what it replaces, or answers again.
-        TooManyMessagesError: the asker's messages of the last minute are used up.
+        What `open_turn` raises.
         DatabaseUnavailableError: nothing can be read or stored.
     """
-    timer = StageTimer("answer")
-    with timer.stage("load"):
-        opened = await _open_turn(deps, caller, asked)
-        asked = replace(asked, question=opened.question.content)
+    opened = opened or await open_turn(deps, caller, asked)
+    timer = opened.timer
+    asked = replace(asked, question=opened.question.content)
     yield Status(stage="understanding")
     with timer.stage("understand"):
         understood = understand(
@@ -135,9 +136,10 @@ async def answer_question(deps: Deps, caller: Caller, asked: Asked) -> AsyncGene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
+class Opened:
     """What is known when the question has been stored."""
 
+    timer: StageTimer
     session: Session
     chatbot: Chatbot
     settings: ChatbotSettings
@@ -165,27 +167,29 @@ class _Writing:
     draft: Draft | None = None
 
 
-async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
-    async with deps.database.transaction(caller.tenant_id) as connection:
-        session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
-        chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
-        if not asked.is_counted:
-            await service.count_message(deps, caller, asked.asker, chatbot)
-        version = await embeddings.get_version(connection, chatbot.active_embedding_version)
-        earlier = await find_earlier_question(connection, caller, session, asked)
-        history = await _history(connection, session, earlier, asked.after)
-        template = await prompt_versions.template_of(connection, chatbot)
+async def open_turn(deps: Deps, caller: Caller, asked: Asked) -> Opened:
+    """Read what the answer depends on, and store the question.
+
+    Raises:
+        SessionNotFoundError, SessionClosedError: no such session of this asker, or it takes no questions.
+        MessageNotFoundError, NotAQuestionError, NotAnAnswerError: what it replaces, or answers again.
+        TooManyMessagesError: the asker's messages of the last minute are used up.
+        DatabaseUnavailableError: nothing can be read or stored.
+    """
+    timer = StageTimer("answer")
+    with timer.stage("load"):
+        async with deps.database.reading(caller.tenant_id) as connection:
+            session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
+            chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
+            version = await embeddings.get_version(connection, chatbot.active_embedding_version)
+            earlier = await _find_earlier_question(connection, caller, session, asked)
+            history = await _history(connection, session, earlier, asked.after)
+            template = await prompt_versions.template_of(connection, chatbot)
+        await service.count_message(deps, caller, asked.asker, chatbot)
         question = earlier if earlier is not None and asked.again else _new_question(asked, session, history)
-        if question is not earlier:
-            await repository.insert_message(connection, question, tenant_id=caller.tenant_id)
-        title = session.title or service.title_from(question.content)
-        await repository.update_session(
-            connection,
-            tenant_id=caller.tenant_id,
-            session_id=session.id,
-            values={"title": title, "leaf_id": question.id},
-        )
-    return _Opened(
+        await _store_question(deps, session, question, is_new=question is not earlier)
+    return Opened(
+        timer=timer,
         session=session,
         chatbot=chatbot,
         settings=tenancy.settings_of(chatbot),
@@ -197,9 +201,19 @@ async def _open_turn(deps: Deps, caller: Caller, asked: Asked) -> _Opened:
     )
 
 
-async def find_earlier_question(
-    connection: AsyncConnection, caller: Caller, session: Session, asked: Asked
-) -> Message | None:
+async def _store_question(deps: Deps, session: Session, question: Message, *, is_new: bool) -> None:
+    """Raises SessionNotFoundError: it was deleted meanwhile."""
+    tenant_id = session.tenant_id
+    statements = [repository.inserting_message(question, tenant_id=tenant_id)] if is_new else []
+    title = session.title or service.title_from(question.content)
+    statements.append(repository.going_on(tenant_id=tenant_id, session_id=session.id, title=title, leaf_id=question.id))
+    try:
+        await deps.database.write(tenant_id, *statements)
+    except IntegrityError as error:
+        raise SessionNotFoundError from error
+
+
+async def _find_earlier_question(connection: Reader, caller: Caller, session: Session, asked: Asked) -> Message | None:
     """The question that is asked anew, or answered again; None: it is a new one.
 
     Raises:
@@ -219,7 +233,7 @@ async def find_earlier_question(
 
 
 async def _history(
-    connection: AsyncConnection, session: Session, earlier: Message | None, after: UUID | None
+    connection: Reader, session: Session, earlier: Message | None, after: UUID | None
 ) -> Sequence[Message]:
     """What was said before the question, on its branch."""
     if earlier is not None and earlier.parent_id is None:
@@ -249,7 +263,7 @@ def _new_question(asked: Asked, session: Session, history: Sequence[Message]) ->
     )
 
 
-def _search_request(opened: _Opened, asked: Asked) -> SearchRequest:
+def _search_request(opened: Opened, asked: Asked) -> SearchRequest:
     return SearchRequest(
         text=asked.question,
         limit=opened.settings.max_sources,
@@ -258,7 +272,7 @@ def _search_request(opened: _Opened, asked: Asked) -> SearchRequest:
     )
 
 
-async def _prepare(deps: Deps, opened: _Opened, understood: Understood, asked: Asked) -> Prepared:
+async def _prepare(deps: Deps, opened: Opened, understood: Understood, asked: Asked) -> Prepared:
     """The question completed from the session, with its other names."""
     said = [
         Said(role="user" if message.role is AuthorRole.USER else "assistant", text=message.content)
@@ -275,7 +289,7 @@ async def _prepare(deps: Deps, opened: _Opened, understood: Understood, asked: A
     )
 
 
-async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Asked, prepared: Prepared) -> Found:
+async def _find(deps: Deps, opened: Opened, understood: Understood, asked: Asked, prepared: Prepared) -> Found:
     return await search.find_in_chatbot(
         deps,
         opened.chatbot,
@@ -290,7 +304,7 @@ async def _find(deps: Deps, opened: _Opened, understood: Understood, asked: Aske
 
 
 def _generation_request(
-    deps: Deps, opened: _Opened, understood: Understood, asked: Asked, prepared: Prepared, found: Found
+    deps: Deps, opened: Opened, understood: Understood, asked: Asked, prepared: Prepared, found: Found
 ) -> GenerationRequest:
     return GenerationRequest(
         question=prepared.searched,
@@ -319,7 +333,7 @@ def _generation_request(
 
 def _usage(spender: Spender) -> Usage:
     """All model calls of the turn: the tokens are those of language models."""
-    assert spender.bill is not None  # `_open_turn` gives each turn one
+    assert spender.bill is not None  # `open_turn` gives each turn one
     written = spender.bill.calls("llm")
     return Usage(
         input_tokens=sum(record.input_tokens for record in written),
@@ -332,7 +346,7 @@ def _usage(spender: Spender) -> Usage:
 
 async def _store(
     deps: Deps,
-    opened: _Opened,
+    opened: Opened,
     understood: Understood,
     asked: Asked,
     prepared: Prepared,
@@ -386,16 +400,17 @@ async def _store(
             *(draft.degraded if draft else ("interrupted",)),
         ],
     )
-    async with deps.database.transaction(opened.chatbot.tenant_id) as connection:
-        await repository.insert_message(connection, message, tenant_id=opened.chatbot.tenant_id)
-        await repository.insert_turn(connection, turn)
-        await repository.move_leaf(
-            connection,
+    await deps.database.write(
+        turn.tenant_id,
+        repository.inserting_message(message, tenant_id=turn.tenant_id),
+        repository.inserting_turn(turn),
+        repository.moving_leaf(
             tenant_id=turn.tenant_id,
             session_id=turn.session_id,
             leaf_id=message.id,
             only_from=opened.question.id,  # the asker may have gone to another branch meanwhile
-        )
+        ),
+    )
     return message, turn
 
 

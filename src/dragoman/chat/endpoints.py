@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from fastapi import APIRouter, Body, Header, Query, Response, status
 from fastapi.responses import StreamingResponse
 
 from dragoman.chat import export, replay, service
-from dragoman.chat.answer import Asked, answer_question, find_earlier_question
+from dragoman.chat.answer import Asked, Opened, answer_question, open_turn
 from dragoman.chat.entities import Complete
 from dragoman.chat.export import messages_out
 from dragoman.chat.http import STREAM_RESPONSES, ClosingStream, RunningAnswersDep
@@ -33,7 +32,6 @@ from dragoman.chat.schemas import (
 )
 from dragoman.deps import Deps
 from dragoman.deps.http import DepsDep
-from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import asker_of
 from dragoman.tenancy.entities import Caller
 from dragoman.tenancy.http import CallerWhoAsks, ChatbotIdQuery, PageDep
@@ -323,20 +321,15 @@ async def _whole_answer(deps: Deps, caller: Caller, asked: Asked, body: AgainIn)
 async def _streamed_answer(
     deps: Deps, running: RunningAnswers, caller: Caller, asked: Asked, body: AgainIn
 ) -> StreamingResponse:
-    async with deps.database.transaction(caller.tenant_id) as connection:  # so that what forbids it is no event
-        session = await service.get_open_session(connection, caller, asked.asker, asked.session_id)
-        await find_earlier_question(connection, caller, session, asked)
-        chatbot = await tenancy.get_chatbot(connection, caller, session.chatbot_id)
-        await service.count_message(deps, caller, asked.asker, chatbot)
-    asked = replace(asked, is_counted=True)
-    return ClosingStream(_begun(deps, running, caller, asked, body))
+    opened = await open_turn(deps, caller, asked)  # so that what forbids it is no event
+    return ClosingStream(_begun(deps, running, caller, asked, opened, body))
 
 
 async def _begun(
-    deps: Deps, running: RunningAnswers, caller: Caller, asked: Asked, body: AgainIn
+    deps: Deps, running: RunningAnswers, caller: Caller, asked: Asked, opened: Opened, body: AgainIn
 ) -> AsyncGenerator[bytes, None]:
     """Begins to answer only when it is read, so that a client that has gone by then costs nothing."""
-    answer = running.start(deps, caller, asked, is_resumable=body.resumable)
+    answer = running.start(deps, caller, asked, opened, is_resumable=body.resumable)
     followed = running.follow(answer, Position(), silence_s=_HEARTBEAT_S)
     async with aclosing(followed) as news:
         async for pieces in news:

@@ -1,18 +1,44 @@
-"""SQL of sessions, messages and turns; every function runs in a transaction scoped to the tenant."""
+"""SQL of sessions, messages and turns; every function runs in a transaction scoped to the tenant.
+
+What opens and stores a turn are statements of fixed form: the first is read by `Database.reading`, the second written by
+`Database.write`, since every answer waits for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, literal, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Table,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.chat.entities import AuthorRole, FoundSession, Link, Message, MessageState, Session, Turn
 from dragoman.chat.tables import messages, sessions, turns
 from dragoman.kit.clock import now
+from dragoman.kit.reading import Reader
+
+Statement = tuple[str, Mapping[str, Any]]
+"""SQL with parameters `%(name)s`, and their values, for `Database.write` and `exec_driver_sql`."""
 
 _WHITE: Final = " \t\r\n"
 _AROUND: Final = 80  # characters of an excerpt before and after what was searched for
@@ -40,9 +66,13 @@ async def insert_session(connection: AsyncConnection, session: Session) -> None:
     )
 
 
-async def find_session(connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID) -> Session | None:
-    query = select(sessions).where(sessions.c.tenant_id == tenant_id, sessions.c.id == session_id)
-    row = (await connection.execute(query)).one_or_none()
+_FIND_SESSION = select(sessions).where(
+    sessions.c.tenant_id == bindparam("tenant_id"), sessions.c.id == bindparam("session_id")
+)
+
+
+async def find_session(connection: Reader, *, tenant_id: UUID, session_id: UUID) -> Session | None:
+    row = (await connection.execute(_FIND_SESSION, {"tenant_id": tenant_id, "session_id": session_id})).one_or_none()
     return None if row is None else _session(row)
 
 
@@ -162,27 +192,68 @@ async def delete_session(connection: AsyncConnection, *, tenant_id: UUID, sessio
 # ---- messages and turns
 
 
+def _inserting(table: Table, names: Sequence[str]) -> str:
+    """The statement that writes a row; values of JSON columns are given as text."""
+    values = (f"%({name})s{'::jsonb' if isinstance(table.c[name].type, JSONB) else ''}" for name in names)
+    return f"insert into {table.name} ({', '.join(names)}) values ({', '.join(values)})"  # noqa: S608 - own names
+
+
+_OF_MESSAGE: Final = tuple(column.name for column in messages.c)
+_OF_TURN: Final = tuple(each.name for each in fields(Turn))
+_JSON_OF_TURN: Final = tuple(name for name in _OF_TURN if isinstance(turns.c[name].type, JSONB))
+_INSERT_MESSAGE: Final = _inserting(messages, _OF_MESSAGE)
+_INSERT_TURN: Final = _inserting(turns, _OF_TURN)
+
+
+def inserting_message(message: Message, *, tenant_id: UUID) -> Statement:
+    return _INSERT_MESSAGE, {
+        "tenant_id": tenant_id,
+        "id": message.id,
+        "session_id": message.session_id,
+        "parent_id": message.parent_id,
+        "role": message.role.value,
+        "state": message.state.value,
+        "content": message.content,
+        "language": message.language,
+        "citations": json.dumps([dict(citation) for citation in message.citations]),
+        "tokens_used": message.tokens_used,
+        "response_time_ms": message.response_time_ms,
+        "created_at": message.created_at,
+    }
+
+
+def inserting_turn(turn: Turn) -> Statement:
+    values = {name: getattr(turn, name) for name in _OF_TURN}
+    return _INSERT_TURN, values | {name: json.dumps(values[name]) for name in _JSON_OF_TURN}
+
+
+def going_on(*, tenant_id: UUID, session_id: UUID, title: str, leaf_id: UUID) -> Statement:
+    """A question was added to the session."""
+    return _GO_ON, {
+        "tenant_id": tenant_id,
+        "session_id": session_id,
+        "title": title,
+        "leaf_id": leaf_id,
+        "updated_at": now(),
+    }
+
+
+_GO_ON: Final = """update sessions set title = %(title)s, leaf_id = %(leaf_id)s, updated_at = %(updated_at)s
+where tenant_id = %(tenant_id)s and id = %(session_id)s"""
+
+
+def moving_leaf(*, tenant_id: UUID, session_id: UUID, leaf_id: UUID, only_from: UUID) -> Statement:
+    """Let the conversation be on this branch where it still ends with that message."""
+    values = {"tenant_id": tenant_id, "session_id": session_id, "leaf_id": leaf_id, "only_from": only_from}
+    return _MOVE_LEAF, values
+
+
+_MOVE_LEAF: Final = """update sessions set leaf_id = %(leaf_id)s
+where tenant_id = %(tenant_id)s and id = %(session_id)s and leaf_id = %(only_from)s"""
+
+
 async def insert_message(connection: AsyncConnection, message: Message, *, tenant_id: UUID) -> None:
-    await connection.execute(
-        insert(messages).values(
-            tenant_id=tenant_id,
-            id=message.id,
-            session_id=message.session_id,
-            parent_id=message.parent_id,
-            role=message.role.value,
-            state=message.state.value,
-            content=message.content,
-            language=message.language,
-            citations=[dict(citation) for citation in message.citations],
-            tokens_used=message.tokens_used,
-            response_time_ms=message.response_time_ms,
-            created_at=message.created_at,
-        )
-    )
-
-
-async def insert_turn(connection: AsyncConnection, turn: Turn) -> None:
-    await connection.execute(insert(turns).values(**asdict(turn)))
+    await connection.exec_driver_sql(*inserting_message(message, tenant_id=tenant_id))
 
 
 async def find_turn(connection: AsyncConnection, *, tenant_id: UUID, answer_id: UUID) -> Turn | None:
@@ -192,13 +263,16 @@ async def find_turn(connection: AsyncConnection, *, tenant_id: UUID, answer_id: 
     return None if row is None else Turn(**{each.name: row[each.name] for each in fields(Turn)})
 
 
-async def find_message(
-    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, message_id: UUID
-) -> Message | None:
-    query = select(messages).where(
-        messages.c.tenant_id == tenant_id, messages.c.session_id == session_id, messages.c.id == message_id
-    )
-    row = (await connection.execute(query)).one_or_none()
+_OF_SESSION: Final = (
+    messages.c.tenant_id == bindparam("tenant_id", type_=Uuid),
+    messages.c.session_id == bindparam("session_id", type_=Uuid),
+)
+_FIND_MESSAGE: Final = select(messages).where(*_OF_SESSION, messages.c.id == bindparam("message_id"))
+
+
+async def find_message(connection: Reader, *, tenant_id: UUID, session_id: UUID, message_id: UUID) -> Message | None:
+    values = {"tenant_id": tenant_id, "session_id": session_id, "message_id": message_id}
+    row = (await connection.execute(_FIND_MESSAGE, values)).one_or_none()
     return None if row is None else _message(row)
 
 
@@ -230,32 +304,38 @@ async def list_messages(
     return [_message(row) for row in await connection.execute(query)]
 
 
-async def list_branch(
-    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, leaf_id: UUID | None, limit: int
-) -> list[Message]:
-    """The last messages of the branch that ends with `leaf_id` (None: with the latest message), oldest first."""
-    scoped = (messages.c.tenant_id == tenant_id, messages.c.session_id == session_id)
-    if leaf_id is None:
-        latest = select(messages.c.id).where(*scoped).order_by(messages.c.id.desc()).limit(1).scalar_subquery()
+def _branch(leaf: Any) -> Select[Any]:
+    """The last messages of the branch that ends with this one, oldest first."""
     depth = literal(1).label("depth")
-    begin = select(messages, depth).where(*scoped, messages.c.id == (latest if leaf_id is None else leaf_id))
-    branch = begin.cte("branch", recursive=True)
+    branch = select(messages, depth).where(*_OF_SESSION, messages.c.id == leaf).cte("branch", recursive=True)
     before = select(messages, branch.c.depth + 1).where(
-        *scoped, messages.c.id == branch.c.parent_id, branch.c.depth < limit
+        *_OF_SESSION, messages.c.id == branch.c.parent_id, branch.c.depth < bindparam("limit", type_=Integer)
     )
     branch = branch.union_all(before)
-    rows = await connection.execute(select(branch).order_by(branch.c.depth.desc()))
+    return select(branch).order_by(branch.c.depth.desc())
+
+
+_LATEST: Final = select(messages.c.id).where(*_OF_SESSION).order_by(messages.c.id.desc()).limit(1).scalar_subquery()
+_BRANCH_TO_LATEST: Final = _branch(_LATEST)
+_BRANCH_TO_LEAF: Final = _branch(bindparam("leaf_id", type_=Uuid))
+
+
+async def list_branch(
+    connection: Reader, *, tenant_id: UUID, session_id: UUID, leaf_id: UUID | None, limit: int
+) -> list[Message]:
+    """The last messages of the branch that ends with `leaf_id` (None: with the latest message), oldest first."""
+    values = {"tenant_id": tenant_id, "session_id": session_id, "limit": limit}
+    if leaf_id is None:
+        rows = await connection.execute(_BRANCH_TO_LATEST, values)
+    else:
+        rows = await connection.execute(_BRANCH_TO_LEAF, {**values, "leaf_id": leaf_id})
     return [_message(row) for row in rows]
 
 
-async def move_leaf(
-    connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, leaf_id: UUID, only_from: UUID | None = None
-) -> None:
-    """Let the conversation be on this branch; with `only_from` where it still ends with that message."""
-    conditions = [sessions.c.tenant_id == tenant_id, sessions.c.id == session_id]
-    if only_from is not None:
-        conditions.append(sessions.c.leaf_id == only_from)
-    await connection.execute(update(sessions).where(*conditions).values(leaf_id=leaf_id))
+async def move_leaf(connection: AsyncConnection, *, tenant_id: UUID, session_id: UUID, leaf_id: UUID) -> None:
+    """Let the conversation be on this branch."""
+    mine = (sessions.c.tenant_id == tenant_id, sessions.c.id == session_id)
+    await connection.execute(update(sessions).where(*mine).values(leaf_id=leaf_id))
 
 
 def _session(row: Row[Any]) -> Session:

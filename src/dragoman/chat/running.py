@@ -17,7 +17,8 @@ from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
 from dragoman.chat import pieces
-from dragoman.chat.answer import Asked, answer_question, find_interrupted
+from dragoman.chat.answer import Asked, Opened, answer_question, find_interrupted
+from dragoman.chat.entities import AnswerEvent
 from dragoman.chat.errors import AnswerOutOfReachError, AnswerStoppedError
 from dragoman.chat.live_answer import AnswerKey, LiveAnswer, Piece, PieceKind, Position
 from dragoman.chat.relay import ATTEND_S, Orders, Relay, name_of
@@ -59,12 +60,12 @@ class RunningAnswers:
 
     # ---- writing
 
-    def start(self, deps: Deps, caller: Caller, asked: Asked, *, is_resumable: bool) -> LiveAnswer:
-        """Begin to answer. Whoever starts an answer follows it: without readers it is not stopped."""
+    def start(self, deps: Deps, caller: Caller, asked: Asked, opened: Opened, *, is_resumable: bool) -> LiveAnswer:
+        """Begin to answer a question that is stored. Whoever starts an answer follows it: without readers it is not stopped."""
         key = AnswerKey(tenant_id=caller.tenant_id, session_id=asked.session_id, message_id=asked.answer_id)
         answer = LiveAnswer(key, is_resumable=is_resumable)
         name = name_of(key)
-        task = asyncio.create_task(self._write(deps, caller, asked, answer, name))
+        task = asyncio.create_task(self._write(answer_question(deps, caller, asked, opened), deps, answer, name))
         self._running[name] = _Running(answer, task)
         RUNNING.inc()
         self._relay.listen()
@@ -72,18 +73,20 @@ class RunningAnswers:
             self._relay.publish(answer)
         return answer
 
-    async def _write(self, deps: Deps, caller: Caller, asked: Asked, answer: LiveAnswer, name: str) -> None:
+    async def _write(
+        self, events: AsyncGenerator[AnswerEvent, None], deps: Deps, answer: LiveAnswer, name: str
+    ) -> None:
         """The answer from its first event to its last, whatever happens."""
         try:
-            async with aclosing(answer_question(deps, caller, asked)) as events:
+            async with aclosing(events):
                 async for event in events:
-                    answer.tell(*pieces.of_event(event, asked.answer_id))
+                    answer.tell(*pieces.of_event(event, answer.key.message_id))
         except asyncio.CancelledError:
             answer.tell(*await _stopped(deps, answer.key))
         except DragomanError as error:
             answer.tell(*pieces.of_error(error))
         except Exception:  # noqa: BLE001 - the stream has begun: the asker is told in it, the log has the trace
-            _log.exception("chat.stream_failed", session_id=str(asked.session_id))
+            _log.exception("chat.stream_failed", session_id=str(answer.key.session_id))
             answer.tell(*pieces.of_error(DragomanError()))
         finally:
             running = self._running.pop(name)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from dragoman.chat import repository
 from dragoman.chat.branches import Tree
 from dragoman.chat.entities import FoundSession, Message, Session
@@ -24,6 +22,7 @@ from dragoman.deps.conversation import Conversation
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.database import Database
 from dragoman.kit.pagination import Page, PageRequest
+from dragoman.kit.reading import Reader
 from dragoman.knowledge import repository as knowledge
 from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.knowledge.errors import DocumentNotFoundError
@@ -77,7 +76,7 @@ async def create_session(
     return session
 
 
-async def get_session(connection: AsyncConnection, caller: Caller, asker: str, session_id: UUID) -> Session:
+async def get_session(connection: Reader, caller: Caller, asker: str, session_id: UUID) -> Session:
     """A session of the asker's own, or anybody's in the tenant for roles that may read all.
 
     Raises:
@@ -89,7 +88,7 @@ async def get_session(connection: AsyncConnection, caller: Caller, asker: str, s
     return session
 
 
-async def get_open_session(connection: AsyncConnection, caller: Caller, asker: str, session_id: UUID) -> Session:
+async def get_open_session(connection: Reader, caller: Caller, asker: str, session_id: UUID) -> Session:
     """A session that takes questions. Raises SessionNotFoundError, SessionClosedError."""
     session = await get_session(connection, caller, asker, session_id)
     if not session.is_active:
@@ -219,7 +218,7 @@ async def select_message(deps: Deps, caller: Caller, *, asker: str, session_id: 
         return await get_session(connection, caller, asker, session_id)
 
 
-async def get_message(connection: AsyncConnection, caller: Caller, session: Session, message_id: UUID) -> Message:
+async def get_message(connection: Reader, caller: Caller, session: Session, message_id: UUID) -> Message:
     """Raises MessageNotFoundError."""
     message = await repository.find_message(
         connection, tenant_id=caller.tenant_id, session_id=session.id, message_id=message_id

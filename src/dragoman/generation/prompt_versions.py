@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from dragoman.generation import repository, templates
 from dragoman.generation.entities import PromptTemplate
 from dragoman.kit.database import Database
 from dragoman.kit.errors import NotFoundError
 from dragoman.kit.pagination import Page, PageRequest
+from dragoman.kit.reading import Reader
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Caller, Chatbot
 
@@ -84,7 +83,7 @@ async def list_templates(
     return Page(items=items, total=total, limit=page.limit, offset=page.offset), chatbot
 
 
-async def template_of(connection: AsyncConnection, chatbot: Chatbot) -> PromptTemplate | None:
+async def template_of(connection: Reader, chatbot: Chatbot) -> PromptTemplate | None:
     """The template that the chatbot answers by; None: the built-in one, or its version is not there."""
     version = tenancy.settings_of(chatbot).prompt_version
     if version is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.generation.entities import PromptTemplate
 from dragoman.generation.tables import prompt_templates
+from dragoman.kit.reading import Reader
 
 
 async def insert_template(
@@ -41,15 +42,18 @@ async def lock_chatbot(connection: AsyncConnection, *, chatbot_id: UUID) -> None
     await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"prompts:{chatbot_id}", 0))))
 
 
+_FIND_TEMPLATE = select(prompt_templates).where(
+    prompt_templates.c.tenant_id == bindparam("tenant_id"),
+    prompt_templates.c.chatbot_id == bindparam("chatbot_id"),
+    prompt_templates.c.version == bindparam("version"),
+)
+
+
 async def find_template(
-    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, version: int
+    connection: Reader, *, tenant_id: UUID, chatbot_id: UUID, version: int
 ) -> PromptTemplate | None:
-    c = prompt_templates.c
-    row = (
-        await connection.execute(
-            select(prompt_templates).where(c.tenant_id == tenant_id, c.chatbot_id == chatbot_id, c.version == version)
-        )
-    ).one_or_none()
+    values = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "version": version}
+    row = (await connection.execute(_FIND_TEMPLATE, values)).one_or_none()
     return None if row is None else _template(row)
 
 

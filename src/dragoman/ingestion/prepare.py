@@ -442,12 +442,17 @@ def cut_from_json(data: bytes) -> CutText:
         signed = text.signature is None or len(bytes.fromhex(text.signature)) == SIGNATURE_BYTES
     except ValueError as error:
         raise ExtractionCrashedError(reason="The reader sent something that is no document.") from error
-    if not signed or any(chunk.pictures for chunk in text.chunks) or _ZERO.search(data):
+    if not signed or any(chunk.pictures for chunk in text.chunks) or _holds_zero(data):
         raise ExtractionCrashedError(reason="The reader sent something that cannot be stored.")
     return text
 
 
-_ZERO: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # a zero byte, not a text that speaks of one
+def _holds_zero(data: bytes) -> bool:
+    """A zero byte in JSON, not a text that speaks of one. The pattern alone takes a third of a millisecond a page."""
+    return rb"\u0000" in data and _ZERO.search(data) is not None
+
+
+_ZERO: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @lru_cache(maxsize=1)

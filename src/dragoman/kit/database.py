@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
+from pydantic_core import to_json
 from sqlalchemy import MetaData, Table, event, text
 from sqlalchemy.dialects.postgresql.psycopg import AsyncAdapt_psycopg_connection
 from sqlalchemy.engine import URL, make_url
@@ -31,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from dragoman.kit.errors import InvalidSettingError, UnavailableError
-from dragoman.kit.reading import LostConnectionError, ReadConnection, ReadPool
+from dragoman.kit.reading import LostConnectionError, ReadConnection, ReadPool, Rows
 
 metadata = MetaData(
     naming_convention={
@@ -137,6 +136,23 @@ class Database:
                 yield connection
         except LostConnectionError as error:
             raise DatabaseUnavailableError from error
+
+    async def write(self, tenant_id: UUID, *statements: tuple[str, Mapping[str, Any]]) -> list[Rows]:
+        """One transaction as `app` in one round trip: SQL with parameters `%(name)s`, none needing the rows of another.
+
+        Raises:
+            DatabaseUnavailableError: no connection can be had, or it was lost; then it may have been written all the same.
+            sqlalchemy.exc.DBAPIError and its kinds: a statement was refused, and nothing is written.
+        """
+        try:
+            async with self._reads.transaction(tenant_id) as connection:
+                return await connection.write_all(statements)
+        except LostConnectionError as error:
+            raise DatabaseUnavailableError from error
+        except OperationalError as error:
+            if _has_gone(error):
+                raise DatabaseUnavailableError from error
+            raise
 
     @asynccontextmanager
     async def system_transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -252,6 +268,11 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         await connection.close()
 
 
+def _has_gone(error: OperationalError) -> bool:
+    """The server is shutting down, or the connection broke (classes 57P and 08 of SQLSTATE)."""
+    return (getattr(error.orig, "sqlstate", None) or "08").startswith(("57P", "08"))
+
+
 # ---- values in PostgreSQL's own binary form
 
 
@@ -296,15 +317,10 @@ def recordset(table: Table) -> str:
 
 
 def rows_as_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps(rows, default=_plain, ensure_ascii=False)
-
-
-def _plain(value: object) -> str:
-    """Values that JSON does not know, as PostgreSQL reads them."""
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    raise TypeError(f"{type(value).__name__} is no value of a column.")
+    """Values that JSON does not know are written as PostgreSQL reads them."""
+    if any(value.__class__ is bytes for row in rows for value in row.values()):
+        rows = [
+            {name: f"\\x{value.hex()}" if isinstance(value, bytes) else value for name, value in row.items()}
+            for row in rows
+        ]
+    return to_json(rows).decode()  # a third of the time of `json.dumps`

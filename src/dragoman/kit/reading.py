@@ -3,6 +3,7 @@
 For the paths where a millisecond counts: `Database.reading` hands out a `ReadConnection`, which runs the same SQL under
 the same row-level security as `Database.transaction`. `commit`, `begin` and the setting of the tenant travel with the
 first statement of the next transaction (libpq's pipeline mode); when none comes, `commit` follows by itself.
+`Database.write` is a whole transaction in one round trip, for statements that are all known before it begins.
 
 Measured in one run, processor time of this process: a transaction with one statement 0.06 ms, by SQLAlchemy 0.7 ms;
 each further statement 0.03 ms.
@@ -29,6 +30,7 @@ from sqlalchemy import exc as sa_errors
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 _BEGIN: Final = "begin isolation level repeatable read read only"
+_BEGIN_WRITING: Final = "begin"
 _SET_TENANT: Final = "select set_config('dragoman.tenant_id', %(tenant_id)s, true)"
 _COMMIT: Final = "commit"
 _MOST_PREPARED: Final = 400  # statements that a connection keeps prepared; the least used is forgotten
@@ -279,21 +281,31 @@ class ReadConnection:
             waiting.rows = its_rows
         return rows[len(along) :]
 
-    async def _run(self, statements: Sequence[tuple[str, _Values]]) -> list[Rows]:
+    async def _run(self, statements: Sequence[tuple[str, _Values]], *, is_whole: bool = False) -> list[Rows]:
         if self.is_lost:
             raise LostConnectionError
         try:
             batch = _Batch([], [], self._loop.create_future())
             given = [(sql, _dumped(self._dumper, sql, values)) for sql, values in statements]
             if not self._is_begun:
-                self._send_begin(batch)
+                self._send_begin(batch, _BEGIN_WRITING if is_whole else _BEGIN)
             for sql, values in given:
                 self._send(batch, sql, values, wants_rows=True)
+            if is_whole:
+                self._send(batch, _COMMIT, _NOTHING, wants_rows=False)
+                self._is_open = False
             self._synchronise(batch)
             assert batch.future is not None  # given above
             return await batch.future
         except psycopg.Error as error:
             raise _as_sqlalchemy(error, statements[0][0]) from error
+
+    async def write_all(self, statements: Sequence[tuple[str, _Values]]) -> list[Rows]:
+        """Run statements that write, as the whole of the transaction: with their rows, they are committed.
+
+        Raises as `exec_driver_sql`: nothing was written, unless the connection was lost on the way back.
+        """
+        return await self._run(statements, is_whole=True)
 
     def end(self) -> None:
         """The caller needs the transaction no more."""
@@ -318,11 +330,11 @@ class ReadConnection:
 
     # ---- commands
 
-    def _send_begin(self, batch: _Batch) -> None:
+    def _send_begin(self, batch: _Batch, begin: str) -> None:
         if self._is_open:
             self._send(batch, _COMMIT, _NOTHING, wants_rows=False)
         self._is_open = self._is_begun = True
-        self._send(batch, _BEGIN, _NOTHING, wants_rows=False)
+        self._send(batch, begin, _NOTHING, wants_rows=False)
         if self._tenant_id:
             values = _dumped(self._dumper, _SET_TENANT, {"tenant_id": self._tenant_id})
             self._send(batch, _SET_TENANT, values, wants_rows=False)

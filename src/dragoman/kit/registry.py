@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,7 +43,13 @@ def list_adapters(port: str) -> list[str]:
     """The names of the adapters of `port`, sorted, from the folder and from entry points."""
     package = importlib.import_module(f"{_ADAPTERS}.{port}")
     names = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
-    return sorted(names | {e.name for e in entry_points(group=f"{_ADAPTERS}.{port}")})
+    return sorted(names | _external(port).keys())
+
+
+@cache
+def _external(port: str) -> Mapping[str, EntryPoint]:
+    """The adapters of other packages. Looked up once: it reads the metadata of all that is installed."""
+    return {found.name: found for found in entry_points(group=f"{_ADAPTERS}.{port}")}
 
 
 def load_module(port: str, name: str) -> Any:
@@ -55,9 +62,8 @@ def load_module(port: str, name: str) -> Any:
     if name not in list_adapters(port):
         known = ", ".join(list_adapters(port))
         raise UnknownAdapterError(f"There is no {port} adapter named {name!r}. Choose one of: {known}.")
-    external = {e.name: e for e in entry_points(group=f"{_ADAPTERS}.{port}")}
     try:
-        if name in external:
+        if name in (external := _external(port)):
             return external[name].load()
         return importlib.import_module(f"{_ADAPTERS}.{port}.{name}")
     except ModuleNotFoundError as error:

@@ -263,6 +263,11 @@ class NewDocument:
             "metadata": self.metadata,
         }
 
+    @property
+    def quality(self) -> dict[str, Any]:
+        """What is known of a version before it is read."""
+        return {"findings": list(self.findings)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
@@ -273,6 +278,65 @@ class NewVersion:
     document_id: UUID
     number: int
     job_id: UUID
+    created_at: datetime
+
+    def as_document(self, tenant_id: UUID) -> Document:
+        """The document that this first version is written with, as it would be read back."""
+        of = self.of
+        version = DocumentVersion(
+            id=self.id,
+            document_id=self.document_id,
+            number=self.number,
+            state=VersionState.STORED,
+            job_id=self.job_id,
+            mime_type=of.mime_type,
+            size_bytes=of.size_bytes,
+            content_hash=of.content_hash,
+            blob_key=of.blob_key,
+            described_as=of.description,
+            language=None,
+            languages=(),
+            page_count=None,
+            chunk_count=0,
+            token_count=0,
+            quality=of.quality,
+            error_code=None,
+            error_message=None,
+            created_at=self.created_at,
+            ready_at=None,
+            uploaded_by=of.uploaded_by,
+            approval=of.approval,
+            approval_reason=None,
+            decided_by=None,
+            decided_at=None,
+            made_from=None,
+            reuse_vectors=True,
+            reused_chunks=0,
+            quality_score=None,
+            pii={},
+        )
+        return Document(
+            id=self.document_id,
+            tenant_id=tenant_id,
+            chatbot_id=of.chatbot_id,
+            title=of.title,
+            file_name=of.file_name,
+            external_id=of.external_id,
+            content_type=of.content_type,
+            category=of.category,
+            tags=of.tags,
+            visibility=of.visibility,
+            owner=of.owner,
+            state=DocumentState.QUEUED,
+            live_version_id=None,
+            source=of.source,
+            source_url=of.source_url,
+            connector_id=of.connector_id,
+            metadata=of.metadata,
+            created_at=self.created_at,
+            updated_at=self.created_at,
+            newest=version,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

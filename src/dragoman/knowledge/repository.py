@@ -69,28 +69,30 @@ from dragoman.knowledge.tables import (
 # ---- documents
 
 
-async def insert_documents(connection: AsyncConnection, new: Mapping[UUID, NewDocument], *, tenant_id: UUID) -> None:
-    """Write documents, by their ids."""
+async def insert_documents(connection: AsyncConnection, new: Sequence[NewVersion], *, tenant_id: UUID) -> None:
+    """Write the documents of first versions."""
     rows = [
         {
             "tenant_id": tenant_id,
-            "id": document_id,
-            "chatbot_id": each.chatbot_id,
-            "title": each.title,
-            "file_name": each.file_name,
-            "external_id": each.external_id,
-            "content_type": each.content_type,
-            "category": each.category,
-            "tags": list(each.tags),
-            "visibility": each.visibility.value,
-            "owner": each.owner,
+            "id": first.document_id,
+            "chatbot_id": first.of.chatbot_id,
+            "title": first.of.title,
+            "file_name": first.of.file_name,
+            "external_id": first.of.external_id,
+            "content_type": first.of.content_type,
+            "category": first.of.category,
+            "tags": list(first.of.tags),
+            "visibility": first.of.visibility.value,
+            "owner": first.of.owner,
             "state": DocumentState.QUEUED.value,
-            "metadata": each.metadata,
-            "source": each.source.value,
-            "source_url": each.source_url,
-            "connector_id": each.connector_id,
+            "metadata": first.of.metadata,
+            "source": first.of.source.value,
+            "source_url": first.of.source_url,
+            "connector_id": first.of.connector_id,
+            "created_at": first.created_at,
+            "updated_at": first.created_at,
         }
-        for document_id, each in new.items()
+        for first in new
     ]
     await insert_rows(connection, documents, rows)
 
@@ -112,7 +114,8 @@ async def insert_versions(connection: AsyncConnection, new: Sequence[NewVersion]
             "described_as": each.of.description,
             "uploaded_by": each.of.uploaded_by,
             "approval": each.of.approval.value,
-            "quality": {"findings": list(each.of.findings)},
+            "quality": each.of.quality,
+            "created_at": each.created_at,
         }
         for each in new
     ]

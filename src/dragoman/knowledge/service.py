@@ -128,27 +128,29 @@ async def _register_together(
         tenant_id=tenant_id,
     )
     job_of = dict(zip(accepted, added, strict=True))
-    new = {document_ids[place]: each.new for place, each in accepted.items() if place not in known}
-    await repository.insert_documents(connection, new, tenant_id=tenant_id)
-    versions = [
-        NewVersion(
+    moment = now()
+    versions = {
+        place: NewVersion(
             of=each.new,
             id=version_ids[place],
             document_id=document_ids[place],
             number=last.get(document_ids[place], 0) + 1,
             job_id=job_of[place].id,
+            created_at=moment,
         )
         for place, each in accepted.items()
-    ]
-    await repository.insert_versions(connection, versions, tenant_id=tenant_id)
+    }
+    first = {place: version for place, version in versions.items() if place not in known}
+    await repository.insert_documents(connection, list(first.values()), tenant_id=tenant_id)
+    await repository.insert_versions(connection, list(versions.values()), tenant_id=tenant_id)
+    written = {version.document_id: version.as_document(tenant_id) for version in first.values()}
     # A document that nobody finds yet waits again; one that serves an older version stays `ready`.
     waits = [known[place].id for place in accepted if place in known and known[place].live_version_id is None]
     if waits:
         state = DocumentState.QUEUED
         await repository.set_document_states(connection, tenant_id=tenant_id, document_ids=waits, state=state)
-    written = await repository.list_documents_by_id(
-        connection, tenant_id=tenant_id, document_ids=list(document_ids.values())
-    )
+    if replaced := [known[place].id for place in accepted if place in known]:
+        written |= await repository.list_documents_by_id(connection, tenant_id=tenant_id, document_ids=replaced)
     registered = {place: (written[document_ids[place]], job_of[place]) for place in accepted}
     payloads = [event_payload(document) for document, _ in registered.values()]
     await jobs.emit_many(connection, tenant_id=tenant_id, topic="document.registered", payloads=payloads)
