@@ -22,7 +22,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     literal,
     null,
     or_,
@@ -44,26 +43,6 @@ _WHITE: Final = " \t\r\n"
 _AROUND: Final = 80  # characters of an excerpt before and after what was searched for
 
 # ---- sessions
-
-
-async def insert_session(connection: AsyncConnection, session: Session) -> None:
-    await connection.execute(
-        insert(sessions).values(
-            tenant_id=session.tenant_id,
-            id=session.id,
-            chatbot_id=session.chatbot_id,
-            asker=session.asker,
-            title=session.title,
-            state=session.state,
-            is_active=session.is_active,
-            settings=session.settings,
-            document_ids=None if session.document_ids is None else list(session.document_ids),
-            archived_at=session.archived_at,
-            leaf_id=session.leaf_id,
-            created_at=session.created_at,
-            updated_at=session.updated_at,
-        )
-    )
 
 
 _FIND_SESSION = select(sessions).where(
@@ -198,11 +177,19 @@ def _inserting(table: Table, names: Sequence[str]) -> str:
     return f"insert into {table.name} ({', '.join(names)}) values ({', '.join(values)})"  # noqa: S608 - own names
 
 
+_OF_SESSION_ITSELF: Final = tuple(column.name for column in sessions.c)
 _OF_MESSAGE: Final = tuple(column.name for column in messages.c)
 _OF_TURN: Final = tuple(each.name for each in fields(Turn))
 _JSON_OF_TURN: Final = tuple(name for name in _OF_TURN if isinstance(turns.c[name].type, JSONB))
+_INSERT_SESSION: Final = _inserting(sessions, _OF_SESSION_ITSELF)
 _INSERT_MESSAGE: Final = _inserting(messages, _OF_MESSAGE)
 _INSERT_TURN: Final = _inserting(turns, _OF_TURN)
+
+
+def inserting_session(session: Session) -> Statement:
+    values = {name: getattr(session, name) for name in _OF_SESSION_ITSELF}
+    document_ids = None if session.document_ids is None else list(session.document_ids)
+    return _INSERT_SESSION, values | {"settings": json.dumps(session.settings), "document_ids": document_ids}
 
 
 def inserting_message(message: Message, *, tenant_id: UUID) -> Statement:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
+
 from dragoman.chat import repository
 from dragoman.chat.branches import Tree
 from dragoman.chat.entities import FoundSession, Message, Session
@@ -26,9 +28,10 @@ from dragoman.kit.reading import Reader
 from dragoman.knowledge import repository as knowledge
 from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.knowledge.errors import DocumentNotFoundError
-from dragoman.knowledge.service import get_document
+from dragoman.knowledge.service import get_documents
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Caller, Chatbot, Permission
+from dragoman.tenancy.errors import ChatbotNotFoundError
 
 _TITLE_CHARACTERS = 80
 _CONVERSATION_MESSAGES = 24
@@ -50,29 +53,33 @@ async def create_session(
     Raises:
         ChatbotNotFoundError, DocumentNotFoundError.
     """
-    async with deps.database.transaction(caller.tenant_id) as connection:
+    async with deps.database.reading(caller.tenant_id) as connection:
         chatbot = await tenancy.get_chatbot(connection, caller, chatbot_id)
-        for document_id in document_ids or ():
-            document = await get_document(connection, caller, document_id)
-            if document.chatbot_id != chatbot.id:
-                raise DocumentNotFoundError("One of these documents belongs to another chatbot.")
-        moment = now()
-        session = Session(
-            id=new_id(),
-            tenant_id=caller.tenant_id,
-            chatbot_id=chatbot.id,
-            asker=asker,
-            title=title,
-            state="bot",
-            is_active=True,
-            settings=settings,
-            document_ids=None if document_ids is None else tuple(document_ids),
-            archived_at=None,
-            leaf_id=None,
-            created_at=moment,
-            updated_at=moment,
-        )
-        await repository.insert_session(connection, session)
+    if document_ids:
+        async with deps.database.transaction(caller.tenant_id) as transaction:
+            documents = await get_documents(transaction, caller, document_ids)
+        if any(document.chatbot_id != chatbot.id for document in documents):
+            raise DocumentNotFoundError("One of these documents belongs to another chatbot.")
+    moment = now()
+    session = Session(
+        id=new_id(),
+        tenant_id=caller.tenant_id,
+        chatbot_id=chatbot.id,
+        asker=asker,
+        title=title,
+        state="bot",
+        is_active=True,
+        settings=settings,
+        document_ids=None if document_ids is None else tuple(document_ids),
+        archived_at=None,
+        leaf_id=None,
+        created_at=moment,
+        updated_at=moment,
+    )
+    try:
+        await deps.database.write(caller.tenant_id, repository.inserting_session(session))
+    except IntegrityError as error:  # the chatbot was deleted meanwhile
+        raise ChatbotNotFoundError from error
     return session
 
 
