@@ -82,12 +82,12 @@ def _answer(show: Show, instance: Instance, *, resumable: bool) -> None:
     kind = "resumable" if resumable else "plain"
     alone = _read(instance, 300, at_once=1, resumable=resumable)["streams"]
     show(f"{kind}: one at a time, until the first token", p50_p95([each["token_ms"] for each in alone]))
-    cpu = instance.cpu_by_role()["api"]
     many = _read(instance, _ANSWERS, at_once=_AT_ONCE, resumable=resumable)
-    cpu = instance.cpu_by_role()["api"] - cpu
     assert not [each["error"] for each in many["streams"] if each["error"]]
     show(f"{kind}: answers of 20 tokens a second, {_AT_ONCE} at once", round(_ANSWERS / many["seconds"], 1))
-    show(f"{kind}: ms of processor time of the API process an answer", round(cpu / _ANSWERS * 1000, 2))
+    spent = {role: round(seconds / _ANSWERS * 1000, 2) for role, seconds in many["cpu_s_by_role"].items()}
+    show(f"{kind}: ms of processor time an answer", {role: each for role, each in spent.items() if each >= 0.1})
+    show(f"{kind}: of the load generator", round(many["cpu_s"] / _ANSWERS * 1000, 2))
     show(f"{kind}: until the first token then", p50_p95([each["token_ms"] for each in many["streams"]]))
 
 
@@ -130,9 +130,11 @@ def _read(
             resumable=resumable,
             per_second=_STOP_PER_SECOND if stop else 1e6,
         )
+        before = instance.cpu_by_role()  # the sessions are made, and the reader has not begun
         assert process.wait(timeout=600) == 0
         answer: dict[str, Any] = json.loads(result.read_text())
-        return answer
+        spent = {role: seconds - before.get(role, 0.0) for role, seconds in instance.cpu_by_role().items()}
+        return {**answer, "cpu_s_by_role": spent}
 
 
 def _start_reading(
