@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from sqlalchemy import bindparam, select, text
-from sqlalchemy.exc import DataError, DBAPIError, MultipleResultsFound, NoResultFound, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, MultipleResultsFound, NoResultFound, ProgrammingError
 from tests.conftest import MakeDocument, MakeTenant, Tenant
 
 from dragoman.kit import reading
@@ -321,3 +321,68 @@ async def test_what_was_announced_is_there_without_a_round_trip_of_its_own(
     async with lone.reading(tenant.tenant_id) as connection:
         assert (await connection.exec_driver_sql("select %(number)s::int", {"number": 7})).scalars() == [7]
         assert trips == [2, 1, 1]  # another transaction, which may see another state
+
+
+# ---- transactions that write, in one round trip
+
+RENAME = "update chatbots set name = %(name)s where id = %(id)s"
+NAME = "select name from chatbots where id = %(id)s"
+
+
+async def _name_of(database: Database, tenant: Tenant) -> str:
+    async with database.reading(tenant.tenant_id) as connection:
+        name: str = (await connection.exec_driver_sql(NAME, {"id": tenant.chatbot_id})).scalar_one()
+        return name
+
+
+async def test_what_was_written_is_committed_when_its_rows_are_here(
+    lone: Database, database: Database, tenant: Tenant
+) -> None:
+    await see(lone, tenant.tenant_id)  # a reading transaction lingers on the connection
+    for name in ("one", "two"):
+        values = {"id": tenant.chatbot_id, "name": name}
+        changed, seen = await lone.write(tenant.tenant_id, (f"{RENAME} returning name", values), (NAME, values))
+        assert (changed.scalar_one(), seen.scalar_one()) == (name, name)
+        assert await _name_of(database, tenant) == name, "another connection sees it"
+    async with lone.reading(tenant.tenant_id) as connection:
+        with pytest.raises(DBAPIError, match="read-only"):
+            await connection.exec_driver_sql(RENAME, {"id": tenant.chatbot_id, "name": "three"})
+
+
+async def test_all_is_written_or_nothing(lone: Database, tenant: Tenant) -> None:
+    before = await _name_of(lone, tenant)
+    values = {"id": tenant.chatbot_id, "name": "half"}
+    again = (
+        "insert into chatbots (tenant_id, id, name) values (%(tenant_id)s, %(id)s, 'twin')",
+        {"tenant_id": tenant.tenant_id, "id": tenant.chatbot_id},
+    )
+    with pytest.raises(IntegrityError):
+        await lone.write(tenant.tenant_id, (RENAME, values), again)
+    assert await _name_of(lone, tenant) == before
+
+
+async def test_a_tenant_writes_its_own_rows_only(lone: Database, make_tenant: MakeTenant) -> None:
+    mine, other = await make_tenant(), await make_tenant()
+    [changed] = await lone.write(
+        mine.tenant_id, (f"{RENAME} returning id", {"id": other.chatbot_id, "name": "not mine"})
+    )
+    assert changed == []
+    assert await _name_of(lone, other) != "not mine"
+
+
+async def test_writing_without_a_server_is_an_outage(lone: Database, tenant: Tenant, admin_url: str) -> None:
+    nowhere = Database(DatabaseUrls.derive("postgresql://x@127.0.0.1:1/x"), pool_size=1)
+    values = {"id": tenant.chatbot_id, "name": "x"}
+    with pytest.raises(DatabaseUnavailableError):
+        await nowhere.write(tenant.tenant_id, (RENAME, values))
+    await nowhere.close()
+
+    writing = asyncio.create_task(lone.write(tenant.tenant_id, (RENAME, values), ("select pg_sleep(20)", {})))
+    find = "select pid from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()"
+    async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as admin:
+        while not (found := await (await admin.execute(find)).fetchall()):
+            await asyncio.sleep(0.02)
+        await admin.execute("select pg_terminate_backend(%s)", found[0])
+    with pytest.raises(DatabaseUnavailableError):
+        await writing
+    assert await _name_of(lone, tenant) != "x"
