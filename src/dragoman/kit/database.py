@@ -20,7 +20,8 @@ from uuid import UUID
 from psycopg import adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from pydantic_core import to_json
+from psycopg.types.json import set_json_loads
+from pydantic_core import from_json, to_json
 from sqlalchemy import MetaData, Table, event, text
 from sqlalchemy.dialects.postgresql.psycopg import AsyncAdapt_psycopg_connection
 from sqlalchemy.engine import URL, make_url
@@ -292,7 +293,9 @@ class _BinaryValueDumper(Dumper):
         return bytes(obj)
 
 
-adapters.register_dumper(BinaryValue, _BinaryValueDumper)  # before any engine is made: each copies what is registered
+# Before any engine is made: each copies what is registered.
+adapters.register_dumper(BinaryValue, _BinaryValueDumper)
+set_json_loads(from_json)  # half the time of `json.loads`
 
 
 # ---- many rows in one statement
