@@ -307,11 +307,14 @@ set_json_loads(from_json)  # half the time of `json.loads`
 async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows by one statement. Each has the same columns; those that are not named get their defaults."""
     if rows:
-        names = ", ".join(f'"{name}"' for name in rows[0])
-        await connection.exec_driver_sql(
-            f'insert into "{table.name}" ({names}) select {names} from {recordset(table)}',  # noqa: S608 - own names
-            {"rows": rows_as_json(rows)},
-        )
+        await connection.exec_driver_sql(*inserting_rows(table, rows))
+
+
+def inserting_rows(table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+    """The same as a statement with its parameters; at least one row."""
+    names = ", ".join(f'"{name}"' for name in rows[0])
+    statement = f'insert into "{table.name}" ({names}) select {names} from {recordset(table)}'  # noqa: S608 - own names
+    return statement, {"rows": rows_as_json(rows)}
 
 
 def recordset(table: Table) -> str:

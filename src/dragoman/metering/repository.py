@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, and_, cast, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Date, and_, cast, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.kit.clock import new_id, now
+from dragoman.kit.database import inserting_rows
 from dragoman.metering.entities import (
     Account,
     Budget,
@@ -28,8 +29,9 @@ from dragoman.metering.tables import budget_spending, budgets, usage_records
 # ---- usage records
 
 
-async def insert_records(connection: AsyncConnection, records: Sequence[UsageRecord]) -> None:
-    await connection.execute(insert(usage_records), [asdict(record) for record in records])
+def inserting_records(records: Sequence[UsageRecord]) -> tuple[str, Mapping[str, Any]]:
+    """For `Database.write`; at least one record."""
+    return inserting_rows(usage_records, [asdict(record) for record in records])
 
 
 _KEYS: dict[str, ColumnElement[Any]] = {

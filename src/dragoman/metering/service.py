@@ -60,8 +60,7 @@ class UsageBuffer:
         await self._buffer.close()
 
     async def _write(self, records: Sequence[UsageRecord]) -> None:
-        async with self._database.transaction(records[0].tenant_id) as connection:
-            await repository.insert_records(connection, records)
+        await self._database.write(records[0].tenant_id, repository.inserting_records(records))
 
 
 async def read_usage(

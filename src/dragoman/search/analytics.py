@@ -91,8 +91,8 @@ async def write_entries(
         lines.append(_line(entry, key, query, text))
         if entry.first_rank == 1:
             _count_in_queries(queries, entry, query, text)
-    async with database.transaction(tenant_id) as connection:
-        await repository.write(connection, lines=lines, days=_day_rows(entries), queries=_sorted(queries))
+    statement = repository.writing(lines=lines, days=_day_rows(entries), queries=_sorted(queries))
+    await database.write(tenant_id, statement)
 
 
 def _sorted(rows: Mapping[tuple[Any, ...], Row]) -> list[Row]:

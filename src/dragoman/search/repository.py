@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import zip_longest
@@ -74,19 +74,15 @@ _WRITE: Final = (
 )
 
 
-async def write(
-    connection: AsyncConnection,
-    *,
-    lines: Sequence[entities.Row],
-    days: Sequence[entities.Row],
-    queries: Sequence[entities.Row],
-) -> None:
-    """Lines of the query log, and counts that are added to those of the same day, language or query.
+def writing(
+    *, lines: Sequence[entities.Row], days: Sequence[entities.Row], queries: Sequence[entities.Row]
+) -> tuple[str, Mapping[str, Any]]:
+    """For `Database.write`: lines of the query log, and counts that are added to those of the same day, language or query.
 
     Rows come sorted by their keys, so that two processes lock them in the same order.
     """
     parameters = {"lines": lines, "days": days, "queries": queries}
-    await connection.exec_driver_sql(_WRITE, {name: to_json(rows).decode() for name, rows in parameters.items()})
+    return _WRITE, {name: to_json(rows).decode() for name, rows in parameters.items()}
 
 
 # ---- reactions
