@@ -142,7 +142,7 @@ async def test_a_silent_stream_sends_heartbeat_comments(
     company: Any, service: Any, events_of: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await company.know()
-    monkeypatch.setattr("dragoman.chat.endpoints._HEARTBEAT_S", 0.02)
+    monkeypatch.setattr("dragoman.kit.heartbeat.HEARTBEAT_S", 0.02)
     real = service.deps.inference.embed_question
 
     async def slow(*args: Any) -> Any:
@@ -202,7 +202,7 @@ async def test_a_client_that_goes_away_at_a_heartbeat_leaves_an_interrupted_mess
     company: Any, service: Any, monkeypatch: pytest.MonkeyPatch, script: Callable[..., None], spec_version: str
 ) -> None:
     await company.know()
-    monkeypatch.setattr("dragoman.chat.endpoints._HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("dragoman.kit.heartbeat.HEARTBEAT_S", 0.05)
     script(replies=["one two three"], delay_ms=400)
     await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json={"settings": {"answerer": "scripted"}})
     session_id = await company.open_session()

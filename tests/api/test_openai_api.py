@@ -13,7 +13,7 @@ import openai
 import pytest
 from sqlalchemy import text
 
-from dragoman.openai_api import completions
+from dragoman.kit import heartbeat
 
 from .conftest import Company, Service
 from .serving import serving
@@ -141,7 +141,7 @@ async def test_a_silent_stream_is_kept_open(
     company: Company, client: openai.AsyncOpenAI, address: str, monkeypatch: pytest.MonkeyPatch, script: Any
 ) -> None:
     await company.know()
-    monkeypatch.setattr(completions, "_HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0.02)
     script(replies=["Gold partners receive 17 percent [1]."], delay_ms="80")
     await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json={"settings": {"answerer": "scripted"}})
     body = {"model": "dragoman", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}

@@ -125,3 +125,31 @@ async def test_many_files_are_followed_as_one_import(company: Company, client: D
     assert (await client.jobs.retry(failed.id)).state == "queued"
     document = await client.documents.get(str(results[0].id))
     assert (document.external_id, document.tags) == ("a", ["t"])
+
+
+async def test_a_client_acts_for_its_users_and_each_sees_their_own(company: Company) -> None:
+    await company.know()
+    made = await company.api().post("/api/keys/", json={"name": "site", "may_act_for_users": True})
+    transport = httpx.ASGITransport(app=company.service.app)
+    async with Dragoman("http://dragoman.test", made.json()["api_key"], transport=transport) as client:
+        session = await client.sessions.create(user_id="ada")
+        answer = await client.messages.send(session.id, "Who receives a discount?", user_id="ada")
+        again = await client.messages.regenerate(session.id, answer.id, user_id="ada")
+        await client.messages.select(session.id, answer.id, user_id="ada")
+        events = [event async for event in client.messages.stream(session.id, "How long?", user_id="ada")]
+        assert events[-1].type == "complete"
+        told = [event.type async for event in client.messages.follow(session.id, again.id, user_id="ada")]
+        assert told[-1] == "complete"
+        assert await client.messages.cancel(session.id, again.id, user_id="ada") == "complete"
+        assert (await client.sessions.update(session.id, title="Ada's", user_id="ada")).title == "Ada's"
+        assert (await client.sessions.get(session.id, user_id="ada")).title == "Ada's"
+        assert "discount" in await client.sessions.export(session.id, user_id="ada")
+        assert len([each async for each in client.messages.list(session.id, user_id="ada")]) == 4
+        assert (await client.ask("How long is the warranty?", user_id="bob")).answered
+        assert [each.id async for each in client.sessions.list(user_id="ada")] == [session.id]
+        assert len([each async for each in client.sessions.list(user_id="bob")]) == 1
+        assert [each async for each in client.sessions.list()] == []
+        for other in ("bob", None):
+            with pytest.raises(ApiError, match="no session with this id"):
+                await client.sessions.get(session.id, user_id=other)
+        await client.sessions.delete(session.id, user_id="ada")

@@ -32,13 +32,13 @@ from dragoman.chat.schemas import (
 )
 from dragoman.deps import Deps
 from dragoman.deps.http import DepsDep
+from dragoman.kit import heartbeat
 from dragoman.tenancy.access import asker_of
 from dragoman.tenancy.entities import Caller
 from dragoman.tenancy.http import CallerWhoAsks, ChatbotIdQuery, PageDep
 
 router = APIRouter()
 
-_HEARTBEAT_S = 15.0
 _AS_USUAL = AgainIn()
 AgainBody = Annotated[AgainIn, Body()]
 UserIdQuery = Annotated[
@@ -330,7 +330,7 @@ async def _begun(
 ) -> AsyncGenerator[bytes, None]:
     """Begins to answer only when it is read, so that a client that has gone by then costs nothing."""
     answer = running.start(deps, caller, asked, opened, is_resumable=body.resumable)
-    followed = running.follow(answer, Position(), silence_s=_HEARTBEAT_S)
+    followed = running.follow(answer, Position(), silence_s=heartbeat.HEARTBEAT_S)
     async with aclosing(followed) as news:
         async for pieces in news:
             yield server_sent(pieces, include_sources=body.include_sources)
@@ -341,7 +341,7 @@ async def _resumed(
 ) -> AsyncGenerator[bytes, None]:
     """The rest of an answer. When the process that writes it is lost, what is stored, or an error at the end."""
     after = answer.place_of(after) if answer.is_over else after
-    async with aclosing(running.follow(answer, after, silence_s=_HEARTBEAT_S)) as news:
+    async with aclosing(running.follow(answer, after, silence_s=heartbeat.HEARTBEAT_S)) as news:
         async for pieces in news:
             after = pieces[-1].position if pieces else after
             yield server_sent(pieces, include_sources=include_sources)

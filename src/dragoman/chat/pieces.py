@@ -13,10 +13,10 @@ from dragoman.chat.entities import AnswerEvent, Complete, Source, Status, Token
 from dragoman.chat.live_answer import Piece, PieceKind
 from dragoman.chat.schemas import CompleteEvent, ErrorEvent, SourceEvent, SourceOut, StatusEvent
 from dragoman.kit.errors import DragomanError
+from dragoman.kit.heartbeat import HEARTBEAT
 
 _LINE_ENDS: Final = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 """What many clients take for the end of a line, and JSON does not escape."""
-HEARTBEAT: Final = b": heartbeat\n\n"
 
 
 def of_event(event: AnswerEvent, message_id: UUID) -> tuple[PieceKind, str]:

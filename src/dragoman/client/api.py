@@ -126,16 +126,29 @@ class Dragoman:
         given = {name: value for name, value in body.items() if value is not None}
         return SearchResult.model_validate(await self._transport.request("POST", "/api/search", json=given))
 
-    async def ask(self, question: str, *, chatbot_id: UUID | str | None = None, language: str | None = None) -> Answer:
+    async def ask(
+        self,
+        question: str,
+        *,
+        chatbot_id: UUID | str | None = None,
+        language: str | None = None,
+        user_id: str | None = None,
+    ) -> Answer:
         """One question in a session of its own, with the whole answer at once."""
-        session = await self.sessions.create(chatbot_id=chatbot_id)
-        return await self.messages.send(session.id, question, language=language)
+        session = await self.sessions.create(chatbot_id=chatbot_id, user_id=user_id)
+        return await self.messages.send(session.id, question, language=language, user_id=user_id)
 
     async def ask_stream(
-        self, question: str, *, chatbot_id: UUID | str | None = None, language: str | None = None
+        self,
+        question: str,
+        *,
+        chatbot_id: UUID | str | None = None,
+        language: str | None = None,
+        user_id: str | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """One question in a session of its own, with the events of its answer as they come."""
-        session = await self.sessions.create(chatbot_id=chatbot_id)
-        async with aclosing(self.messages.stream(session.id, question, language=language)) as events:
+        session = await self.sessions.create(chatbot_id=chatbot_id, user_id=user_id)
+        asked = self.messages.stream(session.id, question, language=language, user_id=user_id)
+        async with aclosing(asked) as events:
             async for event in events:
                 yield event

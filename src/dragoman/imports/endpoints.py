@@ -31,13 +31,13 @@ from dragoman.imports.schemas import (
 )
 from dragoman.jobs.entities import GroupState, JobFilter, JobState
 from dragoman.kit.errors import DragomanError
+from dragoman.kit.heartbeat import HEARTBEAT
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.http import CallerWhoManagesDocuments, CallerWhoReadsDocuments, ChatbotIdQuery, PageDep
 
 router = APIRouter()
 _log = structlog.get_logger(__name__)
 
-_HEARTBEAT = b": heartbeat\n\n"
 _SSE_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 # ---- bulk imports
@@ -181,7 +181,7 @@ async def _server_sent_events(events: AsyncGenerator[WatchEvent | None, None]) -
     try:
         async with aclosing(events):
             async for event in events:
-                yield _HEARTBEAT if event is None else _out(event)
+                yield HEARTBEAT if event is None else _out(event)
     except DragomanError as error:
         yield _data(WatchErrorEvent(code=error.code, detail=error.message))
     except Exception:  # noqa: BLE001 - the stream has begun: the watcher is told in it, the log has the trace

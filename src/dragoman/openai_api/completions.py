@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,10 +13,10 @@ import structlog
 from dragoman.chat import carried, service
 from dragoman.chat.answer import Asked, answer_question
 from dragoman.chat.entities import AnswerEvent, Complete, Token
-from dragoman.chat.pieces import HEARTBEAT
 from dragoman.deps import Deps
 from dragoman.kit.clock import now
 from dragoman.kit.errors import DragomanError
+from dragoman.kit.heartbeat import HEARTBEAT, with_heartbeat
 from dragoman.openai_api import models
 from dragoman.openai_api.errors import (
     InvalidParameterError,
@@ -39,7 +38,6 @@ from dragoman.tenancy.entities import Caller
 from dragoman.understanding.history import Said
 
 _log = structlog.get_logger(__name__)
-_HEARTBEAT_S = 15.0
 _DONE: Final = b"data: [DONE]\n\n"
 _QUESTION_CHARACTERS: Final = 8000  # as `POST …/messages/` takes
 _CONVERSATION_CHARACTERS: Final = 1_000_000
@@ -210,7 +208,7 @@ async def streamed_completion(opened: Opened, body: ChatCompletionIn) -> AsyncGe
         **({"usage": None} if with_usage else {}),
     }
     try:
-        async with aclosing(opened.events) as answer, aclosing(_with_heartbeat(answer)) as events:
+        async with aclosing(opened.events) as answer, aclosing(with_heartbeat(answer)) as events:
             yield _chunk(frame, {"role": "assistant", "content": ""})
             async for event in events:
                 match event:
@@ -236,30 +234,6 @@ async def streamed_completion(opened: Opened, body: ChatCompletionIn) -> AsyncGe
 
 def _facts(complete: Complete, opened: Opened, body: ChatCompletionIn) -> DragomanFacts:
     return DragomanFacts.of(complete, include_sources=body.dragoman.include_sources, ignored=list(opened.ignored))
-
-
-async def _with_heartbeat(events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent | None, None]:
-    """The events, with None whenever 15 s have passed without one."""
-    pending: asyncio.Future[AnswerEvent] | None = None
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait([pending], timeout=_HEARTBEAT_S)
-            if not done:
-                yield None
-                continue
-            try:
-                event = pending.result()
-            except StopAsyncIteration:
-                return
-            finally:
-                pending = None
-            yield event
-    finally:
-        if pending is not None:
-            pending.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await pending
 
 
 def _chunk(

@@ -127,16 +127,29 @@ class SyncDragoman:
         given = {name: value for name, value in body.items() if value is not None}
         return SearchResult.model_validate(self._transport.request("POST", "/api/search", json=given))
 
-    def ask(self, question: str, *, chatbot_id: UUID | str | None = None, language: str | None = None) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        chatbot_id: UUID | str | None = None,
+        language: str | None = None,
+        user_id: str | None = None,
+    ) -> Answer:
         """One question in a session of its own, with the whole answer at once."""
-        session = self.sessions.create(chatbot_id=chatbot_id)
-        return self.messages.send(session.id, question, language=language)
+        session = self.sessions.create(chatbot_id=chatbot_id, user_id=user_id)
+        return self.messages.send(session.id, question, language=language, user_id=user_id)
 
     def ask_stream(
-        self, question: str, *, chatbot_id: UUID | str | None = None, language: str | None = None
+        self,
+        question: str,
+        *,
+        chatbot_id: UUID | str | None = None,
+        language: str | None = None,
+        user_id: str | None = None,
     ) -> Generator[StreamEvent, None, None]:
         """One question in a session of its own, with the events of its answer as they come."""
-        session = self.sessions.create(chatbot_id=chatbot_id)
-        with closing(self.messages.stream(session.id, question, language=language)) as events:
+        session = self.sessions.create(chatbot_id=chatbot_id, user_id=user_id)
+        asked = self.messages.stream(session.id, question, language=language, user_id=user_id)
+        with closing(asked) as events:
             for event in events:
                 yield event
