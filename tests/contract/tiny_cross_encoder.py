@@ -5,6 +5,7 @@ The ONNX file is encoded by hand, field by field as in onnx.proto3, so that no t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,21 @@ def write_tiny_cross_encoder(folder: Path, *, classes: int = 1, file: str = "mod
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     _write_tokenizer(folder / "tokenizer.json")
     (folder / file).write_bytes(_model(classes))
+    return folder
+
+
+def write_tiny_nli(
+    folder: Path, *, labels: Sequence[str] = ("entailment", "neutral", "contradiction"), file: str = "model.onnx"
+) -> Path:
+    """The same as a model of natural language inference: what shares two words and more is entailed, else it is neutral."""
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    _write_tokenizer(folder / "tokenizer.json")
+    names = {str(place): label for place, label in enumerate(labels)}
+    (folder / "config.json").write_text(json.dumps({"id2label": names}), encoding="utf-8")
+    meaning = [label.lower()[:3] for label in labels]
+    weight = np.array([[{"ent": 2.0, "neu": -1.0}.get(name, -2.0) for name in meaning]], dtype=np.float32)
+    bias = np.array([{"ent": -3.0, "neu": 2.0}.get(name, 0.0) for name in meaning], dtype=np.float32)
+    (folder / file).write_bytes(_model_of(weight, bias))
     return folder
 
 
@@ -41,11 +57,17 @@ def _write_tokenizer(path: Path) -> None:
 
 def _model(classes: int) -> bytes:
     """words = onehot[ids]; asked and told = sums over the tokens of each part; logit = 2 * asked . told - 3."""
+    weight = np.array([[2.0]] if classes == 1 else [[-1.0, 1.0]], dtype=np.float32)
+    bias = np.array([-3.0] if classes == 1 else [1.5, -1.5], dtype=np.float32)
+    return _model_of(weight, bias)
+
+
+def _model_of(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> bytes:
+    """One logit for each column of `weight`: weight * (asked . told) + bias."""
+    classes = weight.shape[1]
     size = len(_SPECIAL) + len(WORDS)
     onehot = np.eye(size, dtype=np.float32)
     onehot[: len(_SPECIAL)] = 0.0
-    weight = np.array([[2.0]] if classes == 1 else [[-1.0, 1.0]], dtype=np.float32)
-    bias = np.array([-3.0] if classes == 1 else [1.5, -1.5], dtype=np.float32)
     nodes = [
         _node("Gather", ["onehot", "input_ids"], "words"),
         _node("Cast", ["token_type_ids"], "is_told", to=_FLOAT),

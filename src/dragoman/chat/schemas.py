@@ -214,6 +214,11 @@ class AnswerFacts(BaseModel):
 
     answered: bool = Field(description="False when the documents do not answer the question.")
     confidence: float | None = Field(description="0 to 1: how likely the sources answer the question.")
+    quality: float | None = Field(
+        None,
+        description="0 to 1: support by the sources, how much of it is cited, and confidence in one number; of \"I don't know\" "
+        "how sure it is. None where nothing was checked.",
+    )
     usage: UsageOut
     timings: dict[str, float] = Field(description="Milliseconds by stage, and in total.")
     grounding: dict[str, Any] = Field(
@@ -231,6 +236,7 @@ class AnswerFacts(BaseModel):
         return {
             "answered": turn.answered,
             "confidence": turn.confidence,
+            "quality": turn.grounding.get("quality"),
             "usage": UsageOut(**turn.usage),
             "timings": dict(turn.timings),
             "grounding": {name: value for name, value in turn.grounding.items() if name != "nearest_documents"},

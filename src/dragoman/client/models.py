@@ -457,6 +457,7 @@ class NearestDocument(_Received):
 class _AnswerFacts(_Received):
     answered: bool
     confidence: float | None
+    quality: float | None = None
     usage: Usage
     timings: dict[str, float]
     grounding: dict[str, Any]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.deps.conversation import ConversationReader
+from dragoman.inference.judging import Judges
 from dragoman.inference.reranking import Rerankers
 from dragoman.inference.service import Inference
 from dragoman.inference.translating import Translators
@@ -51,6 +52,7 @@ class Deps:
         read_conversation: what was said in a session.
         default_answerer: `extractive`, or the name of the `llm` adapter used when a chatbot sets none.
         default_translator: the `translator` adapter used when a chatbot sets none.
+        default_judge: `none`, or the `judge` adapter used when a chatbot sets none.
     """
 
     database: Database
@@ -61,6 +63,7 @@ class Deps:
     budgets: Budgets
     rerankers: Rerankers
     translators: Translators
+    judges: Judges
     vector_index: VectorIndex
     keyword_index: KeywordIndex
     language_detector: LanguageDetector
@@ -78,6 +81,7 @@ class Deps:
     upload_directory: Path
     default_answerer: str
     default_translator: str | None
+    default_judge: str
     search_results: LayeredCache | None
     answer_cache: LayeredCache | None
     message_rate: RateLimit

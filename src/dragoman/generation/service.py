@@ -15,12 +15,13 @@ import structlog
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation import answer_cache, extractive, nearest, prompts
+from dragoman.generation import answer_cache, extractive, judged, nearest, prompts
 from dragoman.generation.checked import AnswerChecker
 from dragoman.generation.difficulty import difficulty_of
 from dragoman.generation.entities import Citation, Draft, GenerationRequest, Piece
 from dragoman.generation.evidence import Evidence
 from dragoman.generation.phrases import i_do_not_know
+from dragoman.generation.quality import rated
 from dragoman.inference.errors import UnknownModelError
 from dragoman.inference.ladder import Charged, Fallback
 from dragoman.inference.router import Demand
@@ -46,14 +47,14 @@ async def write_answer(
     """
     evidence = await extractive.weigh_evidence(deps, request, scope, version)
     if request.answerer == EXTRACTIVE or not request.found.passages:
-        draft = await _verified(deps, scope, extractive.draft_answer(request, evidence))
+        draft = rated(await _verified(deps, scope, extractive.draft_answer(request, evidence)))
         for piece in _pieces(draft.text):
             yield piece
         yield draft
         return
     async with aclosing(_written_by_model(deps, request, scope, version, evidence)) as events:
         async for event in events:
-            yield await _verified(deps, scope, event) if isinstance(event, Draft) else event
+            yield rated(await _verified(deps, scope, event)) if isinstance(event, Draft) else event
 
 
 async def _written_by_model(
@@ -89,6 +90,8 @@ async def _written_by_model(
         for part in _quoted_instead(request, evidence, checker, "".join(written), error, degraded):
             yield part
         return
+    finally:
+        checker.close()
     if checker.removed and not "".join(written).strip():
         for part in _nothing_left(request, evidence, checker, completion):
             yield part
@@ -121,7 +124,7 @@ def _quoted_instead(
     cited = [_cited_sentence(request, evidence, checker, number) for number in checker.cited]
     draft = _numbered_from(draft, max(checker.cited, default=0))
     rest = "\n\n" + draft.text
-    checked = checker.facts([citation.number for citation in cited], draft.confidence)
+    checked = checker.facts([citation.number for citation in cited])
     quoted = [
         {**report, "start": report["start"] + len(written) + 2, "end": report["end"] + len(written) + 2}
         for report in draft.grounding.get("sentences", ())
@@ -203,12 +206,14 @@ def _model_draft(
     answered = bool(text.strip()) and i_do_not_know(request.language) not in text
     citations = [_cited_sentence(request, evidence, checker, number) for number in checker.cited] if answered else []
     confidence = round(evidence.confidence, 4)
-    grounding = checker.facts([citation.number for citation in citations], confidence)
+    grounding = checker.facts([citation.number for citation in citations])
     degraded = ["uncited"] if answered and not citations else []
     if checker.removed:
         degraded.append(f"sentences_removed:{checker.removed}")
     if checker.lost_vectors:
         degraded.append("grounding_by_words")
+    if checker.lost_judge:
+        degraded.append(judged.UNAVAILABLE)
     if not answered and text.strip():
         text, grounding = nearest.offered(request, text, grounding)
     return Draft(

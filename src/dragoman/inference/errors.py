@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dragoman.kit.errors import UnavailableError
 from dragoman.ports.embedder import EmbedderUnavailableError
+from dragoman.ports.judge import JudgeUnavailableError
 from dragoman.ports.llm import LlmUnavailableError
 from dragoman.ports.reranker import RerankerUnavailableError
 from dragoman.ports.translator import TranslatorUnavailableError
@@ -32,6 +33,18 @@ class UnknownRerankerError(UnavailableError):
     """No such re-ranker exists in this installation. The reference of adapters lists those that do."""
 
     code = "inference.unknown_reranker"
+
+
+class JudgeTimeoutError(JudgeUnavailableError):
+    """The judge took too long. The answer's sentences were checked without it."""
+
+    code = "inference.judge_timeout"
+
+
+class UnknownJudgeError(UnavailableError):
+    """No such judge exists in this installation. The reference of adapters lists those that do."""
+
+    code = "inference.unknown_judge"
 
 
 class TranslatorTimeoutError(TranslatorUnavailableError):

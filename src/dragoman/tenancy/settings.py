@@ -62,6 +62,21 @@ class ChatbotSettings(BaseModel):
         description="Sentences of a language model that its sources do not support: `flag` them in the answer's `grounding`, "
         "`remove` them before they are sent, or do not look for them.",
     )
+    judge: str = Field(
+        "none",
+        description="Who says of a language model's sentences what the built-in check leaves open: `none`, or the name of a "
+        "`judge` adapter. Left out: the installation's. Without effect where `grounding` is `off`.",
+    )
+    judge_sentences: Literal["borderline", "all"] = Field(
+        "borderline",
+        description="Which sentences it decides on: those of which the built-in check is not sure, or `all`. A wrong number, "
+        "unit, name or identifier stays wrong, whatever it says.",
+    )
+    judge_answerer: str | None = Field(
+        None,
+        description="The answerer that the judge `llm` asks; None for the one in its settings, else the one that wrote the "
+        "answer.",
+    )
     max_sources: int = Field(5, ge=1, le=20, description="Passages given to the answerer.")
     similarity_threshold: float = Field(
         0.0, ge=0.0, le=1.0, description="Passages with a lower `similarity_score` are not used for answers."

@@ -1,0 +1,161 @@
+"""Judges of an answer's sentences by name, behind a time-out, a breaker, budgets and usage records (purpose `judge`)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from dragoman.inference.breaker import CircuitBreaker
+from dragoman.inference.errors import JudgeTimeoutError, UnknownJudgeError
+from dragoman.inference.service import CallContext, Inference, Writer
+from dragoman.kit.errors import DragomanError
+from dragoman.kit.telemetry import span
+from dragoman.ports.judge import Judge, JudgeUnavailableError, PromptedJudge, Statement
+from dragoman.ports.llm import TextRequest
+
+AnyJudge = Judge | PromptedJudge
+PURPOSE: Final = "judge"
+NONE: Final = "none"  # what a chatbot sets that wants no judge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeLimits:
+    """Bounds of one judgement, in seconds: the end of an answer waits for it. `statements`: of one call at most."""
+
+    timeout_s: float = 3.0
+    prompted_timeout_s: float = 8.0
+    statements: int = 10
+
+    @property
+    def longest_s(self) -> float:
+        return max(self.timeout_s, self.prompted_timeout_s)
+
+
+class Judges:
+    """Judges by name, each made when it is first asked for."""
+
+    def __init__(
+        self,
+        *,
+        factories: Mapping[str, Callable[[], AnyJudge]],
+        inference: Inference,
+        limits: JudgeLimits | None = None,
+    ) -> None:
+        self._factories = dict(factories)
+        self._made: dict[str, AnyJudge] = {}
+        self._inference = inference
+        self.limits = limits or JudgeLimits()
+        self._breakers: dict[str, CircuitBreaker] = {}
+
+    async def judge(
+        self,
+        context: CallContext,
+        name: str,
+        statements: Sequence[Statement],
+        *,
+        answerer: str | None,
+        writer: Writer,
+        model: str | None,
+    ) -> list[float | None]:
+        """The probability that its passages support each statement, in the order given; None: the judge cannot say.
+
+        Args:
+            answerer: asked by a judge that has a language model judge; None: the judge's own, else `writer`.
+            writer, model: who wrote the answer, and which model of that provider.
+
+        Raises:
+            JudgeUnavailableError, CircuitOpenError, UnknownJudgeError, UnknownModelError, InvalidSettingError,
+            BudgetExhaustedError;
+            LlmUnavailableError, LlmOverloadedError, LlmRejectedError: the language model that judges.
+        """
+        judge = self._get(name)
+        breaker = self._breakers.setdefault(name, CircuitBreaker())
+        breaker.check()
+        context = replace(context, purpose=PURPOSE)
+        prompted = isinstance(judge, PromptedJudge)
+        try:
+            with span("inference.judge", judge=name, statements=len(statements)):
+                async with asyncio.timeout(self.limits.prompted_timeout_s if prompted else self.limits.timeout_s):
+                    if isinstance(judge, PromptedJudge):
+                        chosen = answerer or judge.answerer
+                        asked = writer if chosen is None else Writer(name=chosen, fallback=writer.fallback)
+                        own = model if chosen is None else None
+                        found = await self._by_text(context, judge, statements, asked, own)
+                    else:
+                        found = await self._alone(context, name, judge, statements)
+                _check(found, len(statements))
+        except TimeoutError as error:
+            breaker.failed()
+            raise JudgeTimeoutError from error
+        except DragomanError as error:
+            if error.retryable:
+                breaker.failed()
+            raise
+        breaker.succeeded()
+        return found
+
+    async def close(self) -> None:
+        for judge in self._made.values():
+            await judge.close()
+
+    def _get(self, name: str) -> AnyJudge:
+        if name not in self._made:
+            if name not in self._factories:
+                raise UnknownJudgeError(
+                    f"There is no judge {name!r}. Choose `{NONE}` or one of: {', '.join(sorted(self._factories))}."
+                )
+            self._made[name] = self._factories[name]()
+        return self._made[name]
+
+    async def _alone(
+        self, context: CallContext, name: str, judge: Judge, statements: Sequence[Statement]
+    ) -> list[float | None]:
+        # The model reads the statement with each passage; four characters are a token.
+        tokens = sum(len(one.text) + len(passage) for one in statements for passage in one.passages) // 4
+        metered = self._inference.metered(context, kind="judge", name=name, model=judge.model, estimate=tokens)
+        async with metered as taken:
+            taken.input_tokens = tokens
+            try:
+                return await judge.judge(statements)
+            except DragomanError:
+                raise
+            except Exception as error:
+                raise JudgeUnavailableError(f"The judge {name!r} failed: {error!r}") from error
+
+    async def _by_text(
+        self,
+        context: CallContext,
+        judge: PromptedJudge,
+        statements: Sequence[Statement],
+        writer: Writer,
+        model: str | None,
+    ) -> list[float | None]:
+        async def write(request: TextRequest) -> str:
+            asked = replace(request, model=model) if request.model is None else request
+            return (await self._inference.write_text(context, writer, asked)).text
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(write(request)) for request in judge.write_requests(statements)]
+        except* DragomanError as errors:
+            raise _first(errors) from errors
+        return judge.read_replies([task.result() for task in tasks], statements)
+
+
+def _first(errors: BaseExceptionGroup[DragomanError]) -> DragomanError:
+    """One request that failed stands for all: the model is the same."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, DragomanError)
+    return error
+
+
+def _check(found: Sequence[float | None], count: int) -> None:
+    """An adapter from outside may be wrong; a score that is no number would be stored with the answer."""
+    sound = all(value is None or (math.isfinite(value) and 0.0 <= value <= 1.0) for value in found)
+    if len(found) != count or not sound:
+        raise JudgeUnavailableError("The judge's verdicts are not one probability for each statement.")
