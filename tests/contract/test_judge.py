@@ -214,7 +214,7 @@ def _train(folder: Path) -> Path:
     labels = ["contradiction", "entailment", "neutral"]
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, max_position_embeddings=64,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, max_position_embeddings=64, initializer_range=0.2,
         id2label=dict(enumerate(labels)), label2id={label: place for place, label in enumerate(labels)},
     )  # fmt: skip
     model = BertForSequenceClassification(config)

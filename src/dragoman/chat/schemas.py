@@ -216,7 +216,7 @@ class AnswerFacts(BaseModel):
     confidence: float | None = Field(description="0 to 1: how likely the sources answer the question.")
     quality: float | None = Field(
         None,
-        description="0 to 1: support by the sources, how much of it is cited, and confidence in one number; of \"I don't know\" "
+        description='0 to 1: support by the sources, how much of it is cited, and confidence in one number; of "I don\'t know" '
         "how sure it is. None where nothing was checked.",
     )
     usage: UsageOut

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
 from dragoman.client import Answer, Dragoman
 from dragoman.evaluation import datasets, metrics, scratch
+from dragoman.evaluation.citations import Support, support_of
 from dragoman.evaluation.datasets import Question
 from dragoman.evaluation.errors import DatasetError
 from dragoman.evaluation.scratch import CorpusFile, OnProgress
+from dragoman.tenancy.settings import ChatbotSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,28 +25,34 @@ class AnswersTask:
 
     Attributes:
         folder: a BEIR folder whose queries.jsonl has `answers` and `passage`, or one with questions.jsonl and knowledge/.
-        questions: another file of questions than the folder's.
+        questions: other files of questions than the folder's.
         settings: settings of the scratch chatbot that differ from the defaults. They force a scratch chatbot.
-        limit: questions to ask at most; None for all.
+        limit: questions of each file to ask at most; None for all.
         concurrency: questions asked at once.
         without: ask each question without the documents that answer it (`document`), or also without those whose id is the
             same up to its last hyphen (`group`): then none can be answered, and "I don't know" is right.
+        with_contexts: fetch the passages that each answer was made of, for an export.
         fresh, drop: as in `RetrievalTask`.
     """
 
     folder: Path
-    questions: Path | None = None
+    questions: Sequence[Path] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     concurrency: int = 2
     without: Literal["document", "group"] | None = None
+    with_contexts: bool = False
     fresh: bool = False
     drop: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One answer, judged. `contains`, `f1` and `cited_right` say something of answerable questions only."""
+    """One answer, judged. `contains`, `f1` and `cited_right` say something of answerable questions only.
+
+    `contexts` are the passages that were found, `reference_contexts` those that answer; empty where they are not wanted or
+    not known.
+    """
 
     question: Question
     answer: Answer
@@ -52,6 +60,9 @@ class Judged:
     contains: bool
     f1: float
     cited_right: bool
+    support: Support = field(default_factory=Support)
+    contexts: Sequence[str] = ()
+    reference_contexts: Sequence[str] = ()
 
     @property
     def is_failure(self) -> bool:
@@ -74,6 +85,8 @@ class Judged:
             "contains": self.contains,
             "f1": round(self.f1, 4),
             "cited_right": self.cited_right,
+            **_rounded(asdict(self.support)),
+            "quality": self.answer.quality,
             "confidence": self.answer.confidence,
             "model": self.answer.model,
             "degraded": self.answer.degraded,
@@ -103,7 +116,8 @@ async def evaluate_answers(client: Dragoman, task: AnswersTask, on_progress: OnP
     chatbot_id, is_scratch = await _chatbot(client, task, on_progress)
     try:
         left_out = await _LeftOut.of(client, chatbot_id, task.without)
-        judged = await _ask_all(client, chatbot_id, questions, task.concurrency, left_out, on_progress)
+        asking = _Asking(client=client, chatbot_id=chatbot_id, task=task, left_out=left_out, texts=_texts(task))
+        judged = await _ask_all(asking, questions, on_progress)
     finally:
         if task.drop and is_scratch:
             await client.chatbots.delete(chatbot_id)
@@ -123,12 +137,21 @@ def summarise(judged: Sequence[Judged]) -> dict[str, float | int | None]:
     answerable = [each for each in judged if each.question.answerable]
     unanswerable = [each for each in judged if not each.question.answerable]
     seconds = [each.seconds for each in judged]
+    answered = [each.support for each in judged if each.answer.answered]
+    expected = [each.support for each in answerable]
     return {
         "questions": len(judged),
         "answerable": len(answerable),
         "contains_answer": _mean([each.contains for each in answerable]),
         "token_f1": _mean([each.f1 for each in answerable]),
         "cited_right": _mean([each.cited_right for each in answerable]),
+        "faithfulness": _mean_known([each.faithfulness for each in answered]),
+        "judge_faithfulness": _mean_known([each.judge_faithfulness for each in answered]),
+        "citation_precision": _mean_known([each.citation_precision for each in answered]),
+        "citation_recall": _mean_known([each.citation_recall for each in answered]),
+        "gold_precision": _mean_known([each.gold_precision for each in expected]),
+        "gold_recall": _mean_known([each.gold_recall for each in expected]),
+        "quality": _mean_known([each.answer.quality for each in judged]),
         "dont_know_answerable": _mean([not each.answer.answered for each in answerable]),
         "dont_know_unanswerable": _mean([not each.answer.answered for each in unanswerable]),
         "median_s": round(metrics.percentile(seconds, 0.5), 4),
@@ -146,6 +169,7 @@ def judge(question: Question, answer: Answer, seconds: float) -> Judged:
         contains=answer.answered and metrics.contains_phrase(answer.content, question.answers),
         f1=metrics.token_f1(answer.content, question.answers) if answer.answered else 0.0,
         cited_right=answer.answered and not cited.isdisjoint(question.documents),
+        support=support_of(answer, question.documents if question.answerable else ()),
     )
 
 
@@ -153,16 +177,39 @@ def _mean(values: Sequence[float | bool]) -> float | None:
     return round(sum(values) / len(values), 4) if values else None
 
 
+def _mean_known(values: Sequence[float | None]) -> float | None:
+    return _mean([value for value in values if value is not None])
+
+
+def _rounded(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 4) for name, value in values.items()}
+
+
 def _read(task: AnswersTask) -> list[Question]:
-    if datasets.is_beir(task.folder):
-        own = task.folder / "queries.jsonl"
-        questions = datasets.read_questions(task.questions or own, corpus_answers=own)
-    else:
-        questions = datasets.read_questions(task.questions or task.folder / "questions.jsonl")
+    own = task.folder / ("queries.jsonl" if datasets.is_beir(task.folder) else "questions.jsonl")
+    corpus_answers = own if datasets.is_beir(task.folder) else None
+    questions = [
+        question
+        for file in task.questions or (own,)
+        for question in datasets.read_questions(file, corpus_answers=corpus_answers)[: task.limit]
+    ]
     without = [question.id for question in questions if question.answerable and not question.answers]
     if not questions or without:
         raise DatasetError(f"Questions without expected answers: {', '.join(without[:5]) or 'there are none at all'}.")
-    return questions[: task.limit]
+    return questions
+
+
+def _texts(task: AnswersTask) -> Mapping[str, str]:
+    """The text of each document of the corpus by its external id, where an export wants it and it is plain text here."""
+    if not task.with_contexts:
+        return {}
+    if datasets.is_beir(task.folder):
+        return {document.id: document.text for document in datasets.read_corpus(task.folder).documents}
+    return {
+        file.external_id: file.source.read_text(encoding="utf-8", errors="replace")
+        for file in knowledge_files(task.folder / "knowledge")
+        if isinstance(file.source, Path) and file.source.suffix in (".md", ".txt")
+    }
 
 
 async def _chatbot(client: Dragoman, task: AnswersTask, on_progress: OnProgress) -> tuple[UUID, bool]:
@@ -230,24 +277,44 @@ class _LeftOut:
 _MOST_DOCUMENTS = 500
 
 
-async def _ask_all(
-    client: Dragoman,
-    chatbot_id: UUID,
-    questions: Sequence[Question],
-    concurrency: int,
-    left_out: _LeftOut,
-    on_progress: OnProgress,
-) -> list[Judged]:
-    room = asyncio.Semaphore(concurrency)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asking:
+    """How questions are asked. `texts`: of the documents that the golden set expects."""
+
+    client: Dragoman
+    chatbot_id: UUID
+    task: AnswersTask
+    left_out: _LeftOut
+    texts: Mapping[str, str]
+
+    async def ask(self, question: Question) -> Judged:
+        documents = self.left_out.others(question)
+        started = time.perf_counter()
+        session = await self.client.sessions.create(chatbot_id=self.chatbot_id, document_ids=documents)
+        answer = await self.client.messages.send(session.id, question.text)
+        judged = judge(self.left_out.judged_as(question), answer, time.perf_counter() - started)
+        if not self.task.with_contexts:
+            return judged
+        known = [self.texts[name] for name in question.documents if name in self.texts]
+        return replace(judged, contexts=await self._contexts(question, documents), reference_contexts=known)
+
+    async def _contexts(self, question: Question, documents: Sequence[UUID] | None) -> list[str]:
+        """The passages that the answer was made of: the same search again."""
+        limit = ChatbotSettings(**self.task.settings).max_sources
+        found = await self.client.search(
+            question.text, chatbot_id=self.chatbot_id, max_results=limit, document_ids=documents
+        )
+        return [passage.content for passage in found.results]
+
+
+async def _ask_all(asking: _Asking, questions: Sequence[Question], on_progress: OnProgress) -> list[Judged]:
+    room = asyncio.Semaphore(asking.task.concurrency)
     done = 0
 
     async def ask(question: Question) -> Judged:
         nonlocal done
         async with room:
-            started = time.perf_counter()
-            session = await client.sessions.create(chatbot_id=chatbot_id, document_ids=left_out.others(question))
-            answer = await client.messages.send(session.id, question.text)
-            judged = judge(left_out.judged_as(question), answer, time.perf_counter() - started)
+            judged = await asking.ask(question)
         done += 1
         on_progress(done, len(questions), "asking")
         return judged

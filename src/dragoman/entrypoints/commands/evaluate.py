@@ -43,6 +43,17 @@ _ANSWER_COLUMNS = {
     "median_s": "Median s",
     "p95_s": "p95 s",
 }
+_SUPPORT_COLUMNS = {
+    "faithfulness": "Faithful",
+    "judge_faithfulness": "by judge",
+    "citation_precision": "Cite precision",
+    "citation_recall": "Cite recall",
+    "gold_precision": "Gold precision",
+    "gold_recall": "Gold recall",
+    "quality": "Quality",
+    "dont_know_unanswerable": "Refused rightly",
+    "dont_know_answerable": "Refused wrongly",
+}
 _PII_COLUMNS = {"spans": "Spans", "recall": "Recall", "precision": "Precision", "findings": "Findings"}
 
 
@@ -91,6 +102,13 @@ def retrieval(
     return ExitCode.OK
 
 
+class ExportFormat(StrEnum):
+    """A tool that measures answers."""
+
+    RAGAS = "ragas"
+    DEEPEVAL = "deepeval"
+
+
 class Without(StrEnum):
     """What a question is asked without."""
 
@@ -102,8 +120,19 @@ class Without(StrEnum):
 def answers(
     folder: Folder,
     questions: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Another file of questions.")
+        list[Path] | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Another file of questions; may be repeated, for more languages."
+        ),
     ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the figures here, as JSON.")] = None,
+    exports: Annotated[
+        list[ExportFormat] | None,
+        typer.Option("--export", help="Write the answers for this tool to measure; may be repeated."),
+    ] = None,
+    export_folder: Annotated[
+        Path, typer.Option(file_okay=False, help="Where `ragas.jsonl` and `deepeval.json` are written.")
+    ] = Path(),
     failures: Annotated[
         Path | None, typer.Option(help="Write each failed question here, one JSON object a line.")
     ] = None,
@@ -124,20 +153,22 @@ def answers(
     home: Home = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Ask questions whose answers are known; print what share is right, by language.
+    """Ask questions whose answers are known; print by language what share is right, supported, cited and refused.
 
     DIR holds questions.jsonl and knowledge/ (as examples/ does; the default chatbot answers where it holds that
     knowledge), or a BEIR corpus with queries.jsonl that has `answers` and `passage`.
     """
+    from dragoman.evaluation import export  # noqa: PLC0415
     from dragoman.evaluation.answers import AnswersTask, evaluate_answers  # noqa: PLC0415
 
     task = AnswersTask(
         folder=folder,
-        questions=questions,
+        questions=questions or (),
         settings=parse_settings(settings or ()),
         limit=limit,
         concurrency=concurrency,
         without=without.value if without else None,
+        with_contexts=bool(exports),
         fresh=fresh,
         drop=drop,
     )
@@ -146,16 +177,22 @@ def answers(
         with _progress(quiet=as_json) as show:
             return await evaluate_answers(client, task, show)
 
-    report = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    found = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    if report is not None:
+        report.write_text(json.dumps(found.as_json(), indent=1) + "\n", encoding="utf-8")
+    for chosen in exports or ():
+        export.write(found.judged, chosen.value, export_folder)
     if failures is not None:
-        lines = [json.dumps(each.as_json(), ensure_ascii=False) + "\n" for each in report.judged if each.is_failure]
+        lines = [json.dumps(each.as_json(), ensure_ascii=False) + "\n" for each in found.judged if each.is_failure]
         failures.write_text("".join(lines), encoding="utf-8")
     if as_json:
-        print_json(report.as_json())
+        print_json(found.as_json())
     else:
-        rows = [_answer_row(language, values) for language, values in report.by_language.items()]
-        rows.append(_answer_row("all", report.overall))
-        print_table(("Language", *_ANSWER_COLUMNS.values()), rows, right=tuple(_ANSWER_COLUMNS.values()))
+        for columns in (_ANSWER_COLUMNS, _SUPPORT_COLUMNS):
+            rows = [
+                _row(name, values, columns) for name, values in (*found.by_language.items(), ("all", found.overall))
+            ]
+            print_table(("Language", *columns.values()), rows, right=tuple(columns.values()))
     return ExitCode.OK
 
 
@@ -191,8 +228,8 @@ def pii(
     return ExitCode.OK
 
 
-def _answer_row(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-    return (name, *(_cell(values[column]) for column in _ANSWER_COLUMNS))
+def _row(name: str, values: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, ...]:
+    return (name, *(_cell(values[column]) for column in columns))
 
 
 def _cell(value: float | None) -> str:
