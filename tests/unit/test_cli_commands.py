@@ -565,3 +565,24 @@ def test_translators_for_people_say_why_one_cannot_be_used(run: Run, monkeypatch
     assert ran.code == ExitCode.OK
     assert "cannot be used" in ran.out
     assert "apt install apertium" in ran.out
+
+
+def test_load_is_for_this_machine_only(run: Run) -> None:
+    ran = run("eval", "load", "--url", "http://192.0.2.7:8000", "--json")
+    assert ran.code == ExitCode.FAILED
+    assert json.loads(ran.err)["error"]["code"] == "evaluation.remote_load"
+
+
+def test_answers_are_measured_reported_and_exported(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "set" / "knowledge").mkdir(parents=True)
+    (tmp_path / "set" / "knowledge" / "a.md").write_text(RETURNS, encoding="utf-8")
+    question = {"id": "1", "language": "en", "question": "Goods when?", "document": "a.md", "answers": ["42 days"]}
+    (tmp_path / "set" / "questions.jsonl").write_text(json.dumps(question), encoding="utf-8")
+    options = ("--report", "figures.json", "--export", "ragas", "--export", "deepeval", "--export-folder", "out")
+    ran = run("eval", "answers", "set", *options)
+    assert ran.code == ExitCode.OK, ran.err
+    assert "Refused wrongly" in ran.out
+    assert json.loads((tmp_path / "figures.json").read_text())["gold_recall"] == 1.0
+    (sample,) = map(json.loads, (tmp_path / "out" / "ragas.jsonl").read_text().splitlines())
+    assert sample["retrieved_contexts"] == [RETURNS] == sample["reference_contexts"]
+    assert json.loads((tmp_path / "out" / "deepeval.json").read_text())[0]["expected_output"] == "42 days"

@@ -17,6 +17,12 @@ class MissingMetricsError(InvalidSettingError):
     code = "evaluation.missing_extra"
 
 
+class RemoteLoadError(InvalidRequestError):
+    """This server is not on this machine. Load on somebody's server is an attack unless they know of it: --allow-remote."""
+
+    code = "evaluation.remote_load"
+
+
 class IngestionFailedError(DragomanError):
     """Documents of the golden set cannot be read; the figures would be wrong. The message names the first."""
 

@@ -1,13 +1,18 @@
-"""A language model that says what it was told to: for tests and demos. Deterministic; a token is a word."""
+"""A language model that says what it was told to: for tests, demos and load. Deterministic; a token is a word.
+
+A request whose model is `load:first_token_ms=200,token_ms=20,tokens=40,errors=0.1,hangs=0.01,cuts=0.05` gets an answer of
+that kind, so that a chatbot's setting `model` sets it while the service runs; `dragoman eval load` does so.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dragoman.kit.errors import DragomanError
 from dragoman.ports.llm import (
@@ -20,6 +25,9 @@ from dragoman.ports.llm import (
 )
 
 _TOKEN = re.compile(r"\s*\S+\s*")
+_LOAD: Final = "load:"
+_LOAD_SENTENCE: Final = "This is a scripted answer [1]. "
+_HANG_S: Final = 3600.0
 
 
 class Rule(BaseModel):
@@ -38,6 +46,37 @@ class Rule(BaseModel):
         except re.error as error:
             raise ValueError(f"not a regular expression: {error}") from error
         return pattern
+
+
+class Load(BaseModel):
+    """How an answer under load comes. Times in milliseconds; `errors`, `hangs`, `cuts`: shares of the calls, 0 to 1.
+
+    An error comes before the first token, a cut after the half of them; one that hangs says nothing for an hour.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first_token_ms: float = Field(default=0.0, ge=0, le=600_000)
+    token_ms: float = Field(default=0.0, ge=0, le=60_000)
+    tokens: int = Field(default=20, ge=1, le=1_000)
+    errors: float = Field(default=0.0, ge=0, le=1)
+    hangs: float = Field(default=0.0, ge=0, le=1)
+    cuts: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.errors + self.hangs + self.cuts > 1.0:
+            raise ValueError("the shares of errors, hangs and cuts are more than all calls")
+        return self
+
+    @classmethod
+    def parse(cls, model: str) -> Load:
+        """Raises LlmRejectedError: as of a provider that does not know this model."""
+        given = dict(part.partition("=")[::2] for part in model.removeprefix(_LOAD).split(",") if part)
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise LlmRejectedError(f"The model {model!r} is none: {error.errors()[0]['msg']}.") from error
 
 
 class Settings(BaseModel):
@@ -66,12 +105,17 @@ class Adapter:
         self._rules = [reply for reply in settings.replies if isinstance(reply, Rule)]
         self._plain = [reply for reply in settings.replies if isinstance(reply, str)]
         self._given = 0
+        self._chance = random.Random(1)  # the same failures in the same order in every run
 
     @property
     def model(self) -> str:
         return self._settings.model
 
     async def stream(self, request: TextRequest) -> AsyncIterator[TextDelta | Completion]:
+        if request.model is not None and request.model.startswith(_LOAD):
+            async for event in self._under_load(request, Load.parse(request.model)):
+                yield event
+            return
         reply = _cut_at_stop(self._choose_reply(request), request)
         tokens = _TOKEN.findall(reply)
         written = 0
@@ -88,6 +132,24 @@ class Adapter:
             output_tokens=written,
             finish="length" if written < len(tokens) else "stop",
         )
+
+    async def _under_load(self, request: TextRequest, load: Load) -> AsyncIterator[TextDelta | Completion]:
+        drawn = self._chance.random()
+        if drawn < load.errors:
+            raise LlmUnavailableError
+        if drawn < load.errors + load.hangs:
+            await asyncio.sleep(_HANG_S)
+        is_cut = load.errors + load.hangs <= drawn < load.errors + load.hangs + load.cuts
+        count = min(load.tokens, request.max_tokens)
+        words = _TOKEN.findall(_LOAD_SENTENCE) * (count // 6 + 1)
+        for number, word in enumerate(words[:count]):
+            if is_cut and number >= count // 2:
+                raise LlmUnavailableError
+            await asyncio.sleep((load.token_ms if number else load.first_token_ms) / 1000.0)
+            yield TextDelta(text=word)
+        read = sum(len(message.content.split()) for message in request.messages)
+        finish: Literal["stop", "length"] = "stop" if count == load.tokens else "length"
+        yield Completion(model=self._settings.model, input_tokens=read, output_tokens=count, finish=finish)
 
     async def close(self) -> None:
         """Nothing is held."""

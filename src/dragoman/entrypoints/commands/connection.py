@@ -69,18 +69,18 @@ class Server:
     json: bool
 
 
-def run(server: Server, body: Callable[[Dragoman], Awaitable[T]]) -> T:
-    """Run the body of a command with a client."""
+def run(server: Server, body: Callable[[Dragoman], Awaitable[T]], *, max_retries: int = 3) -> T:
+    """Run the body of a command with a client, which asks a busy server again so many times."""
 
     async def connect_and_run() -> T:
-        async with connected(server) as client:
+        async with connected(server, max_retries=max_retries) as client:
             return await body(client)
 
     return asyncio.run(connect_and_run())
 
 
 @contextlib.asynccontextmanager
-async def connected(server: Server) -> AsyncIterator[Dragoman]:
+async def connected(server: Server, *, max_retries: int = 3) -> AsyncIterator[Dragoman]:
     """A client of the server. An instance that is started here is stopped with the block.
 
     Raises:
@@ -88,7 +88,7 @@ async def connected(server: Server) -> AsyncIterator[Dragoman]:
     """
     from dragoman.client import Dragoman  # noqa: PLC0415 -- 100 ms that `--help` need not wait for
 
-    async with _address(server) as (url, api_key), Dragoman(url, api_key) as client:
+    async with _address(server) as (url, api_key), Dragoman(url, api_key, max_retries=max_retries) as client:
         yield client
 
 

@@ -15,6 +15,7 @@ import typer
 from dragoman.entrypoints.commands import connection
 from dragoman.entrypoints.commands.chatbots import Settings, parse_settings
 from dragoman.entrypoints.commands.connection import Server
+from dragoman.entrypoints.commands.memory import api_memory
 from dragoman.entrypoints.commands.options import Home, Json, Key, Url
 from dragoman.entrypoints.commands.search import SearchMode
 from dragoman.entrypoints.commands.terminal import ExitCode, err, print_json, print_pairs, print_table
@@ -22,6 +23,7 @@ from dragoman.entrypoints.commands.terminal import ExitCode, err, print_json, pr
 if TYPE_CHECKING:
     from dragoman.client import Dragoman
     from dragoman.evaluation.answers import AnswersReport
+    from dragoman.evaluation.load import LoadReport
     from dragoman.evaluation.retrieval import RetrievalReport
     from dragoman.evaluation.scratch import OnProgress
 
@@ -194,6 +196,77 @@ def answers(
             ]
             print_table(("Language", *columns.values()), rows, right=tuple(columns.values()))
     return ExitCode.OK
+
+
+@app.command("load")
+def load(
+    questions: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, show_default="200", help="How many are asked at most.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, max=86_400, help="For how long they are asked.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Questions asked at once.")] = 8,
+    whole: Annotated[bool, typer.Option("--whole", help="Wait for whole answers instead of streaming them.")] = False,
+    new_questions: Annotated[
+        bool, typer.Option("--new-questions", help="Ask what was never asked before: each is embedded anew.")
+    ] = False,
+    first_token_ms: Annotated[float, typer.Option(min=0, max=600_000, help="The model's time to its first token.")] = 0,
+    token_ms: Annotated[float, typer.Option(min=0, max=60_000, help="Its time from token to token.")] = 0,
+    tokens: Annotated[int, typer.Option(min=1, max=1_000, help="Tokens of an answer.")] = 20,
+    errors: Annotated[float, typer.Option(min=0, max=1, help="Share of its calls that fail at once.")] = 0,
+    hangs: Annotated[float, typer.Option(min=0, max=1, help="Share of its calls that never answer.")] = 0,
+    cuts: Annotated[float, typer.Option(min=0, max=1, help="Share of its calls that break off in the middle.")] = 0,
+    timeout_s: Annotated[float, typer.Option(min=0.1, max=3_600, help="A question is given up after so long.")] = 30,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Also a server that is not on this machine.")
+    ] = False,
+    url: Url = None,
+    api_key: Key = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Ask many questions of a chatbot made for it, whose scripted model is as slow and as broken as you say.
+
+    Prints percentiles of the time to the first token and to the whole answer, what of it is Dragoman's own, answers a
+    second, errors, what gave way, and how the API's memory grew. The chatbot is removed in the end.
+    """
+    from dragoman.evaluation.load import LoadTask, evaluate_load, require_local  # noqa: PLC0415
+
+    task = LoadTask(
+        questions=200 if questions is None and seconds is None else questions,
+        seconds=seconds,
+        concurrency=concurrency,
+        is_streamed=not whole,
+        new_questions=new_questions,
+        first_token_ms=first_token_ms,
+        token_ms=token_ms,
+        tokens=tokens,
+        errors=errors,
+        hangs=hangs,
+        cuts=cuts,
+        timeout_s=timeout_s,
+    )
+
+    async def body(client: Dragoman) -> LoadReport:
+        if not allow_remote:
+            require_local(client.url)
+        with _progress(quiet=as_json) as show:
+            return await evaluate_load(client, task, show, memory_mib=api_memory(home, client.url))
+
+    if url is not None and not allow_remote:
+        require_local(url)
+    values = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body, max_retries=0).as_json()
+    if as_json:
+        print_json(values)
+    else:
+        print_pairs([(name.replace("_", " "), _told(value)) for name, value in values.items()])
+    return ExitCode.OK
+
+
+def _told(value: object) -> object:
+    """A figure on a line: percentiles and counts as `name value`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items()) or "none"
+    return value
 
 
 @app.command("pii")
