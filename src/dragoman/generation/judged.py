@@ -109,9 +109,8 @@ class Judging:
         if not checked.claims or checked.best is None or checked.reason in _FACTS:
             return False
         least, most = _BORDERLINE
-        return self._request.settings.judge_sentences == "all" or (
-            least <= checked.score < most or checked.reason == "opposite"
-        )
+        is_borderline = least <= checked.score < most and checked.reason != "opposite"
+        return is_borderline or self._request.settings.judge_sentences == "all"
 
     async def _judge(self) -> None:
         judges, request = self._deps.judges, self._request
