@@ -52,7 +52,9 @@ async def test_an_answer_quotes_the_document_and_its_citation_stands_there_word_
     assert answer["usage"]["llm_calls"] == 0
     assert {"load", "understand", "retrieve", "generate", "store", "total"} <= set(answer["timings"])
     [sentence] = answer["grounding"]["sentences"]
-    assert answer["grounding"] == {"method": "quotation", "score": 1.0, "sentences": [sentence]}
+    quality = answer["quality"]
+    assert answer["grounding"] == {"method": "quotation", "score": 1.0, "sentences": [sentence], "quality": quality}
+    assert quality == pytest.approx(answer["confidence"] ** 0.5, abs=1e-3)
     assert answer["content"][sentence["start"] : sentence["end"]] == answer["content"]
     assert sentence["spans"] == [{"number": 1, "start": source["start"], "end": source["end"]}]
     assert (sentence["grounded"], sentence["sources"], sentence["reason"]) == (True, [1], None)
