@@ -99,6 +99,21 @@ async def test_a_language_model_judges_on_the_answers_bill(company: Any, service
     assert "judge" in {line["key"] for line in usage["lines"]}
 
 
+async def test_an_answer_that_is_told_again_is_not_judged_again(
+    company: Any, service: Any, hire: Hire, script: Script
+) -> None:
+    judge = hire(OwnJudge(score=0.8))
+    script(replies=[FREE])
+    first = await company.ask(QUESTION)
+    again = await company.ask(QUESTION)
+    assert (again["usage"]["cached_calls"], judge.calls) == (1, 1)
+    assert again["grounding"]["sentences"] == first["grounding"]["sentences"]
+    assert again["grounding"]["judge"] == {"name": "own", "asked": 1, "judged": 1}
+    await _set(company, cache_answers=False)
+    await company.ask(QUESTION)
+    assert judge.calls == 2
+
+
 async def test_without_a_judge_the_check_alone_decides(company: Any, service: Any, hire: Hire, script: Script) -> None:
     judge = hire(OwnJudge())
     await _set(company, judge="none")

@@ -284,6 +284,22 @@ def _answer_cache(settings: Settings, cache: Cache) -> LayeredCache | None:
     )
 
 
+def _judgements(settings: Settings, cache: Cache) -> LayeredCache | None:
+    """Where verdicts are remembered, as long as answers. Processes whose judges or their settings differ share none."""
+    if settings.answer_cache_s == 0:
+        return None
+    made_with = [
+        f"{name}:{adapter_settings('judge', name).model_dump_json()}" for name in registry.list_adapters("judge")
+    ]
+    return LayeredCache(
+        cache,
+        "judgements",
+        max_bytes=1024 * 1024,  # a verdict takes about 100 bytes
+        expires_after_s=settings.answer_cache_s,
+        made_with=" ".join([dragoman.__version__, *made_with]),
+    )
+
+
 _RANKING_PORTS = ("vector_index", "keyword_index", "language_detector")
 
 
@@ -376,6 +392,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
         judges = Judges(
             factories={name: partial(_create_judge, name) for name in registry.list_adapters("judge")},
             inference=inference,
+            cache=_judgements(settings, cache),
         )
         pii_detectors = _pii_detectors(settings)
         search_log = create_search_log(database, keyring, pii_detectors)

@@ -127,6 +127,7 @@ class Judging:
                     answerer=request.settings.judge_answerer,
                     writer=Writer(name=request.answerer, fallback=request.settings.fallback_models),
                     model=request.settings.model,
+                    is_remembered=request.settings.cache_answers,
                 )
             except DragomanError as error:
                 _log.warning("generation.judge_failed", judge=self._name, code=error.code, reason=error.message)

@@ -1,4 +1,8 @@
-"""Judges of an answer's sentences by name, behind a time-out, a breaker, budgets and usage records (purpose `judge`)."""
+"""Judges of an answer's sentences by name, behind a time-out, a breaker, budgets and usage records (purpose `judge`).
+
+What was judged lately is remembered, so that an answer that is told again is not paid for again. Kept per tenant, as
+translations are.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import Final
 from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.errors import JudgeTimeoutError, UnknownJudgeError
 from dragoman.inference.service import CallContext, Inference, Writer
+from dragoman.kit.cache import LayeredCache, cache_key
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
 from dragoman.ports.judge import Judge, JudgeUnavailableError, PromptedJudge, Statement
@@ -42,11 +47,14 @@ class Judges:
         *,
         factories: Mapping[str, Callable[[], AnyJudge]],
         inference: Inference,
+        cache: LayeredCache | None = None,
         limits: JudgeLimits | None = None,
     ) -> None:
+        """Without `cache` each statement is judged anew."""
         self._factories = dict(factories)
         self._made: dict[str, AnyJudge] = {}
         self._inference = inference
+        self._cache = cache
         self.limits = limits or JudgeLimits()
         self._breakers: dict[str, CircuitBreaker] = {}
 
@@ -59,30 +67,49 @@ class Judges:
         answerer: str | None,
         writer: Writer,
         model: str | None,
+        is_remembered: bool = True,
     ) -> list[float | None]:
         """The probability that its passages support each statement, in the order given; None: the judge cannot say.
 
         Args:
             answerer: asked by a judge that has a language model judge; None: the judge's own, else `writer`.
             writer, model: who wrote the answer, and which model of that provider.
+            is_remembered: a statement that was judged lately is not judged again.
 
         Raises:
             JudgeUnavailableError, CircuitOpenError, UnknownJudgeError, UnknownModelError, InvalidSettingError,
             BudgetExhaustedError;
             LlmUnavailableError, LlmOverloadedError, LlmRejectedError: the language model that judges.
         """
+        asked = _Asked(context=context, name=name, answerer=answerer, writer=writer, model=model)
+        if self._cache is None or not is_remembered:
+            return await self._call(asked, statements)
+        keys = [asked.key_of(statement) for statement in statements]
+        known = await asyncio.gather(*map(self._cache.find, keys))
+        found = [None if value is None else float(value) for value in known]
+        missing = [place for place, value in enumerate(found) if value is None]
+        if missing:
+            scores = await self._call(asked, [statements[place] for place in missing])
+            for place, score in zip(missing, scores, strict=True):
+                found[place] = score
+                if score is not None:
+                    await self._cache.put(keys[place], repr(score).encode())
+        return found
+
+    async def _call(self, call: _Asked, statements: Sequence[Statement]) -> list[float | None]:
+        name, writer = call.name, call.writer
         judge = self._get(name)
         breaker = self._breakers.setdefault(name, CircuitBreaker())
         breaker.check()
-        context = replace(context, purpose=PURPOSE)
+        context = replace(call.context, purpose=PURPOSE)
         prompted = isinstance(judge, PromptedJudge)
         try:
             with span("inference.judge", judge=name, statements=len(statements)):
                 async with asyncio.timeout(self.limits.prompted_timeout_s if prompted else self.limits.timeout_s):
                     if isinstance(judge, PromptedJudge):
-                        chosen = answerer or judge.answerer
+                        chosen = call.answerer or judge.answerer
                         asked = writer if chosen is None else Writer(name=chosen, fallback=writer.fallback)
-                        own = model if chosen is None else None
+                        own = call.model if chosen is None else None
                         found = await self._by_text(context, judge, statements, asked, own)
                     else:
                         found = await self._alone(context, name, judge, statements)
@@ -143,6 +170,22 @@ class Judges:
         except* DragomanError as errors:
             raise _first(errors) from errors
         return judge.read_replies([task.result() for task in tasks], statements)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """Who is asked, and for whom."""
+
+    context: CallContext
+    name: str
+    answerer: str | None
+    writer: Writer
+    model: str | None
+
+    def key_of(self, statement: Statement) -> bytes:
+        who = (self.name, self.answerer or "", self.writer.name, self.model or "")
+        what = (statement.language, statement.text, *statement.passages)
+        return cache_key(self.context.tenant_id.bytes, str(self.context.chatbot_id), *who, *what)
 
 
 def _first(errors: BaseExceptionGroup[DragomanError]) -> DragomanError:
