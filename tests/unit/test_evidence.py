@@ -150,6 +150,15 @@ def test_a_part_number_that_is_nowhere_lowers_the_confidence() -> None:
     assert estimate_confidence(evidence.signals, CONFIDENCE) < estimate_confidence(found, CONFIDENCE)
 
 
+def test_a_name_in_another_alphabet_speaks_for_the_passage_that_holds_it() -> None:
+    bare = passage(("The record is held by another player.", 0.82), semantic=0.82)
+    named = passage(("The record is held by Peyton Manning.", 0.815), semantic=0.815)
+    asked = dataclasses.replace(question("record", language="ar"), text="هل يحمل بايتون مانينغ الرقم القياسي؟")
+    evidence = choose(asked, [bare, named], UNRELATED, settings=EvidenceSettings(max_sentences=1))
+    assert [quote.passage for quote in evidence.quotes] == [1]
+    assert evidence.confidence > choose(dataclasses.replace(asked, text=""), [named], UNRELATED).confidence
+
+
 def test_without_vectors_confidence_is_the_share_of_terms_found() -> None:
     bare = passage(("Restocking costs twelve percent.", None), semantic=None)
     assert choose(question("restock", "train"), [bare], UNRELATED).confidence == pytest.approx(0.5)

@@ -1,7 +1,7 @@
 """Chooses the sentences that answer a question, and says how sure it is that they do. No model call.
 
 The extractive answerer quotes what this module chooses; the other answerers use its confidence to say "I do not know".
-Each passage is judged by a logistic regression on five readable numbers (`Signals`). A sentence is ranked by its own
+Each passage is judged by a logistic regression on readable numbers (`Signals`). A sentence is ranked by its own
 nearness to the question, the question's words it holds and the judgement of its passage; the passage of the best one
 gives the confidence. The rank of a passage says less: the vectors place a text in the question's language nearer than
 one in another that answers, and only the judgement asks such a text for the question's words.
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dragoman.generation.names_across import AskedNames
 from dragoman.kit.text.terms import analyse, base_language, is_code
 from dragoman.ports.embedder import ConfidenceModel
 
@@ -35,10 +36,11 @@ class QuestionTerm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked: its language (ISO 639-1) and its terms."""
+    """What is asked: its language (ISO 639-1), its terms, and its words for the names among them."""
 
     language: str
     terms: tuple[QuestionTerm, ...]
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class Signals:
         same_language: It is written in the question's language.
         missing_codes: Share of the question's numbers and part numbers that it does not hold.
         language: The question's.
+        names: Log odds from the question's names that it holds in another alphabet.
     """
 
     semantic: float | None
@@ -122,6 +125,7 @@ class Signals:
     same_language: bool
     missing_codes: float
     language: str = ""
+    names: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +174,8 @@ def choose_evidence(
     if not passages:
         return Evidence(quotes=(), confidence=0.0, abstain=True, signals=None)
     passages = passages[: settings.max_passages]
-    signals = [_read_signals(question, passage, unrelated) for passage in passages]
+    names = AskedNames(question.text, question.language)
+    signals = [_read_signals(question, names, passage, unrelated) for passage in passages]
     ranked = _rank_sentences(question, passages, [_logit(read, model) for read in signals])
     decisive = signals[ranked[0].passage if ranked else 0]
     confidence = estimate_confidence(decisive, model)
@@ -201,6 +206,7 @@ def _logit(signals: Signals, model: ConfidenceModel) -> float:
         + model.same_language * signals.same_language
         + model.missing_codes * signals.missing_codes
         + (0.0 if signals.same_language else model.languages.get(signals.language, 0.0))
+        + signals.names
     )
 
 
@@ -322,7 +328,7 @@ def _letter_pairs(word: str) -> frozenset[str]:
 # --- signals ---------------------------------------------------------------------------------------------------------
 
 
-def _read_signals(question: Question, passage: EvidencePassage, unrelated: float) -> Signals:
+def _read_signals(question: Question, names: AskedNames, passage: EvidencePassage, unrelated: float) -> Signals:
     words = _words(passage)
     same_language = base_language(passage.language) == base_language(question.language)
     codes = [term for term in question.terms if any(map(is_code, term.alternatives))]
@@ -335,4 +341,7 @@ def _read_signals(question: Question, passage: EvidencePassage, unrelated: float
         same_language=same_language,
         missing_codes=missing / len(codes) if codes else 0.0,
         language=base_language(question.language),
+        names=0.0
+        if same_language
+        else names.evidence((passage.title, passage.heading, passage.text), passage.language),
     )

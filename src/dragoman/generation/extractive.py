@@ -50,7 +50,7 @@ async def weigh_evidence(
         settings = EvidenceSettings(
             max_sentences=request.settings.max_quotes, threshold=request.settings.confidence_threshold
         )
-    question = Question(language=request.language, terms=terms)
+    question = Question(language=request.language, terms=terms, text=request.question)
     return choose_evidence(question, candidates, request.found.unrelated, model=version.confidence, settings=settings)
 
 
