@@ -338,7 +338,7 @@ async def test_nobody_reacts_to_the_search_of_another(company: Any, other_compan
     assert (await _click(company, found["search_id"], who="member", rank=1)).status_code == 204
 
 
-@pytest.mark.parametrize("search_id", [ABSENT, str(uuid4())])
+@pytest.mark.parametrize("search_id", [ABSENT, str(uuid4())], ids=["absent", "any"])
 async def test_a_search_that_nobody_made_is_404(company: Any, search_id: str) -> None:
     assert (await _click(company, search_id, rank=1)).status_code == 404
 

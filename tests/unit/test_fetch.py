@@ -437,6 +437,7 @@ async def test_a_time_out_of_the_reader_stays_the_readers(site: Site) -> None:
         ("x-gzip", gzip.compress(b"hello " * 400) + gzip.compress(b"hello " * 600)),
         ("deflate", zlib.compress(b"hello " * 1000)),
     ],
+    ids=["gzip", "two-members", "deflate"],  # those made of the bytes would hold the time
 )
 async def test_packed_bodies_are_unpacked(site: Site, encoding: str, packed: bytes) -> None:
     site.answer("/", packed, Content_Encoding=encoding)
