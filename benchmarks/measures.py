@@ -25,6 +25,7 @@ from benchmarks import search as searches
 from benchmarks import search_beside_ingestion as besides
 from benchmarks import search_growth as growths
 from benchmarks import search_latency as latencies
+from benchmarks import semantic_cache as similar_questions
 from benchmarks import streams as many_streams
 from benchmarks import understanding as questions
 from benchmarks.figures import percentile, show
@@ -174,6 +175,11 @@ def grounding() -> None:
     groundings.grounding(_DATA, show)
 
 
+def semantic_cache() -> None:
+    """Paraphrases and look-alikes: which questions the answer cache takes for the same."""
+    similar_questions.semantic_cache(_DATA if _DATA.is_dir() else None, show)
+
+
 def _eval(instance: Instance, kind: str, *arguments: object) -> None:
     command = [sys.executable, "-m", "dragoman", "eval", kind, *map(str, arguments), "--json"]
     command += ["--url", instance.url, "--api-key", instance.api_key]
@@ -256,6 +262,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "answers": answers,
     "grounding": grounding,
     "retrieval": retrieval,
+    "semantic_cache": semantic_cache,
 }
 
 

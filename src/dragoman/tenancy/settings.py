@@ -56,6 +56,14 @@ class ChatbotSettings(BaseModel):
         True,
         description="What a language model wrote is told again for the very same question, conversation and sources.",
     )
+    similar_questions: bool = Field(
+        True,
+        description="What a language model wrote is told again for a question that asks the same in other words, where the "
+        "words leave no doubt; needs `cache_answers`.",
+    )
+    similar_questions_from: float = Field(
+        0.86, ge=0.0, le=1.0, description="Cosine of two questions' vectors from which their words are compared."
+    )
     max_quotes: int = Field(2, ge=1, le=8, description="Sentences that an extractive answer quotes at most.")
     grounding: Literal["flag", "remove", "off"] = Field(
         "flag",
