@@ -146,6 +146,9 @@ async def _against_each_other(data: Path, show: Show) -> None:
         vectors = await _vectors(texts)
         near = np.argwhere(np.triu(vectors @ vectors.T, 1) >= _threshold())
         taken = [(texts[i], texts[j]) for i, j in near if why_different(texts[i], texts[j], language) is None]
-        show(f"xquad-a/{language}, pairs of questions, of them near, taken for the same", f"{len(texts) * (len(texts) - 1) // 2}, {len(near)}, {len(taken)}")
+        show(
+            f"xquad-a/{language}, pairs of questions, of them near, taken for the same",
+            f"{len(texts) * (len(texts) - 1) // 2}, {len(near)}, {len(taken)}",
+        )
         for one, other in taken[:_MOST_SHOWN]:
             show("taken for the same", f"{one} | {other}")

@@ -46,7 +46,7 @@ from dragoman.tenancy.settings import ChatbotSettings
 from dragoman.understanding.entities import Prepared
 from dragoman.understanding.history import Said
 from dragoman.understanding.question_language import Understood, understand
-from dragoman.understanding.service import prepare_question
+from dragoman.understanding.service import prepare_question, standalone_question
 from dragoman.understanding.translation import translator_of
 
 _HISTORY_MESSAGES = 24  # the turn that opened a subject may lie far back
@@ -328,6 +328,10 @@ def _generation_request(
         ),
         template_version=opened.template.version if opened.template else None,
         is_fresh=asked.again is not None,
+        standalone=standalone_question(
+            prepared, opened.settings, understood.language, has_history=bool(opened.history)
+        ),
+        knowledge_revision=opened.chatbot.knowledge_revision,
     )
 
 
@@ -344,6 +348,15 @@ def _usage(spender: Spender) -> Usage:
     )
 
 
+def _reused(draft: Draft | None) -> dict[str, Any]:
+    """What the usage says of an answer that was written before."""
+    if draft is None or draft.reused is None:
+        return {}
+    saved = draft.reused
+    figures = {"saved_usd": float(saved.cost_usd), "saved_seconds": saved.seconds}
+    return {"cached_calls": 1, "cached": saved.kind, **figures}
+
+
 async def _store(
     deps: Deps,
     opened: Opened,
@@ -356,7 +369,7 @@ async def _store(
 ) -> tuple[Message, Turn]:
     """The assistant's message and the turn record, in one transaction."""
     draft = writing.draft
-    usage = replace(_usage(opened.spender), cached_calls=int(draft is not None and draft.is_cached))
+    usage = replace(_usage(opened.spender), **_reused(draft))
     timings = timer.finish()
     message = Message(
         id=asked.answer_id,

@@ -200,7 +200,14 @@ class UsageOut(BaseModel):
     embedding_calls: int
     llm_calls: int
     cost_usd: float
-    cached_calls: int = Field(0, description="Texts that were taken from an earlier, identical call.")
+    cached_calls: int = Field(0, description="Texts that were taken from an earlier call.")
+    cached: str | None = Field(
+        None,
+        description="How the answer's text was found that was written before: `exact`, for the very same prompt, or "
+        "`semantic`, for a question that asks the same.",
+    )
+    saved_usd: float = Field(0.0, description="What the model call cost that was not made again.")
+    saved_seconds: float = Field(0.0, description="How long that call took.")
 
 
 class NearestDocument(BaseModel):

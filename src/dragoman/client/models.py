@@ -418,6 +418,9 @@ class Usage(_Received):
     llm_calls: int = 0
     cost_usd: float = 0.0
     cached_calls: int = 0
+    cached: str | None = None
+    saved_usd: float = 0.0
+    saved_seconds: float = 0.0
 
 
 class UsageLine(_Received):

@@ -19,6 +19,7 @@ from dragoman.kit.cache import Cache, LayeredCache
 from dragoman.kit.database import Database
 from dragoman.kit.encryption import Keyring
 from dragoman.kit.rate_limit import RateLimit
+from dragoman.kit.vector_shelves import VectorShelves
 from dragoman.metering.budgets import Budgets
 from dragoman.ports.blob_store import BlobStore
 from dragoman.ports.connector import ConnectorKind, Premises
@@ -48,6 +49,7 @@ class Deps:
         search_results: what searches found lately; None where that is not remembered.
         message_rate: how often askers send messages.
         answer_cache: what language models wrote lately; None where that is not remembered.
+        similar_questions: questions whose answers are remembered, by their vectors; None where they are not.
         search_log: takes each search (`search.entities.SearchEntry`) and stores it behind the request.
         read_conversation: what was said in a session.
         default_answerer: `extractive`, or the name of the `llm` adapter used when a chatbot sets none.
@@ -84,6 +86,7 @@ class Deps:
     default_judge: str
     search_results: LayeredCache | None
     answer_cache: LayeredCache | None
+    similar_questions: VectorShelves | None
     message_rate: RateLimit
     search_log: Buffer[Any]
     read_conversation: ConversationReader

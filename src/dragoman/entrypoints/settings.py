@@ -48,6 +48,12 @@ class Settings(BaseSettings):
         3600, ge=0, description="What language models wrote is remembered so long, in seconds; 0: not at all."
     )
     answer_cache_mib: int = Field(16, ge=0, description="Memory that remembered texts may take per process, in MiB.")
+    similar_questions_mib: int = Field(
+        16,
+        ge=0,
+        description="Memory that the vectors of questions with remembered texts may take per process, in MiB; 0: only the "
+        "very same question is recognised.",
+    )
     question_cache_s: int = Field(
         3600, ge=0, description="Vectors of questions are remembered so long, in seconds; 0: not at all."
     )

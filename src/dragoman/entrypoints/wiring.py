@@ -53,6 +53,7 @@ from dragoman.kit.errors import DragomanError, InvalidSettingError
 from dragoman.kit.fetch import FetchPolicy
 from dragoman.kit.rate_limit import RateLimit
 from dragoman.kit.registry import MissingExtraError
+from dragoman.kit.vector_shelves import VectorShelves
 from dragoman.knowledge import service as knowledge
 from dragoman.knowledge.encrypted_blobs import EncryptedBlobStore
 from dragoman.knowledge.publish import PURGE_BLOBS, TIDY_KEYWORD_INDEX, tidy_keyword_index
@@ -300,6 +301,18 @@ def _judgements(settings: Settings, cache: Cache) -> LayeredCache | None:
     )
 
 
+def _similar_questions(settings: Settings, cache: Cache) -> VectorShelves | None:
+    if settings.answer_cache_s == 0 or settings.similar_questions_mib == 0:
+        return None
+    return VectorShelves(
+        cache,
+        "similar_questions",
+        max_bytes=settings.similar_questions_mib * 1024 * 1024,
+        expires_after_s=settings.answer_cache_s,
+        made_with=dragoman.__version__,
+    )
+
+
 _RANKING_PORTS = ("vector_index", "keyword_index", "language_detector")
 
 
@@ -430,6 +443,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 default_judge=settings.judge,
                 search_results=_search_results(settings, cache),
                 answer_cache=_answer_cache(settings, cache),
+                similar_questions=_similar_questions(settings, cache),
                 message_rate=RateLimit(cache, "messages"),
                 search_log=search_log,
                 read_conversation=partial(chat.read_conversation, database),

@@ -1,8 +1,9 @@
-"""What a language model wrote for the very same prompt is not paid for twice.
+"""What a language model wrote for the very same prompt is not paid for twice; nor for a question that asks the same.
 
-The key is all that the model is told: instructions, conversation, question and the text of each source; so other
+The key of the former is all that the model is told: instructions, conversation, question and the text of each source; so other
 knowledge, another asker's documents, another language or another template never meet an answer that was not theirs, and
-nobody can read an entry once a source it was made of has gone. Search and the check against the sources run as always.
+nobody can read an entry once a source it was made of has gone. The latter is `similar_answers`. Search and the check
+against the sources run as always.
 """
 
 from __future__ import annotations
@@ -10,19 +11,23 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from prometheus_client import Counter
 
 from dragoman.deps import Deps
+from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.generation import similar_answers
 from dragoman.generation.entities import GenerationRequest
-from dragoman.inference.ladder import Charged, Fallback, TextEvent
+from dragoman.generation.similar_answers import READS
+from dragoman.inference.ladder import Charged, Fallback, Reused, TextEvent
 from dragoman.inference.service import Writer
-from dragoman.kit.cache import cache_key
+from dragoman.kit.cache import LayeredCache, cache_key
 from dragoman.ports.llm import TextDelta, TextRequest
+from dragoman.ports.search_scope import SearchScope
 
 _WORDS: Final = re.compile(r"\S+\s*|\s+")
 
@@ -33,9 +38,14 @@ SAVED_SECONDS = Counter(
 
 
 async def stream_text(
-    deps: Deps, request: GenerationRequest, writer: Writer, asked: TextRequest
+    deps: Deps,
+    request: GenerationRequest,
+    scope: SearchScope,
+    version: EmbeddingVersion,
+    writer: Writer,
+    asked: TextRequest,
 ) -> AsyncGenerator[TextEvent, None]:
-    """The model's text, or the one it wrote for the same prompt before; then `Charged`, with `is_cached` there.
+    """The model's text, or the one it wrote before for the same; then `Charged`, with `reused` there.
 
     What broke off, was cut at its longest, or was written by a model that stood in for another is not kept.
 
@@ -50,8 +60,8 @@ async def stream_text(
                 yield event
         return
     key = _key(request, writer, asked)
-    if not request.is_fresh and (kept := await cache.find(key)) is not None:
-        for event in _told_again(json.loads(kept)):
+    if not request.is_fresh and (kept := await _find(deps, cache, key, request, scope, version)) is not None:
+        for event in _told_again(*kept):
             yield event
         return
     started, parts, gave_way = time.perf_counter(), [], False
@@ -65,6 +75,23 @@ async def stream_text(
             elif not gave_way and event.finish == "stop":
                 await cache.put(key, _kept("".join(parts), event, time.perf_counter() - started))
             yield event
+
+
+async def _find(
+    deps: Deps,
+    cache: LayeredCache,
+    key: bytes,
+    request: GenerationRequest,
+    scope: SearchScope,
+    version: EmbeddingVersion,
+) -> tuple[Mapping[str, Any], Literal["exact", "semantic"]] | None:
+    """A text that was written before, and how it was found."""
+    kept = await cache.find(key)
+    READS.labels("exact", "miss" if kept is None else "hit").inc()
+    if kept is not None:
+        return json.loads(kept), "exact"
+    similar = await similar_answers.find(deps, request, scope, version)
+    return None if similar is None else (similar, "semantic")
 
 
 def _key(request: GenerationRequest, writer: Writer, asked: TextRequest) -> bytes:
@@ -84,9 +111,10 @@ def _kept(text: str, end: Charged, seconds: float) -> bytes:
     return json.dumps(facts).encode()
 
 
-def _told_again(kept: dict[str, Any]) -> list[TextEvent]:
-    SAVED_USD.inc(float(kept["cost_usd"]))
-    SAVED_SECONDS.inc(kept["seconds"])
+def _told_again(kept: Mapping[str, Any], kind: Literal["exact", "semantic"]) -> list[TextEvent]:
+    saved = Reused(kind=kind, cost_usd=Decimal(kept["cost_usd"]), seconds=kept["seconds"])
+    SAVED_USD.inc(float(saved.cost_usd))
+    SAVED_SECONDS.inc(saved.seconds)
     words: list[TextEvent] = [TextDelta(text=match.group(0)) for match in _WORDS.finditer(kept["text"])]
     end = Charged(
         model=kept["model"],
@@ -95,6 +123,6 @@ def _told_again(kept: dict[str, Any]) -> list[TextEvent]:
         finish="stop",
         name=kept["name"],
         cost_usd=Decimal(0),
-        is_cached=True,
+        reused=saved,
     )
     return [*words, end]

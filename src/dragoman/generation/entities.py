@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from dragoman.inference.ladder import Reused
 from dragoman.inference.service import CallContext
 from dragoman.retrieval.entities import Found
 from dragoman.tenancy.settings import ChatbotSettings
@@ -44,7 +45,12 @@ class Citation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the answer took. `cost_usd` by the price list of the installation; `cached_calls` were made for an earlier one."""
+    """What the answer took. `cost_usd` by the price list of the installation; `cached_calls` were made for an earlier one.
+
+    Attributes:
+        cached: how the text was found that an earlier answer had: `exact` or `semantic`; None: it was written now.
+        saved_usd, saved_seconds: what the call took that was not made again.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -52,6 +58,9 @@ class Usage:
     llm_calls: int = 0
     cost_usd: float = 0.0
     cached_calls: int = 0
+    cached: str | None = None
+    saved_usd: float = 0.0
+    saved_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +87,8 @@ class GenerationRequest:
         system_message: what the language model is told before sources and question.
         template_version: of the chatbot's own template that says so; None for the built-in one.
         is_fresh: what was written before is not wanted again.
+        standalone: the question as it can be understood without its conversation; None where that is not known.
+        knowledge_revision: of the chatbot, read in this request.
     """
 
     question: str
@@ -92,6 +103,8 @@ class GenerationRequest:
     system_message: str = ""
     template_version: int | None = None
     is_fresh: bool = False
+    standalone: str | None = None
+    knowledge_revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +124,7 @@ class Draft:
         confidence: 0 to 1, how likely the sources answer the question.
         grounding: how the text is supported: `method`, `score` 0 to 1.
         rendered_prompt: the messages given to the model, with passages as references.
-        is_cached: the model wrote it for an earlier, identical prompt.
+        reused: the model wrote it for an earlier question; None: for this one, or nobody wrote it.
     """
 
     text: str
@@ -123,4 +136,4 @@ class Draft:
     prompt_version: str | None = None
     rendered_prompt: Sequence[Mapping[str, Any]] | None = None
     degraded: tuple[str, ...] = field(default_factory=tuple)
-    is_cached: bool = False
+    reused: Reused | None = None

@@ -24,7 +24,17 @@ from dragoman.generation.yes_no import asks_yes_or_no
 from dragoman.kit.text.terms import analyse, base_language
 
 Reason = Literal[
-    "language", "asked_for", "number", "identifier", "name", "polarity", "condition", "words", "relation", "person", "roles"
+    "language",
+    "asked_for",
+    "number",
+    "identifier",
+    "name",
+    "polarity",
+    "condition",
+    "words",
+    "relation",
+    "person",
+    "roles",
 ]
 """Why two questions may not be the same: no tables for the language; another thing is asked for; another number, code or
 name; one denies; one has a condition more; other words; "from" and "to", "before" and "after"; mine and yours; who does
@@ -86,8 +96,8 @@ def why_different(one: str, other: str, language: str) -> Refusal | None:
     return (
         _other_numbers(first, second)
         or _other_polarity(first, second)
-        or _other_words(first, second)
         or _other_goal(first, second)
+        or _other_words(first, second)
         or _other_relations(first, second)
         or _other_persons(first, second)
         or _other_roles(first, second)
@@ -101,13 +111,44 @@ _NOT: Final = re.compile(r"(?i)\bcan(?:not|['’]t)\b|(?<=\w)n['’]t\b")
 _APOSTROPHE: Final = re.compile(r"['’](?=s\b)|['’]")
 _ASKING: Final = re.compile("q[A-Z][A-Za-z]*")
 _MODAL: Final = frozenset({"able", "must", "should"})
+_ABLE: Final = frozenset({"able"})
 _MANNER: Final = "qManner"
 _POLITE: Final = "qPolite"
-_WITHIN_WORD: Final = re.compile("(?:zuruck|herunter|hoch|weiter|ein|aus|ab|an|auf|um|vor|her|mit|nach|wieder)zu(?=[a-z]{4})")
-_PARTED: Final = frozenset("zuruck hinzu zusammen fort los teil dazu herunter runter hoch weiter ein aus ab an auf um vor her mit nach frei fest".split())
+_WITHIN_WORD: Final = re.compile(
+    "(?:zuruck|herunter|hoch|weiter|ein|aus|ab|an|auf|um|vor|her|mit|nach|wieder)zu(?=[a-z]{4})"
+)
+_PARTED: Final = frozenset(
+    [
+        "zuruck",
+        "hinzu",
+        "zusammen",
+        "fort",
+        "los",
+        "teil",
+        "dazu",
+        "herunter",
+        "runter",
+        "hoch",
+        "weiter",
+        "ein",
+        "aus",
+        "ab",
+        "an",
+        "auf",
+        "um",
+        "vor",
+        "her",
+        "mit",
+        "nach",
+        "frei",
+        "fest",
+    ]
+)
 _LATIN_CODE: Final = re.compile(r"\d")
 # Suffixes that make another word and not another form of it, though the stemmer takes them off: customer, customs.
-_DERIVED: Final = re.compile(r"(?:ers?|ors?|ants?|ances?|ity|ities|ive|ives|ists?|al|als|able|ous|ness|ful|less|ic|ics)$")
+_DERIVED: Final = re.compile(
+    r"(?:ers?|ors?|ants?|ances?|ity|ities|ive|ives|ists?|al|als|able|ous|ness|ful|less|ic|ics)$"
+)
 _SHORTEST_DERIVED: Final = 5
 
 
@@ -121,7 +162,9 @@ def read_question(question: str, language: str) -> Reading:
     asked = _framed(plain, tables)
     tokens = asked.split()
     goals = [token for token in tokens if _ASKING.fullmatch(token) and token != _POLITE]
-    is_asking = asks_yes_or_no(text, base) or (_POLITE in tokens and bool({"if", "whether", "ob", "si", "ли"} & {*plain.split()}))
+    is_asking = asks_yes_or_no(text, base) or (
+        _POLITE in tokens and bool({"if", "whether", "ob", "si", "ли"} & {*plain.split()})
+    )
     asks = goals[0] if goals else "qYes" if is_asking or text.endswith("?") else ""
     numbers = facts.numbers_in(text, base)
     concepts, relations, skeleton = _concepts(tokens, asks, tables, surfaces, base)
@@ -193,7 +236,7 @@ def _tables(base: str) -> _Tables:
 def _turned(text: str, base: str) -> str:
     """What stands before the question put behind it: "On Sundays, when do you open?", "If I cancel, do I get a refund?"."""
     before, comma, asked = text.partition(", ")
-    if not comma or asks_yes_or_no(before, base) or before[:1] in "¿":
+    if not comma or asks_yes_or_no(before, base) or before[:1] == "¿":
         return text
     framed, framed_before = (_framed(_plain(part, base)[0], _tables(base)) for part in (asked, before))
     begins = framed.split()[:1]
@@ -264,7 +307,7 @@ def _concepts(
             continue
         if token in tables.loose:
             loose = token
-        if token in tables.loose or token in tables.light or (token == "able" and asks != "qYes"):
+        if token in tables.loose or token in tables.light or (token in _ABLE and asks != "qYes"):
             skeleton.append(token)
             continue
         if token.isdecimal() or token in tables.numbers:  # compared as numbers
@@ -383,7 +426,9 @@ def _other_persons(first: Reading, second: Reading) -> Refusal | None:
 
 
 _WITH_HEAD: Final = frozenset({"qWhat", "qMany", "qMuch"})
-_COMPOUND: Final = frozenset({"of", "for", "in", "on", "at", "fur", "des", "der", "von", "zum", "zur", "de", "del", "para"})
+_COMPOUND: Final = frozenset(
+    {"of", "for", "in", "on", "at", "fur", "des", "der", "von", "zum", "zur", "de", "del", "para"}
+)
 
 
 def _other_roles(first: Reading, second: Reading) -> Refusal | None:
@@ -432,7 +477,10 @@ def _is_free(
     if adjacent_there and not told[one.name].loose and other.loose in _COMPOUND:
         return True
     if first.language == "ru":
-        return one.written.casefold() == told[one.name].written.casefold() and other.written.casefold() == told[other.name].written.casefold()
+        return (
+            one.written.casefold() == told[one.name].written.casefold()
+            and other.written.casefold() == told[other.name].written.casefold()
+        )
     if first.language == "de":  # nouns have capitals: a verb may stand wherever it likes
         return one.written[0].islower() != other.written[0].islower()
     if first.language == "en":
@@ -443,7 +491,8 @@ def _is_free(
 def _one_is_verb(one: Concept, other: Concept, told: Mapping[str, Concept]) -> bool:
     participle = _tables("en").participle
     return any(
-        bool(participle.fullmatch(fold(concept.written))) != bool(participle.fullmatch(fold(told[concept.name].written)))
+        bool(participle.fullmatch(fold(concept.written)))
+        != bool(participle.fullmatch(fold(told[concept.name].written)))
         for concept in (one, other)
     )
 
@@ -452,5 +501,6 @@ def _changed_forms(first: Reading, second: Reading) -> int:
     """How many words but the first stand in another form: Russian tells roles by endings."""
     told = {concept.name: concept.written.casefold() for concept in second.concepts}
     return sum(
-        concept.written.casefold() != told[concept.name] and not concept.name.startswith("=") for concept in first.concepts
+        concept.written.casefold() != told[concept.name] and not concept.name.startswith("=")
+        for concept in first.concepts
     )

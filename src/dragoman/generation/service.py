@@ -15,7 +15,7 @@ import structlog
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation import answer_cache, extractive, judged, nearest, prompts
+from dragoman.generation import answer_cache, extractive, judged, nearest, prompts, similar_answers
 from dragoman.generation.checked import AnswerChecker
 from dragoman.generation.difficulty import difficulty_of
 from dragoman.generation.entities import Citation, Draft, GenerationRequest, Piece
@@ -26,6 +26,7 @@ from dragoman.inference.errors import UnknownModelError
 from dragoman.inference.ladder import Charged, Fallback
 from dragoman.inference.router import Demand
 from dragoman.inference.service import Writer
+from dragoman.kit.clock import Stopwatch
 from dragoman.kit.errors import DragomanError
 from dragoman.knowledge import repository as knowledge
 from dragoman.ports.llm import TextRequest
@@ -67,9 +68,10 @@ async def _written_by_model(
     written: list[str] = []
     degraded: list[str] = []
     completion: Charged | None = None
+    watch = Stopwatch()
     messages = TextRequest(messages=prompts.build_messages(request, passages), model=request.settings.model)
     try:
-        stream = answer_cache.stream_text(deps, request, _writer(request), messages)
+        stream = answer_cache.stream_text(deps, request, scope, version, _writer(request), messages)
         async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, Fallback):
@@ -101,8 +103,12 @@ async def _written_by_model(
         yield Piece(text=tail)
     if degraded and completion is not None:
         degraded.append(completion.name)  # the rung that answered
-    is_cached = completion is not None and completion.is_cached
-    yield replace(draft, degraded=(*degraded, *draft.degraded), is_cached=is_cached)
+    draft = replace(
+        draft, degraded=(*degraded, *draft.degraded), reused=completion.reused if completion is not None else None
+    )
+    if completion is not None and not evidence.abstain:
+        await similar_answers.keep(deps, request, scope, version, draft, completion, watch.elapsed_ms / 1000)
+    yield draft
 
 
 def _quoted_instead(

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from dragoman.kit.errors import DragomanError
 from dragoman.ports.llm import ChatMessage, Completion, TextDelta, TextRequest
@@ -24,15 +24,27 @@ _CONTINUE: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reused:
+    """A text that was written before: for the same prompt (`exact`), or for a question that asks the same (`semantic`).
+
+    `cost_usd` and `seconds` are what writing it took, and what was saved now.
+    """
+
+    kind: Literal["exact", "semantic"]
+    cost_usd: Decimal
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charged(Completion):
     """The end of the text, with the name of the model that wrote its end and what that call cost.
 
-    `is_cached`: it was written before, for the same prompt.
+    `reused`: it was written before; None: now.
     """
 
     name: str
     cost_usd: Decimal
-    is_cached: bool = False
+    reused: Reused | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -713,6 +713,12 @@ _LIVE_CHUNKS = """
     where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s and k.id = any(%(chunk_ids)s::uuid[])"""
 
 
+_ANY_PRIVATE = """
+    select 1 from documents
+    where tenant_id = %(tenant_id)s and id = any(%(document_ids)s::uuid[]) and visibility <> 'shared' limit 1
+"""
+
+
 async def list_live_chunks(
     connection: Reader, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID]
 ) -> dict[UUID, ChunkInDocument]:
@@ -729,6 +735,13 @@ async def list_live_chunks(
         )
         for row in await connection.exec_driver_sql(_LIVE_CHUNKS, parameters)
     }
+
+
+async def are_all_shared(connection: Reader, *, tenant_id: UUID, document_ids: Iterable[UUID]) -> bool:
+    """Whether all who may ask the chatbot may read these documents."""
+    parameters = {"tenant_id": tenant_id, "document_ids": list(document_ids)}
+    rows = await connection.exec_driver_sql(_ANY_PRIVATE, parameters)
+    return not list(rows)
 
 
 # ---- pages and pictures

@@ -20,7 +20,7 @@ from dragoman.tenancy.settings import ChatbotSettings
 from dragoman.understanding import expansion
 from dragoman.understanding.entities import FurtherQuestion, Prepared, Rewritten, TranslatedQuestion
 from dragoman.understanding.expansion_table import Expansion
-from dragoman.understanding.history import Said
+from dragoman.understanding.history import Said, knows_language
 from dragoman.understanding.knowledge_language import knowledge_language
 from dragoman.understanding.rewriting import Model, ask_otherwise, rewrite
 from dragoman.understanding.translation import failure_code, translator_of
@@ -93,6 +93,23 @@ async def prepare_question(
         synonyms=names.synonyms,
         degraded=(*rewritten.degraded, *untranslated, *failed),
     )
+
+
+def standalone_question(
+    prepared: Prepared, settings: ChatbotSettings, language: str, *, has_history: bool
+) -> str | None:
+    """The question as it is searched, so that it is understood without its conversation; None where that is not known.
+
+    A follow-up has such a form only where a language model wrote it: words of the conversation that are set behind it
+    are enough for a search, and say nothing of what is asked.
+    """
+    rewritten = prepared.rewritten
+    if not has_history:
+        return prepared.searched
+    if rewritten.method == "model":
+        return prepared.completed
+    stands_alone = rewritten.method == "none" and rewritten.reason == "none" and not rewritten.degraded
+    return prepared.searched if stands_alone and settings.rewrite != "off" and knows_language(language) else None
 
 
 def _model_of(deps: Deps, chatbot: Chatbot, settings: ChatbotSettings) -> Model | None:
