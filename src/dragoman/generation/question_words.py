@@ -22,6 +22,9 @@ class QuestionWords:
         guiding: prepositions and adverbs that change what is asked: they belong to the word behind them.
         loose: prepositions that can stand for each other, or for a compound; they only tell the order of words.
         ours, yours, theirs: who acts, and whose things are.
+        past: words and endings that say that it was so; "was", "changed".
+        speaker, others: endings of verbs that tell who acts where no pronoun does: "pago", "pagan".
+        nominative, accusative: articles that tell who acts from who is acted upon.
         being: forms of "to be" that make a passive, before a `participle`.
         synonyms: groups of words for the same; the first one names it.
         asked_for: by a synonym's name, what a question for it asks: "what is the price" is `qCost`.
@@ -35,6 +38,11 @@ class QuestionWords:
     ours: str
     yours: str
     theirs: str
+    past: str = r"(?!)"
+    speaker: str = r"(?!)"
+    others: str = r"(?!)"
+    nominative: str = ""
+    accusative: str = ""
     being: str = ""
     participle: str = r"(?!)"
     synonyms: tuple[str, ...]
@@ -74,7 +82,7 @@ _EN: Final = QuestionWords(
         ),
         (r"\b(?:in )?(?:what|which) way (?:can|do|should) (?:i|we|you|one)\b", " qHow "),
         (
-            r"\bhow (?:do|can|could|should|would|may|must|might|shall|am|are) (?:i|we|you|one|users|people|someone)(?: (?:have|need|go about|able|supposed) to| go about)?\b",
+            r"\bhow (?:do|can|could|should|would|may|must|might|shall|am|are) (?:i|we|you|one|someone)(?: (?:have|need|go about|able|supposed) to| go about)?\b",
             " qHow ",
         ),
         (r"\bhow (?:is it possible|does one|is one supposed|to go about)(?: to)?\b", " qHow "),
@@ -111,8 +119,12 @@ _EN: Final = QuestionWords(
         (r"\bhow (?:high|large) (?:is|are)\b", " qMuch "),
         (r"\b(?:in|at|to) (?:what|which) (?:place|location)\b", " qWhere "),
         (r"\b(?:which|what) person\b", " qWho "),
+        (
+            r"\bwhom\b|\bwho(?= (?:do|does|did|can|could|should|must|will|would|may) (?:i|you|we|they|he|she|the|my|our|your|an?)\b)",
+            " qWhom ",
+        ),
         (r"\bwhose\b", " qWhose "),
-        (r"\b(?:who|whom)\b", " qWho "),
+        (r"\bwho\b", " qWho "),
         (r"\bwhy\b", " qWhy "),
         (r"\bwhere\b", " qWhere "),
         (r"^(?: ?qPolite)? ?(?:and |so |but )?when\b|\bqPolite when\b", " qWhen "),
@@ -124,7 +136,7 @@ _EN: Final = QuestionWords(
         ),
         (r"\b(?:am i|are we|are you|is one) (?:able|allowed|permitted) to\b", " qYes able "),
         (r"\bis there (?:a|any|some) (?:way|option|possibility) (?:to|of)\b", " qYes able "),
-        (r"\bdo(?:es)? (?:you|the company) (?:allow|permit|let) (?:me|us|customers)? ?(?:to)?\b", " qYes able "),
+        (r"\bdo(?:es)? (?:you|the company) (?:allow|permit|let) (?:me|us)? ?(?:to)?\b", " qYes able "),
         (
             r"\b(?:is it|would it be) (?:necessary|required|mandatory|obligatory|compulsory)(?: for (?:me|us))?(?: to)?\b",
             " qYes must ",
@@ -172,7 +184,7 @@ _EN: Final = QuestionWords(
     light="a an the is are was were be been being am do does did doing have has had will would shall this that these those it its "
     "there here please just also really actually currently exactly so then and i we you my our us me your they he she him her his their them myself "
     "one ones who which of to for in on at by with as if whether that about regarding concerning some any possible possibly "
-    "qPolite exist want wants wish like take takes need needs go usually normally generally typically ever",
+    "qPolite exist want wants wish like usually normally generally typically ever",
     guiding="from into between during through under over until till since without before after against per via within beyond "
     "above below than inside outside not never no more most less least fewer first last next other another only all both each every except "
     "off out up down by while unless twice once same if when",
@@ -180,10 +192,11 @@ _EN: Final = QuestionWords(
     ours="i we me us my our mine",
     yours="you your yours",
     theirs="he she they his her their them him",
+    past=r"was|were|did|had|\w{2,}ed",
     being="is are be been being was were get gets",
     participle=r"\w+ed|paid|sent|made|sold|bought|given|held|kept|done|taken|shown|told|written|built|lost|found|chosen|hidden|billed|put|set|reset|left|met|seen",
     synonyms=(
-        "price cost costs fee fees charge charges pricing rate tariff",
+        "price cost costs fee fees pricing",
         "duration length period",
         "deadline cutoff",
         "reason cause",
@@ -232,8 +245,8 @@ _EN: Final = QuestionWords(
         "size",
         "amount sum",
         "valid",
-        "require requirement",
-        "needed necessary required",
+        "require requirement needed necessary required need needs",
+        "needed",
         "choose select pick",
         "upload",
         "download",
@@ -286,7 +299,7 @@ _EN: Final = QuestionWords(
         "arrive",
     ),
     asked_for={"price": "qCost", "duration": "qLong", "deadline": "qUntil", "reason": "qWhy"},
-    implied={"qWhat": "get", "qMany": "get", "qMuch": "get", "qWhere": "find", "qUntil": "must", "qCost": "pay"},
+    implied={"qWhat": "get", "qMany": "get", "qMuch": "get", "qWhere": "find", "qUntil": "must"},
 )
 
 _DE: Final = QuestionWords(
@@ -386,17 +399,20 @@ _DE: Final = QuestionWords(
     light="der die das den dem des ein eine einen einem einer eines ist sind war waren sein bin wird werden wurde wurden habe hat haben hatte hatten es sich "
     "bitte eigentlich genau aktuell denn so dann und ich wir sie mein meine meinen meinem meiner meines unser unsere unseren unserem unserer mir mich uns ihr ihre ihren ihrem ihrer "
     "du dein deine deinen deinem deiner euch euer eure man dieser diese dieses diesen diesem zu zum zur fur im in ins am an auf bei beim um von vom mit als ob dass da hier uber "
-    "qPolite exist mochte mochten will wollen wunsche gerne gern normalerweise ublicherweise in der regel etwa wirklich auch einmal mal jemals",
+    "qPolite exist mochte mochten will wollen wunsche gerne gern normalerweise ublicherweise etwa wirklich auch einmal mal jemals",
     guiding="aus zwischen wahrend durch unter bis seit ohne vor nach gegen pro per innerhalb ausserhalb oberhalb unterhalb als nicht kein keine keinen keinem keiner nie niemals "
     "mehr meisten weniger wenigsten erste ersten erster letzte letzten letzter nachste nachsten anderer andere anderen nur alle allen beide jeder jede jedes ausser trotz statt wenn falls von vom durch uber",
     loose="fur in im am an auf bei beim zum zur zu des der um mit",
     ours="ich wir mich uns mir mein meine meinen meinem meiner meines unser unsere unseren unserem unserer",
     yours="sie ihnen du dir dich dein deine deinen deinem deiner euch",
     theirs="er ihm ihn",
+    past=r"war|waren|wurde|wurden|hatte|hatten|\w{2,}te[nt]?",
+    nominative="der ein mein unser ihr kein dieser welcher jeder",
+    accusative="den einen meinen unseren ihren keinen diesen welchen jeden",
     being="wird werden wurde wurden",
     participle=r"\w*ge\w+(?:t|en)|(?:be|er|ver|ent|zer)\w+(?:t|en)|\w+iert",
     synonyms=(
-        "preis kosten kostet gebühr gebühren entgelt tarif",
+        "preis kosten kostet gebühr gebühren entgelt",
         "dauer laufzeit",
         "frist",
         "grund ursache",
@@ -483,13 +499,12 @@ _DE: Final = QuestionWords(
         "speicherplatz speicher",
         "gelten gilt",
     ),
-    asked_for={"preis": "qCost", "dauer": "qLong", "frist": "qUntil", "grund": "qWhy"},
+    asked_for={"preis": "qCost", "dauer": "qLong", "grund": "qWhy"},
     implied={
         "qWhat": "bekommen",
         "qMany": "bekommen",
         "qWhere": "finden befinden",
         "qUntil": "must",
-        "qCost": "bezahlen",
     },
 )
 
@@ -579,7 +594,7 @@ _ES: Final = QuestionWords(
         (r"\b(?:al dia|por dia|cada dia|diari[oa]s?|diariamente)\b", " por dia "),
         (r"\bdar de baja\b|\bdarme de baja\b|\bdarse de baja\b", " cancelar "),
         (r"\bponerme en contacto con\b|\bponerse en contacto con\b|\bentrar en contacto con\b", " contactar "),
-        (r"\b(?:fecha limite|plazo maximo)\b", " plazo "),
+        (r"\b(?:fecha limite|plazo maximo)\b", " fechalimite "),
         (r"\bllevar a cabo\b", " realizar "),
         (r"\bdarme de alta\b|\bdar de alta\b", " registrar "),
         (r"\bdinero de vuelta\b", " reembolso "),
@@ -591,10 +606,13 @@ _ES: Final = QuestionWords(
     ours="yo me nos mi mis nuestro nuestra nuestros nuestras",
     yours="usted ustedes",
     theirs="el ella ellos ellas",
+    speaker=r"\w{2,}(?:o|oy|é)",
+    others=r"\w{2,}(?:[aei]n|mos)",
+    past=r"fue|fueron|era|eran|\w{2,}(?:ó|io|aron|ieron|aste|ían?|aban?)",
     synonyms=(
-        "precio coste costo costes tarifa tasa importe costos",
+        "precio coste costo costes costos",
         "duración",
-        "plazo límite",
+        "fechalimite",
         "guardar conservar almacenar guardan conservan almacenan",
         "tener tiene tienen tengo",
         "motivo razón causa",
@@ -671,13 +689,12 @@ _ES: Final = QuestionWords(
         "dirección",
         "pedido orden pedidos",
     ),
-    asked_for={"precio": "qCost", "duración": "qLong", "plazo": "qUntil", "motivo": "qWhy"},
+    asked_for={"precio": "qCost", "duración": "qLong", "fechalimite": "qUntil", "motivo": "qWhy"},
     implied={
         "qWhat": "recibir tener",
         "qMany": "recibir tener",
         "qWhere": "encontrar",
         "qUntil": "must",
-        "qCost": "pagar",
     },
 )
 
@@ -703,8 +720,11 @@ _RU: Final = QuestionWords(
     guiding="от до из между без после перед через против кроме под над с со не нет ни никогда нельзя более больше менее меньше первыи первая первого последнии последняя следующии другои другие только все всех оба каждыи если когда или внутри вне свыше ранее позже выше ниже",
     loose="для по на в о об у во",
     ours="я мы мне нам меня нас мои моя мое моего моеи моему моих мою наш наша наше нашего", yours="вы вас вам ваш ваша ваше вашего вашеи ваших ваши", theirs="он она они его ее их",
+    speaker=r"\w{2,}[ую](?:сь)?",
+    others=r"\w{2,}(?:[уюая]т|[еи]те|[еи]м)(?:ся|сь)?",
+    past=r"был|была|было|были|\w{2,}(?:л|ла|ло|ли)(?:ся|сь)?",
     synonyms=(
-        "цена стоимость тариф стоимости цены", "длительность продолжительность", "причина", "изменить поменять сменить изменение изменять обновить отредактировать смена изменения смены", "удалить стереть удаление удаления убрать", "отменить отмена аннулировать отмены", "расторгнуть расторжение расторжения", "купить приобрести покупка", "получить получают получает получение получения получаю",
+        "цена стоимость стоимости цены", "длительность продолжительность", "причина", "изменить поменять сменить изменение изменять обновить отредактировать смена изменения смены", "удалить стереть удаление удаления убрать", "отменить отмена аннулировать отмены", "расторгнуть расторжение расторжения", "купить приобрести покупка", "получить получают получает получение получения получаю",
         "начать начинается начинаются стартует начало", "закончить заканчивается завершается кончается окончание", "сбросить сброс сброса", "восстановить восстановление восстановления", "посмотреть увидеть просмотреть", "создать создание создания", "настроить настройка настройки", "вход входа", "зарегистрироваться регистрация регистрации", "отправить выслать отправка послать отправляете отправляются отправки", "доставка доставки доставить доставляют доставляется доставляете", "вернуть возврат возврата возвратить",
         "отремонтировать починить ремонт ремонта", "сотрудник работник сотрудники работники сотрудника работника сотрудникам работникам сотрудников работников персонал", "клиент клиента покупатель клиенты клиентов покупателя клиентам покупателям", "поставщик поставщика", "телефон телефона", "отпуск отпуска отпускной", "зарплата зарплаты оклад", "машина автомобиль", "фото фотография изображение картинка", "ноутбук ноутбука", "магазин магазина", "компания фирма компании фирмы", "договор контракт договора контракта", "счет счета", "ошибка проблема неисправность",
         "помощь поддержка помощи", "максимальный наибольший максимальная максимум", "минимальный наименьший минимальная минимум", "размер объем", "сумма", "требоваться требуются требуется нужны нужен нужна необходимы необходим понадобятся понадобится", "выбрать", "загрузить", "скачать", "подключить присоединить подключение подключения", "найти находится расположен находятся", "использовать пользоваться использование применять использования", "связаться обратиться", "подать", "значит означает обозначает", "включает включено включены", "бесплатно бесплатный бесплатная бесплатной", "включить активировать", "выключить отключить деактивировать отключение",

@@ -34,11 +34,12 @@ Reason = Literal[
     "words",
     "relation",
     "person",
+    "tense",
     "roles",
 ]
 """Why two questions may not be the same: no tables for the language; another thing is asked for; another number, code or
-name; one denies; one has a condition more; other words; "from" and "to", "before" and "after"; mine and yours; who does
-what to whom."""
+name; one denies; one has a condition more; other words; "from" and "to", "before" and "after"; mine and yours; what was and
+what is; who does what to whom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,8 @@ class Reading:
         relations: words that change a meaning, each with the concept behind it.
         skeleton: the question with its concepts left blank.
         persons: who is spoken of: `ours`, `yours`, `theirs`.
+        was: auxiliaries that say that it was so.
+        cases: of nouns behind an article that tells it, `nominative` or `accusative`, by their concepts' names.
         is_done_to: in a language with fixed order: somebody does something to what is named, "are refunds paid".
     """
 
@@ -82,6 +85,8 @@ class Reading:
     denials: int
     lacks: frozenset[str]
     names: frozenset[str]
+    was: frozenset[str]
+    cases: Mapping[str, str]
 
     @property
     def names_of_concepts(self) -> frozenset[str]:
@@ -100,6 +105,7 @@ def why_different(one: str, other: str, language: str) -> Refusal | None:
         or _other_words(first, second)
         or _other_relations(first, second)
         or _other_persons(first, second)
+        or _other_tense(first, second)
         or _other_roles(first, second)
     )
 
@@ -110,6 +116,9 @@ _TOKEN: Final = re.compile(r"[^\W_]+(?:[./@:+#-][^\W_]+)*[+#]{0,2}|&")
 _NOT: Final = re.compile(r"(?i)\bcan(?:not|['’]t)\b|(?<=\w)n['’]t\b")
 _APOSTROPHE: Final = re.compile(r"['’](?=s\b)|['’]")
 _ASKING: Final = re.compile("q[A-Z][A-Za-z]*")
+_AS_NAME: Final = "_name"
+_MODAL_WORDS: Final = frozenset({"may", "can", "must", "will", "might"})
+_BEFORE_FIRST: Final = frozenset(["", *".!?¿¡:;,"])
 _MODAL: Final = frozenset({"able", "must", "should"})
 _ABLE: Final = frozenset({"able"})
 _MANNER: Final = "qManner"
@@ -117,6 +126,7 @@ _POLITE: Final = "qPolite"
 _WITHIN_WORD: Final = re.compile(
     "(?:zuruck|herunter|hoch|weiter|ein|aus|ab|an|auf|um|vor|her|mit|nach|wieder)zu(?=[a-z]{4})"
 )
+_WITH_HEAD: Final = frozenset({"qWhat", "qMany", "qMuch"})
 _PARTED: Final = frozenset(
     [
         "zuruck",
@@ -169,7 +179,7 @@ def read_question(question: str, language: str) -> Reading:
     numbers = facts.numbers_in(text, base)
     concepts, relations, skeleton = _concepts(tokens, asks, tables, surfaces, base)
     concepts, asks = _goal_in_words(concepts, asks, tables)
-    concepts = tuple(concept for concept in concepts if concept.name not in tables.implied.get(asks, ()))
+    concepts = _without_implied(concepts, asks, tables)
     return Reading(
         language=base,
         asks="qHow" if asks == _MANNER else asks,
@@ -181,6 +191,8 @@ def read_question(question: str, language: str) -> Reading:
         numbers=numbers,
         denials=len(negation.denials_in(text, base)),
         lacks=frozenset(map(fold, negation.lacks(text, base))),
+        was=frozenset(word for word in plain.split() if word in tables.was),
+        cases=_cases(plain, surfaces, tables, base),
         names=frozenset(fold(word) for name in facts.names_in(text, base) for word in name.words),
     )
 
@@ -195,6 +207,11 @@ class _Tables:
     guiding: frozenset[str]
     loose: frozenset[str]
     persons: Mapping[str, str]
+    was: frozenset[str]
+    past: re.Pattern[str]
+    speaker: re.Pattern[str]
+    others: re.Pattern[str]
+    cases: Mapping[str, str]
     being: frozenset[str]
     participle: re.Pattern[str]
     synonyms: Mapping[str, str]
@@ -221,6 +238,12 @@ def _tables(base: str) -> _Tables:
         guiding=frozenset(map(fold, words.guiding.split())),
         loose=frozenset(map(fold, words.loose.split())),
         persons={fold(word): side for side, listed in sides.items() for word in listed.split()},
+        was=frozenset(word for word in words.past.split("|") if word.isalpha()),
+        past=re.compile(words.past),
+        speaker=re.compile(words.speaker),
+        others=re.compile(words.others),
+        cases=dict.fromkeys(words.nominative.split(), "nominative")
+        | dict.fromkeys(words.accusative.split(), "accusative"),
         being=frozenset(words.being.split()),
         participle=re.compile(words.participle),
         synonyms=synonyms,
@@ -251,24 +274,37 @@ def _plain(text: str, base: str) -> tuple[str, dict[str, str]]:
     """The words without case, accents and signs, and how each was written."""
     if base == "en":
         text = _NOT.sub(lambda match: "can not" if match[0].lower().startswith("can") else " not", text)
-        text = text.replace("Can not", "can not")
+    text = _APOSTROPHE.sub(" ", text)
     written: dict[str, str] = {}
-    for match in _TOKEN.finditer(_APOSTROPHE.sub(" ", text)):
-        token = match[0]
-        parts = [token] if _LATIN_CODE.search(token) or "@" in token else re.split(r"[-./:]", token)
-        for part in parts:
+    plain: list[str] = []
+    for match in _TOKEN.finditer(text):
+        token, before = match[0], text[: match.start()].rstrip("\"'“„«( ")
+        is_first = before[-1:] in _BEFORE_FIRST
+        for part in [token] if _LATIN_CODE.search(token) or "@" in token else re.split(r"[-./:]", token):
             if part:
-                folded = fold(part)
-                written.setdefault(_WITHIN_WORD.sub(lambda m: m[0][:-2], folded) if base == "de" else folded, part)
-    plain = [
-        _WITHIN_WORD.sub(lambda m: m[0][:-2], fold(part)) if base == "de" else fold(part)
-        for match in _TOKEN.finditer(_APOSTROPHE.sub(" ", text))
-        for part in ([match[0]] if _LATIN_CODE.search(match[0]) or "@" in match[0] else re.split(r"[-./:]", match[0]))
-        if part
-    ]
+                word = _folded(part, base, is_name=not is_first and _is_name(part, text, base))
+                written.setdefault(word, part)
+                plain.append(word)
     if base == "de" and len(plain) > 2 and plain[-1] in _PARTED:
         plain = _joined(plain)
     return " ".join(plain), written
+
+
+def _is_name(word: str, text: str, base: str) -> bool:
+    """Whether a small word is written as a name is: the US, IT, May, plan A."""
+    if word == "I" or text.isupper():
+        return False
+    return (word.isupper() and (base != "de" or len(word) > 1)) or (base != "de" and word.istitle())
+
+
+def _folded(word: str, base: str, *, is_name: bool) -> str:
+    """A small word that is a name is kept apart from the small word."""
+    folded = fold(word)
+    if base == "de":
+        folded = _WITHIN_WORD.sub(lambda match: match[0][:-2], folded)
+    tables = _tables(base)
+    is_small = folded in _MODAL_WORDS or folded in tables.light | tables.guiding | tables.loose
+    return f"{folded}{_AS_NAME}" if is_name and is_small else folded
 
 
 def _joined(plain: list[str]) -> list[str]:
@@ -352,6 +388,24 @@ def _goal_in_words(concepts: tuple[Concept, ...], asks: str, tables: _Tables) ->
     return concepts, asks
 
 
+def _without_implied(concepts: tuple[Concept, ...], asks: str, tables: _Tables) -> tuple[Concept, ...]:
+    """ "What discount do I get" is "what is the discount"; "what do I get" is not "what"."""
+    left = tuple(concept for concept in concepts if concept.name not in tables.implied.get(asks, ()))
+    return left if asks not in _WITH_HEAD or len(left) > 1 else concepts
+
+
+def _cases(plain: str, surfaces: Mapping[str, str], tables: _Tables, base: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    case = None
+    for word in plain.split() if tables.cases else ():
+        if word in tables.cases:
+            case = tables.cases[word]
+        elif case is not None and surfaces.get(word, word)[0].isupper():
+            found[_name(word, tables, surfaces, base)] = case
+            case = None
+    return found
+
+
 def _persons(plain: str, tables: _Tables) -> frozenset[str]:
     text = plain
     for pattern in tables.polite:
@@ -417,6 +471,10 @@ def _other_relations(first: Reading, second: Reading) -> Refusal | None:
 
 
 def _other_persons(first: Reading, second: Reading) -> Refusal | None:
+    tables = _tables(first.language)
+    for one, other in _forms(first, second):
+        if any(tables.speaker.fullmatch(a) and tables.others.fullmatch(b) for a, b in ((one, other), (other, one))):
+            return Refusal(reason="person", detail=f"{one} {other}")
     if not first.persons or not second.persons or first.persons == second.persons:
         return None
     one_each = len(first.persons) == len(second.persons) == 1
@@ -425,7 +483,6 @@ def _other_persons(first: Reading, second: Reading) -> Refusal | None:
     return Refusal(reason="person")
 
 
-_WITH_HEAD: Final = frozenset({"qWhat", "qMany", "qMuch"})
 _COMPOUND: Final = frozenset(
     {"of", "for", "in", "on", "at", "fur", "des", "der", "von", "zum", "zur", "de", "del", "para"}
 )
@@ -439,6 +496,10 @@ def _other_roles(first: Reading, second: Reading) -> Refusal | None:
     if first.language == "en" and first.is_done_to != second.is_done_to and first.asks not in {"qCost", "qYes"}:
         return refused
     if first.language == "ru" and _changed_forms(first, second) > 1:
+        return refused
+    if sum(case != second.cases.get(noun, case) for noun, case in first.cases.items()) > 1:
+        return refused
+    if _swapped_prepositions(first, second):
         return refused
     order = [concept.name for concept in first.concepts]
     places = {concept.name: place for place, concept in enumerate(second.concepts)}
@@ -497,10 +558,47 @@ def _one_is_verb(one: Concept, other: Concept, told: Mapping[str, Concept]) -> b
     )
 
 
-def _changed_forms(first: Reading, second: Reading) -> int:
-    """How many words but the first stand in another form: Russian tells roles by endings."""
-    told = {concept.name: concept.written.casefold() for concept in second.concepts}
-    return sum(
-        concept.written.casefold() != told[concept.name] and not concept.name.startswith("=")
+def _swapped_prepositions(first: Reading, second: Reading) -> bool:
+    """ "¿Qué cliente llama al proveedor?", "¿A qué cliente llama el proveedor?"."""
+    told = {concept.name: concept.loose for concept in second.concepts}
+    moved = [
+        (_BARE.get(concept.loose, concept.loose), _BARE.get(told[concept.name], told[concept.name]))
         for concept in first.concepts
-    )
+    ]
+    return any(before != after and (after, before) in moved for before, after in moved)
+
+
+_BARE: Final = {"al": "a", "del": "de", "zum": "zu", "zur": "zu", "im": "in", "am": "an"}  # contracted with an article
+
+
+def _changed_forms(first: Reading, second: Reading) -> int:
+    """How many words stand in another form: Russian tells roles by endings."""
+    told = {concept.name: concept.written for concept in second.concepts}
+    return sum(_is_other_form(concept.written, told[concept.name], first.language) for concept in first.concepts)
+
+
+def _is_other_form(one: str, other: str, language: str) -> bool:
+    return one.casefold() != other.casefold() and _stem(one, language) == _stem(other, language)
+
+
+def _forms(first: Reading, second: Reading) -> list[tuple[str, str]]:
+    """The words that stand in another form, as far as their beginnings tell."""
+    told = {concept.name: concept.written.casefold() for concept in second.concepts}
+    forms = [(concept.written.casefold(), told[concept.name]) for concept in first.concepts]
+    return [(one, other) for one, other in forms if one != other and fold(one)[:_ROOT] == fold(other)[:_ROOT]]
+
+
+def _other_tense(first: Reading, second: Reading) -> Refusal | None:
+    """What was and what is; in a question that something is done in, "paid" and "pay" may be the same."""
+    past = _tables(first.language).past
+    turned = [
+        f"{one} {other}"
+        for one, other in _forms(first, second)
+        if bool(past.fullmatch(one)) != bool(past.fullmatch(other))
+    ]
+    if first.was != second.was or (turned and not (first.is_done_to or second.is_done_to)):
+        return Refusal(reason="tense", detail=" ".join(turned or sorted(first.was ^ second.was)))
+    return None
+
+
+_ROOT: Final = 3  # letters; the stems of открылся and откроется differ
