@@ -24,6 +24,8 @@ from benchmarks.figures import Show, percentile
 from dragoman.generation import same_question
 from dragoman.generation.same_question import why_different
 from dragoman.kit import registry
+from dragoman.kit.cache import Cache, cache_key
+from dragoman.kit.vector_shelves import VectorShelves
 from dragoman.ports.embedder import Vectors
 from dragoman.tenancy.settings import ChatbotSettings
 from dragoman.understanding.question_language import understand
@@ -31,6 +33,7 @@ from dragoman.understanding.question_language import understand
 _PAIRS: Final = Path(__file__).parent / "pairs" / "questions.jsonl"
 _LANGUAGES: Final = ("en", "de", "es", "ru")
 _MOST_SHOWN: Final = 40
+_ON_SHELF: Final = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +126,33 @@ def _show_costs(pairs: Sequence[dict[str, Any]], show: Show) -> None:
     """CPU time of reading a question for the first time, and of comparing two that were read before."""
     for pair in pairs:
         why_different(pair["one"], pair["other"], pair["language"])  # the tables are made once
-    known = same_question.read_question.cache_info().maxsize
-    assert known is None or known > 2 * len(pairs)
     compared = [_seconds(lambda p=pair: why_different(p["one"], p["other"], p["language"])) for pair in pairs]  # type: ignore[misc]
     same_question.read_question.cache_clear()
     read = [_seconds(lambda p=pair: same_question.read_question(p["one"], p["language"])) for pair in pairs]  # type: ignore[misc]
     show("reading a question, CPU ms p50", round(percentile(read, 0.5) * 1000, 3))
     show("reading a question, CPU ms p95", round(percentile(read, 0.95) * 1000, 3))
     show("comparing two that were read, CPU ms p50", round(percentile(compared, 0.5) * 1000, 4))
+    asyncio.run(_show_shelf(show))
+
+
+async def _show_shelf(show: Show) -> None:
+    """Time to find the nearest of 2,000 questions, without Valkey."""
+    shared = Cache("redis://127.0.0.1:1/0")
+    shared.rest(OSError("not asked here"))
+    shelves = VectorShelves(shared, "benchmark", max_bytes=1 << 28, expires_after_s=60, max_texts=_ON_SHELF)
+    chance = np.random.default_rng(5)
+    key = cache_key("a shelf")
+    for number in range(_ON_SHELF):
+        await shelves.put(key, f"How do I do number {number} of all?", chance.normal(size=384).astype(np.float32))
+    vector = chance.normal(size=384).astype(np.float32)
+    spent = []
+    for _ in range(200):
+        started = time.process_time()
+        await shelves.nearest([key, cache_key("empty")], vector, at_least=0.9, limit=8)
+        spent.append(time.process_time() - started)
+    show(f"nearest of {_ON_SHELF} questions, CPU ms p50", round(percentile(spent, 0.5) * 1000, 3))
+    show(f"nearest of {_ON_SHELF} questions, CPU ms p95", round(percentile(spent, 0.95) * 1000, 3))
+    await shared.close()
 
 
 def _seconds(work: Any) -> float:

@@ -348,11 +348,11 @@ def _concepts(
             continue
         if token.isdecimal() or token in tables.numbers:  # compared as numbers
             skeleton.append("#")
-            name = f"#{token}"
-        else:
-            name = _name(token, tables, surfaces, base)
-            skeleton.append("_")
-            found.setdefault(name, Concept(name=name, written=surfaces.get(token, token), loose=loose))
+            waiting.append("#")  # and counts the word behind it
+            continue
+        name = _name(token, tables, surfaces, base)
+        skeleton.append("_")
+        found.setdefault(name, Concept(name=name, written=surfaces.get(token, token), loose=loose))
         relations |= {(guide, name) for guide in waiting}
         waiting, loose = [], ""
     relations |= {(guide, "") for guide in waiting}
@@ -491,15 +491,13 @@ _COMPOUND: Final = frozenset(
 def _other_roles(first: Reading, second: Reading) -> Refusal | None:
     """Who does what to whom, as far as the order of words tells it."""
     refused = Refusal(reason="roles")
-    if first.asks in _WITH_HEAD and first.concepts and first.concepts[0].name != second.concepts[0].name:
-        return refused
     if first.language == "en" and first.is_done_to != second.is_done_to and first.asks not in {"qCost", "qYes"}:
         return refused
     if first.language == "ru" and _changed_forms(first, second) > 1:
         return refused
     if sum(case != second.cases.get(noun, case) for noun, case in first.cases.items()) > 1:
         return refused
-    if _swapped_prepositions(first, second):
+    if _other_prepositions(first, second):
         return refused
     order = [concept.name for concept in first.concepts]
     places = {concept.name: place for place, concept in enumerate(second.concepts)}
@@ -512,6 +510,10 @@ def _other_roles(first: Reading, second: Reading) -> Refusal | None:
     if inverted and first.skeleton == second.skeleton:
         return refused
     told = {concept.name: concept for concept in second.concepts}
+    if first.asks in _WITH_HEAD and first.concepts and (one := first.concepts[0]).name != second.concepts[0].name:
+        other = next(concept for concept in first.concepts if concept.name == second.concepts[0].name)
+        if not _is_compound(one, other, told, order, places):
+            return refused
     for one, other in inverted:
         if not _is_free(one, other, told, order, places, first, second):
             return Refusal(reason="roles", detail=f"{one.written} {other.written}")
@@ -531,11 +533,7 @@ def _is_free(
     for concept in (one, other):
         if concept.loose and concept.loose == told[concept.name].loose:
             return True
-    adjacent = order.index(other.name) - order.index(one.name) == 1
-    adjacent_there = places[one.name] - places[other.name] == 1
-    if adjacent and not other.loose and told[one.name].loose in _COMPOUND:
-        return True  # "return policy", "policy for returns"
-    if adjacent_there and not told[one.name].loose and other.loose in _COMPOUND:
+    if _is_compound(one, other, told, order, places):
         return True
     if first.language == "ru":
         return (
@@ -545,8 +543,18 @@ def _is_free(
     if first.language == "de":  # nouns have capitals: a verb may stand wherever it likes
         return one.written[0].islower() != other.written[0].islower()
     if first.language == "en":
-        return first.is_done_to and second.is_done_to and adjacent and adjacent_there and _one_is_verb(one, other, told)
+        neighbours = order.index(other.name) - order.index(one.name) == 1 == places[one.name] - places[other.name]
+        return first.is_done_to and second.is_done_to and neighbours and _one_is_verb(one, other, told)
     return False
+
+
+def _is_compound(
+    one: Concept, other: Concept, told: Mapping[str, Concept], order: Sequence[str], places: Mapping[str, int]
+) -> bool:
+    """ "Return policy" in one question, "policy for returns" in the other."""
+    if order.index(other.name) - order.index(one.name) == 1 and not other.loose and told[one.name].loose in _COMPOUND:
+        return True
+    return places[one.name] - places[other.name] == 1 and not told[one.name].loose and other.loose in _COMPOUND
 
 
 def _one_is_verb(one: Concept, other: Concept, told: Mapping[str, Concept]) -> bool:
@@ -558,17 +566,35 @@ def _one_is_verb(one: Concept, other: Concept, told: Mapping[str, Concept]) -> b
     )
 
 
-def _swapped_prepositions(first: Reading, second: Reading) -> bool:
-    """ "¿Qué cliente llama al proveedor?", "¿A qué cliente llama el proveedor?"."""
+def _other_prepositions(first: Reading, second: Reading) -> bool:
+    """ "¿Qué cliente llama al proveedor?", "¿A qué cliente llama el proveedor?"; and tax "on" a thing, and "with" it."""
     told = {concept.name: concept.loose for concept in second.concepts}
     moved = [
         (_BARE.get(concept.loose, concept.loose), _BARE.get(told[concept.name], told[concept.name]))
         for concept in first.concepts
     ]
-    return any(before != after and (after, before) in moved for before, after in moved)
+    return any(
+        before != after
+        and ((after, before) in moved or (before and after and _tells_apart(before, after, first.language)))
+        for before, after in moved
+    )
 
 
-_BARE: Final = {"al": "a", "del": "de", "zum": "zu", "zur": "zu", "im": "in", "am": "an"}  # contracted with an article
+def _tells_apart(one: str, other: str, language: str) -> bool:
+    return language == "ru" or bool({one, other} & _WITH)
+
+
+_BARE: Final = {
+    "al": "a",
+    "del": "de",
+    "zum": "zu",
+    "zur": "zu",
+    "im": "in",
+    "am": "an",
+    "об": "о",
+    "во": "в",
+}  # in another form
+_WITH: Final = frozenset({"with", "mit", "con"})
 
 
 def _changed_forms(first: Reading, second: Reading) -> int:

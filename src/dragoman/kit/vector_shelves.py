@@ -85,9 +85,8 @@ class VectorShelves:
         """Put a text on a shelf, unless it is there."""
         unit = _unit(vector)
         shelf = self._shelf(key, len(unit))
-        if text in shelf.known:
+        if not self._add(shelf, text, unit):
             return
-        self._add(shelf, text, unit)
         self._make_room()
         if self._shared.is_resting:
             return
@@ -95,7 +94,7 @@ class VectorShelves:
         entry = sealed(secret, unit.astype(_HALF).tobytes() + text.encode("utf-8", "surrogatepass"))
         try:
             async with self._shared.client.pipeline(transaction=False) as pipe:
-                pipe.xadd(name, {"e": entry}, maxlen=self._max_texts, approximate=True)
+                pipe.xadd(name, {"e": entry}, maxlen=self._max_texts, approximate=False)
                 pipe.expire(name, self._expires_after_s)
                 await pipe.execute()
         except (RedisError, OSError) as error:
@@ -120,9 +119,10 @@ class VectorShelves:
         self._shelves.move_to_end(key)
         return shelf
 
-    def _add(self, shelf: _Shelf, text: str, unit: Floats) -> None:
+    def _add(self, shelf: _Shelf, text: str, unit: Floats) -> bool:
+        """Whether it was added: it was not there, and its vector is as long as those of the shelf."""
         if text in shelf.known or len(unit) != shelf.rows.shape[1]:
-            return
+            return False
         if len(shelf.texts) >= self._max_texts:
             gone = max(1, self._max_texts // 8)  # in one go, since rows are moved
             shelf.known.difference_update(shelf.texts[:gone])
@@ -135,6 +135,7 @@ class VectorShelves:
         shelf.rows[len(shelf.texts)] = unit
         shelf.texts.append(text)
         shelf.known.add(text)
+        return True
 
     def _make_room(self) -> None:
         sizes = {key: shelf.rows.nbytes + _TEXT_BYTES * len(shelf.texts) for key, shelf in self._shelves.items()}

@@ -62,7 +62,7 @@ class ChatbotSettings(BaseModel):
         "words leave no doubt; needs `cache_answers`.",
     )
     similar_questions_from: float = Field(
-        0.86, ge=0.0, le=1.0, description="Cosine of two questions' vectors from which their words are compared."
+        0.9, ge=0.0, le=1.0, description="Cosine of two questions' vectors from which their words are compared."
     )
     max_quotes: int = Field(2, ge=1, le=8, description="Sentences that an extractive answer quotes at most.")
     grounding: Literal["flag", "remove", "off"] = Field(
