@@ -204,9 +204,13 @@ async def test_what_was_written_within_a_conversation_is_for_its_asker_only(comp
 
 @pytest.mark.parametrize(
     "reply",
-    ["Gold partners receive a discount of 19 percent on every projector [1].", "Gold partners receive a discount.", ""],
+    [
+        "Gold partners receive a discount of 19 percent on every projector [1].",
+        "I don't know: the documents I have do not answer this question.",
+        "",
+    ],
 )
-async def test_what_is_not_supported_or_not_cited_is_not_kept(company: Any, script: Script, reply: str) -> None:
+async def test_what_is_not_supported_or_does_not_answer_is_not_kept(company: Any, script: Script, reply: str) -> None:
     script(replies=[reply])
     await company.ask(QUESTION)
     assert (await company.ask(PARAPHRASE))["usage"]["cached"] is None
@@ -256,3 +260,35 @@ async def test_a_stream_of_a_remembered_answer_says_the_same_and_is_stored_so(
     assert "".join(event["content"] for event in events if event["type"] == "token") == first["content"]
     assert events[-1]["usage"]["cached"] == "semantic"
     assert events[-1]["usage"]["saved_usd"] == first["usage"]["cost_usd"]
+
+
+async def test_what_broke_off_or_another_model_finished_is_not_kept(
+    company: Any, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(replies=[SENTENCE], fail_with="unavailable", fail_after_tokens=2)
+    await company.ask(QUESTION)
+    for name in ("FAIL_WITH", "FAIL_AFTER_TOKENS"):
+        monkeypatch.delenv(f"DRAGOMAN_LLM_SCRIPTED_{name}", raising=False)
+    script(replies=[SENTENCE])
+    assert (await company.ask(PARAPHRASE))["usage"]["cached"] is None
+
+
+async def test_with_the_model_away_and_the_money_gone_it_is_told_all_the_same(company: Any, script: Script) -> None:
+    first = await company.ask(QUESTION)
+    script(replies=["Never."], fail_with="unavailable")
+    body = {"scope": "tenant", "period": "day", "limit_usd": 0}
+    await company.api().put("/api/budgets/", json=body)
+    second = await company.ask(PARAPHRASE)
+    assert (second["content"], second["degraded"]) == (first["content"], [])
+
+
+async def test_of_a_stored_answer_whose_source_is_not_found_now_nothing_is_told(company: Any) -> None:
+    await company.ask(QUESTION)
+    shelves, answers = company.service.deps.similar_questions, company.service.deps.answer_cache
+    assert shelves is not None
+    for key, value in list(answers._process._entries.items()):
+        text = value[1].replace(b'"chunks": ["', b'"chunks": ["0')
+        answers._process._entries[key] = (value[0], text, value[2])
+    before = reads("passages")
+    assert (await company.ask(PARAPHRASE))["usage"]["cached"] is None
+    assert reads("passages") == before + 1

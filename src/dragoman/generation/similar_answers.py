@@ -62,7 +62,8 @@ async def find(
     if request.standalone is None or vector is None:
         READS.labels("semantic", "not_standalone" if request.standalone is None else "no_vector").inc()
         return None
-    own, shared = (_shelf(request, scope, version, asker=asker) for asker in (scope.owner, None))
+    circumstances = _circumstances(request, scope, version)
+    own, shared = _shelf(circumstances, asker=scope.owner), _shelf(circumstances, asker=None)
     near = await shelves.nearest(
         [own, shared], vector, at_least=request.settings.similar_questions_from, limit=_MOST_COMPARED
     )
@@ -98,7 +99,7 @@ async def keep(
         return
     passages = _passages(request)
     is_shared = not request.history and await _are_shared(deps, scope, passages)
-    shelf = _shelf(request, scope, version, asker=None if is_shared else scope.owner)
+    shelf = _shelf(_circumstances(request, scope, version), asker=None if is_shared else scope.owner)
     written = {
         "text": draft.text,
         "chunks": [str(passage.chunk_id) for passage in passages],
@@ -169,15 +170,19 @@ def _passages(request: GenerationRequest) -> Sequence[Passage]:
     return request.found.passages[: request.settings.max_sources]
 
 
-def _shelf(request: GenerationRequest, scope: SearchScope, version: EmbeddingVersion, *, asker: str | None) -> bytes:
+def _shelf(circumstances: bytes, *, asker: str | None) -> bytes:
     """`asker`: whose shelf; None: the one that all share."""
+    return cache_key(circumstances, "shared" if asker is None else f"of {asker}")
+
+
+def _circumstances(request: GenerationRequest, scope: SearchScope, version: EmbeddingVersion) -> bytes:
+    """All that an answer depends on beside its question and its asker."""
     return cache_key(
         "similar answers",
         scope.tenant_id.bytes,
         scope.chatbot_id.bytes,
         str(request.knowledge_revision),
         to_json(replace(scope, owner=None)),
-        "shared" if asker is None else f"of {asker}",
         version.name,
         request.settings.model_dump_json(),
         request.answerer,

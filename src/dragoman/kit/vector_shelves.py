@@ -75,7 +75,8 @@ class VectorShelves:
             count = len(shelf.texts)
             if not count:
                 continue
-            cosines = shelf.rows[:count] @ unit
+            # In this thread: for so few rows those of the BLAS take 1.8 ms of CPU time to do 0.1 ms of work.
+            cosines = np.einsum("ij,j->i", shelf.rows[:count], unit)
             best = np.flatnonzero(cosines >= at_least)
             best = best[np.argsort(-cosines[best])][:limit]
             found += [NearText(shelf=key, text=shelf.texts[row], cosine=float(cosines[row])) for row in best]
