@@ -1,0 +1,281 @@
+"""Makes Markdown that a machine wrote safe to show: no HTML, no images, links to known hosts only.
+
+The text stays Markdown. `<` that would open a tag becomes `&lt;`; an image is replaced by its description (its address
+would be fetched at once, and carry away what stands in it); a link that is not known keeps its words and loses its
+address; a bare address is written `hxxps://…`; a link's definition (`[1]: …`) is taken apart. Code between backticks and
+in fences is left as it is, since Markdown shows it as text: only what is certain to be code counts as such.
+
+`SafeMarkdown` does it for a text that is still being written, and holds back what may yet become one of these things.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+IsKnown = Callable[[str], bool]
+_LONGEST_LABEL: Final = 400  # characters between brackets
+_LONGEST_TARGET: Final = 2_000
+_LONGEST_CODE: Final = 300
+_PLAIN: Final = re.compile(r"[^<\[\]!`~:\\&./\n]*")
+
+_LABEL: Final = r"(?:[^\[\]\\\n]|\\.|\[[^\[\]\n]{0,200}\]){0,400}"
+_TARGET: Final = r"\(\s{0,9}(?:<(?P<angled>[^<>\n]{0,2000})>|(?P<target>(?:[^\s()\\]|\\.|\([^\s()]{0,500}\)){0,2000}))(?P<title>\s[^\n]{0,300}?)?\s{0,9}\)"
+_TOKEN: Final = re.compile(
+    rf"(?P<code>(?<![`\\])(?P<ticks>`{{1,3}})(?!`)[^`|\n]{{1,{_LONGEST_CODE}}}(?<!`)(?P=ticks)(?!`))"
+    rf"|(?P<image>!(?<!\\!)\[(?P<alt>{_LABEL})\]{_TARGET.replace('<angled>', '<image_angled>').replace('<target>', '<image_target>').replace('<title>', '<image_title>')})"
+    rf"|(?P<link>(?<!\\)\[(?P<label>{_LABEL})\]{_TARGET})"
+    r"|(?P<opening>\](?=[(\[:]))"
+    r"|(?P<tag><(?=[A-Za-z/!?]))"
+    r"|(?P<address>(?<![\w/.@-])(?:https?|ftp|ftps|ws|wss|file)://[^\s<>\[\]`|\"']{1,2000}|(?<![\w/.@-])www\.[^\s<>\[\]`|\"']{1,2000})",
+    re.IGNORECASE,
+)
+_FENCE: Final = re.compile(r"(?P<fence>`{3,}|~{3,})(?P<info>[^\n|]*)")
+# The end of a text that may become more than it is, the earliest such place counting.
+_UNFINISHED: Final = (
+    re.compile(r"!$"),
+    re.compile(r"<$"),
+    re.compile(r"(?:^|(?<=\n))[`~]+[^\n]*$"),
+    re.compile(rf"(?<![`\\])`{{1,3}}(?!`)[^`|\n]{{0,{_LONGEST_CODE}}}`{{0,3}}$"),
+    re.compile(rf"(?<!\\)!?(?<!\\)\[{_LABEL}(?:\[[^\[\]\n]{{0,200}}|\]|\\)?$"),
+    re.compile(rf"(?<!\\)!?(?<!\\)\[{_LABEL}\]\([^\n]{{0,{_LONGEST_TARGET}}}$"),
+    re.compile(r"(?<![\w/.@-])(?:h|ht|htt|https?|https?:|https?:/|f|ft|ftps?|ftps?:|ftps?:/|fi|fil|file|file:|file:/|w|ws|wss?:|wss?:/|ww|www)$", re.IGNORECASE),
+    re.compile(r"(?<![\w/.@-])(?:(?:https?|ftps?|wss?|file)://|www\.)[^\s<>\[\]`|\"']{0,2000}$", re.IGNORECASE),
+    re.compile(r"\]$"),
+)  # fmt: skip
+_BEGINNING: Final = re.compile(r"(?<![\w/.@-])(?:(?:https?|ftps?|wss?|file)://|www\.)", re.IGNORECASE)
+_TRAILING: Final = re.compile(r"[.,;:!?*_~)]+$")
+_SPECIAL: Final = re.compile(
+    r"[<\[\]!`~\\\r]|[hfw]$|://|www\.|(?:ht|htt|http|https|ft|ftp|fi|fil|file|ww|ws|www|wss|ftps)$|:$|/$", re.IGNORECASE
+)
+
+
+def sanitise(text: str, is_known: IsKnown) -> str:
+    """A whole text, made safe to show. `is_known`: whether a link may lead to this address."""
+    if not _SPECIAL.search(text):
+        return text
+    safe = SafeMarkdown(is_known)
+    return safe.feed(text) + safe.finish()
+
+
+@dataclass(slots=True)
+class SafeMarkdown:
+    """Feed it pieces of a text; it returns what may be sent. `removed` counts `image`, `link` and `html`."""
+
+    is_known: IsKnown
+    removed: Counter[str] = field(default_factory=Counter)
+    _held: str = ""
+    _fence: str = ""
+    _begins_line: bool = True
+    _has_stray_tick: bool = False
+    _is_empty_line: bool = True
+    _before: str = ""  # the character before what is held
+
+    def feed(self, piece: str) -> str:
+        if not self._held and not self._fence and not _SPECIAL.search(piece):
+            self._note_line(piece)
+            return piece
+        self._held += piece.replace("\r", " ")  # in Markdown a line ends with it, here with \n only
+        return self._drain(is_last=False)
+
+    def finish(self) -> str:
+        """What was held back."""
+        return self._drain(is_last=True)
+
+    def _drain(self, *, is_last: bool) -> str:
+        said: list[str] = []
+        while self._held:
+            before = len(self._held)
+            taken = self._fenced(is_last=is_last) if self._fence or self._begins_line else None
+            if taken is None:
+                taken = self._prose(is_last=is_last)
+            if len(self._held) == before:
+                break
+            said.append(taken)
+        return "".join(said)
+
+    def _note_line(self, raw: str) -> None:
+        if not raw:
+            return
+        self._begins_line = raw.endswith("\n")
+        self._before = raw[-1:]
+        first, *others = raw.split("\n")
+        self._is_empty_line = self._is_empty_line and not first.strip()
+        for line in others:
+            if self._is_empty_line:  # it ends the paragraph, and what was open in it
+                self._has_stray_tick = False
+            self._is_empty_line = not line.strip()
+
+    def _cut(self, length: int) -> str:
+        taken, self._held = self._held[:length], self._held[length:]
+        self._note_line(taken)
+        return taken
+
+    # ---- fences
+
+    def _fenced(self, *, is_last: bool) -> str | None:
+        """The next line where it opens, continues or ends a fence; `""`: more must come; None: it is no such line."""
+        if self._fence and not self._begins_line:
+            end = self._held.find("\n") + 1
+            return self._cut(end or len(self._held))
+        line, newline, _ = self._held.partition("\n")
+        mark = line.lstrip(" \t")[:1]
+        if not self._fence and line[:1] not in ("`", "~"):
+            return None
+        if not newline and not is_last and (not self._fence or not line.strip() or mark == self._fence[0]):
+            return ""
+        if self._fence:
+            bare = line.strip(" \t")
+            indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip(" "))
+            if indent <= 3 and len(bare) >= len(self._fence) and not bare.strip(self._fence[0]):
+                self._fence = ""
+            return self._cut(len(line) + len(newline))
+        opened = _FENCE.fullmatch(line)
+        if opened is None or (opened["fence"][0] == "`" and "`" in opened["info"]) or not newline:
+            return None
+        self._fence = opened["fence"]
+        return self._cut(len(line) + 1)
+
+    # ---- everything else
+
+    def _prose(self, *, is_last: bool) -> str:
+        """Up to the end of the line, or as far as it is sure what the text is."""
+        end = self._held.find("\n") + 1
+        line = self._held[: end or len(self._held)]
+        text, begin = self._before + line, len(self._before)
+        upto = len(text) if end or is_last else _sure(text, begin)
+        said: list[str] = []
+        at = begin
+        for match in _TOKEN.finditer(text, begin):
+            if match.start() >= upto:
+                break
+            if match.end() > upto:
+                upto = match.start()
+                break
+            said += (self._plain(text[at : match.start()]), self._replaced(match))
+            at = match.end()
+        said.append(self._plain(text[at:upto]))
+        self._cut(upto - begin)
+        return "".join(said)
+
+    def _plain(self, text: str) -> str:
+        """A backtick without its partner: the next one may be its, lines later, so that nothing is sure to be code."""
+        self._has_stray_tick = self._has_stray_tick or "`" in text
+        return text
+
+    def _safe(self, text: str) -> str:
+        safe = _TOKEN.sub(self._replaced, text)
+        self._plain(safe)
+        return safe
+
+    def _replaced(self, match: re.Match[str]) -> str:
+        kind = match.lastgroup
+        if match["code"] is not None:
+            if not self._has_stray_tick:
+                return match[0]
+            ticks = len(match["ticks"])
+            return f"{match['ticks']}{self._safe(match[0][ticks:-ticks])}{match['ticks']}"
+        if match["image"] is not None:
+            self.removed["image"] += 1
+            return self._safe(_words(match["alt"]))
+        if match["link"] is not None:
+            return self._link(match)
+        if match["tag"] is not None:
+            self.removed["html"] += 1
+            return "&lt;"
+        if match["opening"] is not None:
+            return "] "
+        assert kind is not None
+        return self._address(match[0])
+
+    def _link(self, match: re.Match[str]) -> str:
+        target = match["angled"] if match["angled"] is not None else match["target"]
+        label = self._safe(match["label"])
+        if _is_web(target) and self.is_known(_read_target(target)):
+            return f"[{label}]({target})"
+        self.removed["link"] += 1
+        return label
+
+    def _address(self, found: str) -> str:
+        tail = _TRAILING.search(found)
+        address, rest = (found[: tail.start()], tail[0]) if tail else (found, "")
+        if len(_BEGINNING.findall(address)) == 1 and self.is_known(html.unescape(address)):
+            return found
+        self.removed["link"] += 1
+        return _BEGINNING.sub(_disarmed, address) + rest
+
+
+def _disarmed(beginning: re.Match[str]) -> str:
+    """`hxxps://` for `https://`: readable, and nothing that a program makes a link of."""
+    scheme = beginning[0].lower().removesuffix("://")
+    if scheme == "www.":
+        return "hxxp://www."
+    return f"{scheme.replace('http', 'hxxp') if scheme.startswith('http') else f'x-{scheme}'}://"
+
+
+def _sure(text: str, begin: int) -> int:
+    """How far it is sure what an unfinished line is that begins at `begin`."""
+    found = (pattern.search(text, begin) for pattern in _UNFINISHED)
+    return min((match.start() for match in found if match), default=len(text))
+
+
+def _words(alt: str) -> str:
+    return " ".join(alt.split())
+
+
+def _read_target(target: str) -> str:
+    return html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", target)).strip()
+
+
+def _is_web(target: str) -> bool:
+    """Whether it is the plain address of a web page: what needs decoding to be one is none."""
+    return re.fullmatch(r"https?://[^\s<>\"'`\\\x00-\x20]+", target, re.IGNORECASE) is not None
+
+
+# ---- which addresses are known
+
+_ANY_ADDRESS: Final = re.compile(r"(?:https?://|www\.)[^\s<>\[\]`|\"']+", re.IGNORECASE)
+
+
+class KnownAddresses:
+    """Addresses whose host occurs in the texts of the sources, or was allowed.
+
+    What follows `?` or `#` must stand in a source too, as it is: that is where a made-up address would carry words away.
+    An allowed host also allows its subdomains, with anything behind it.
+    """
+
+    def __init__(self, sources: Iterable[str], allowed_hosts: Iterable[str] = ()) -> None:
+        self._sources = tuple(sources)
+        self._allowed = tuple(host.lower() for host in allowed_hosts)
+        self._addresses: frozenset[str] | None = None
+        self._hosts: frozenset[str] = frozenset()
+
+    def __call__(self, address: str) -> bool:
+        host = _host_of(address)
+        if not host:
+            return False
+        if any(host == allowed or host.endswith(f".{allowed}") for allowed in self._allowed):
+            return True
+        if self._addresses is None:
+            found = [
+                _TRAILING.sub("", html.unescape(match[0]))
+                for source in self._sources
+                for match in _ANY_ADDRESS.finditer(source)
+            ]
+            self._addresses, self._hosts = frozenset(found), frozenset(filter(None, map(_host_of, found)))
+        if host not in self._hosts:
+            return False
+        return address in self._addresses or not re.search("[?#@]", address)
+
+
+def _host_of(address: str) -> str:
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        return (parts.hostname or "").removeprefix("www.").rstrip(".").lower()
+    except ValueError:
+        return ""
