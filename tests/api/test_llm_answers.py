@@ -85,7 +85,7 @@ async def test_the_rendered_prompt_is_stored_with_references_and_without_the_pas
     script(replies=["Seventeen percent [1]."])
     answer = await company.ask(QUESTION)
     turn = await _turn(service, company)
-    assert turn.prompt_version == "answer@1"
+    assert turn.prompt_version == "answer@2"
     assert turn.provider_model == "scripted"
     rendered = str(turn.rendered_prompt)
     assert QUESTION in rendered

@@ -51,7 +51,7 @@ async def test_versions_stay_and_an_older_one_or_the_built_in_one_can_be_used_ag
     for number in (1, 2):
         await _write(company, f"Template {number}. {{{{ unknown }}}}")
     assert (await company.api().get(_path(company, "1/"))).json()["text"] == "Template 1. {{ unknown }}"
-    for version, named in ((1, "chatbot@1"), (0, "answer@1"), (2, "chatbot@2")):
+    for version, named in ((1, "chatbot@1"), (0, "answer@2"), (2, "chatbot@2")):
         answer = await company.api().put(_path(company, "used/"), json={"version": version})
         assert answer.status_code == 204
         await company.ask(QUESTION)
@@ -66,7 +66,7 @@ async def test_a_template_can_be_written_without_being_used_and_looked_at_before
     made = await _write(company, "Quiet. {{ unknown }}", use=False)
     assert not made.json()["is_used"]
     await company.ask(QUESTION)
-    assert (await _last_turn(service, company)).prompt_version == "answer@1"
+    assert (await _last_turn(service, company)).prompt_version == "answer@2"
     shown = await company.api().post(
         _path(company, "preview/"), json={"text": "In {{ language }}: {{ unknown }}", "language": "de"}
     )

@@ -28,9 +28,10 @@ from dragoman.chat.errors import NotAnAnswerError, NotAQuestionError, SessionNot
 from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation import prompt_versions, prompts
+from dragoman.generation import prompt_versions, prompts, screening
 from dragoman.generation import service as generation
 from dragoman.generation.entities import Citation, Draft, GenerationRequest, PromptTemplate, Usage
+from dragoman.generation.screening import Screening
 from dragoman.generation.translated import in_askers_language
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import new_id, now
@@ -103,7 +104,8 @@ async def answer_question(
             preferred=asked.language or service.setting_of(opened.session, "language"),
             previous=opened.previous_language,
         )
-        prepared = await _prepare(deps, opened, understood, asked)
+        screened = screening.screen_question(opened.settings, asked.question)
+        prepared = await _prepare(deps, opened, understood, asked, screened)
     yield Status(stage="searching")
     with timer.stage("retrieve"):
         found = await _find(deps, opened, understood, asked, prepared)
@@ -111,7 +113,7 @@ async def answer_question(
     writing = _Writing()
     try:
         with timer.stage("generate"):
-            request = _generation_request(deps, opened, understood, asked, prepared, found)
+            request = _generation_request(deps, opened, understood, asked, prepared, found, screened)
             scope = search.scope_of(opened.chatbot, _search_request(opened, asked), asker=asked.asker)
             written = generation.write_answer(deps, request, scope, opened.version)
             async with aclosing(in_askers_language(deps.language_detector, request, written)) as events:
@@ -272,10 +274,13 @@ def _search_request(opened: Opened, asked: Asked) -> SearchRequest:
     )
 
 
-async def _prepare(deps: Deps, opened: Opened, understood: Understood, asked: Asked) -> Prepared:
+async def _prepare(deps: Deps, opened: Opened, understood: Understood, asked: Asked, screened: Screening) -> Prepared:
     """The question completed from the session, with its other names."""
     said = [
-        Said(role="user" if message.role is AuthorRole.USER else "assistant", text=message.content)
+        Said(
+            role="user" if message.role is AuthorRole.USER else "assistant",
+            text=screening.said_before(opened.settings, message.content),
+        )
         for message in opened.history
     ]
     return await prepare_question(
@@ -286,6 +291,7 @@ async def _prepare(deps: Deps, opened: Opened, understood: Understood, asked: As
         history=said,
         purpose="question",
         spender=opened.spender,
+        may_ask_model=screened.may_ask_models,
     )
 
 
@@ -304,8 +310,15 @@ async def _find(deps: Deps, opened: Opened, understood: Understood, asked: Asked
 
 
 def _generation_request(
-    deps: Deps, opened: Opened, understood: Understood, asked: Asked, prepared: Prepared, found: Found
+    deps: Deps,
+    opened: Opened,
+    understood: Understood,
+    asked: Asked,
+    prepared: Prepared,
+    found: Found,
+    screened: Screening,
 ) -> GenerationRequest:
+    marks = prompts.marks_of(deps.keyring.key(deps.keyring.newest_id), opened.chatbot.id)
     return GenerationRequest(
         question=prepared.searched,
         language=prepared.language(understood.language),
@@ -325,6 +338,7 @@ def _generation_request(
             opened.chatbot,
             prepared.language(understood.language),
             opened.template.text if opened.template else None,
+            marks,
         ),
         template_version=opened.template.version if opened.template else None,
         is_fresh=asked.again is not None,
@@ -332,6 +346,8 @@ def _generation_request(
             prepared, opened.settings, understood.language, has_history=bool(opened.history)
         ),
         knowledge_revision=opened.chatbot.knowledge_revision,
+        marks=marks,
+        screening=screened,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from dragoman.inference.ladder import Reused
+from dragoman.generation.screening import Screening
 from dragoman.inference.service import CallContext
 from dragoman.retrieval.entities import Found
 from dragoman.tenancy.settings import ChatbotSettings
@@ -76,6 +77,19 @@ class PromptTemplate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptMarks:
+    """Words that nobody else can know, one set for each chatbot: the same prompt stays the same prompt.
+
+    Attributes:
+        boundary: stands in the marks around sources and question, so that no text can end them.
+        canary: stands in the instructions; an answer that holds it reveals them. Empty: there is none.
+    """
+
+    boundary: str = "0"
+    canary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """What an answer is written from.
 
@@ -89,6 +103,8 @@ class GenerationRequest:
         is_fresh: what was written before is not wanted again.
         standalone: the question as it can be understood without its conversation; None where that is not known.
         knowledge_revision: of the chatbot, read in this request.
+        marks: what sets sources and question apart in the prompt.
+        screening: whether the question speaks to the model, and what follows.
     """
 
     question: str
@@ -105,6 +121,8 @@ class GenerationRequest:
     is_fresh: bool = False
     standalone: str | None = None
     knowledge_revision: int = 0
+    marks: PromptMarks = field(default_factory=PromptMarks)
+    screening: Screening = field(default_factory=Screening)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation import nearest
+from dragoman.generation import nearest, screening
 from dragoman.generation.entities import Citation, Draft, GenerationRequest
 from dragoman.generation.evidence import (
     Evidence,
@@ -22,9 +22,9 @@ from dragoman.generation.evidence import (
     choose_evidence,
 )
 from dragoman.generation.lists import asks_for_all, lead_in_of, leads_in, list_around
+from dragoman.generation.output import safe
 from dragoman.generation.phrases import i_do_not_know, the_source_says
 from dragoman.generation.yes_no import asks_yes_or_no
-from dragoman.ingestion.suspicious import suspicions
 from dragoman.kit.text.markdown import headings_above, is_table_header, is_table_row, line_at, names_only, table_header
 from dragoman.kit.text.sentences import split_sentences
 from dragoman.ports.search_scope import SearchScope
@@ -73,7 +73,11 @@ def draft_answer(request: GenerationRequest, evidence: Evidence) -> Draft:
         citation_of(passages[quote.passage], quote.start, quote.end, number=number)
         for number, quote in enumerate(quotes, start=1)
     ]
-    parts = [_rendered(passages[quote.passage], quote, number) for number, quote in enumerate(quotes, start=1)]
+    parts = [
+        (safe(request, header), safe(request, words))
+        for number, quote in enumerate(quotes, start=1)
+        for header, words in (_rendered(passages[quote.passage], quote, number),)
+    ]
     text = _joined(parts)
     if asks_yes_or_no(request.question, request.language):
         text = f"{the_source_says(request.language)}{chr(10) * 2 if text.startswith('|') else ' '}{text}"
@@ -180,13 +184,13 @@ def _evidence_passage(passage: Passage, hits: Sequence[SentenceHit]) -> Evidence
     places: list[tuple[int, int, float | None]] = [(hit.start, hit.end, hit.cosine) for hit in hits] or [
         (start, end, None) for start, end in split_sentences(chunk.text, chunk.language)
     ]
-    commands = _speaks_to_machines(chunk.text)
+    commands = screening.is_suspicious(passage)
     quotable = [
         (start, end, cosine)
         for start, end, cosine in places
         if not names_only(line_at(chunk.text, start))
         and not is_table_header(chunk.text, start)
-        and not (commands and _speaks_to_machines(chunk.text[start:end]))
+        and not (commands and screening.speaks_to_models(chunk.text[start:end]))
     ]
     return EvidencePassage(
         score=passage.score,
@@ -200,11 +204,6 @@ def _evidence_passage(passage: Passage, hits: Sequence[SentenceHit]) -> Evidence
             for start, end, cosine in quotable
         ),
     )
-
-
-def _speaks_to_machines(text: str) -> bool:
-    """Whether it holds an instruction to a model: searches show such a sentence, but it is nobody's answer."""
-    return any(found.kind == "instructions" for found in suspicions(text))
 
 
 def _context(text: str, start: int) -> str:

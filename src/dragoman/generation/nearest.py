@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dragoman.generation.entities import GenerationRequest
+from dragoman.generation.output import safe
 from dragoman.generation.phrases import nearest_documents
 from dragoman.retrieval.entities import Passage
 
@@ -24,7 +25,7 @@ def offered(request: GenerationRequest, text: str, grounding: Mapping[str, Any])
     ]
     if not documents:
         return text, dict(grounding)
-    titles = "\n".join(f"- {document['title']}" for document in documents)
+    titles = "\n".join(f"- {safe(request, str(document['title']))}" for document in documents)
     below = f"{nearest_documents(request.language)}\n{titles}"
     return f"{text}\n\n{below}", {**grounding, "nearest_documents": documents}
 

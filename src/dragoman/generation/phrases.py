@@ -77,6 +77,52 @@ _THE_SOURCE_SAYS = {
 LANGUAGES = frozenset(_I_DO_NOT_KNOW)
 
 
+_I_ONLY_ANSWER_QUESTIONS = {
+    "ar": "لا يمكنني إلا الإجابة عن أسئلة حول المستندات. يُرجى صياغة سؤالك بطريقة أخرى.",
+    "bg": "Мога само да отговарям на въпроси по документите. Моля, задайте въпроса с други думи.",
+    "bn": "আমি কেবল নথি সম্পর্কিত প্রশ্নের উত্তর দিতে পারি। অনুগ্রহ করে অন্যভাবে জিজ্ঞাসা করুন।",
+    "ca": "Només puc respondre preguntes sobre els documents. Si us plau, pregunteu-ho d'una altra manera.",
+    "cs": "Mohu odpovídat pouze na otázky k dokumentům. Položte prosím otázku jinak.",
+    "da": "Jeg kan kun svare på spørgsmål om dokumenterne. Stil venligst spørgsmålet på en anden måde.",
+    "de": "Ich kann nur Fragen zu den Dokumenten beantworten. Bitte fragen Sie mit anderen Worten.",
+    "el": "Μπορώ να απαντώ μόνο σε ερωτήσεις για τα έγγραφα. Ρωτήστε με άλλα λόγια.",
+    "en": "I can only answer questions about the documents. Please ask in other words.",
+    "es": "Solo puedo responder preguntas sobre los documentos. Por favor, pregunte con otras palabras.",
+    "et": "Saan vastata ainult dokumentide kohta käivatele küsimustele. Palun küsige teiste sõnadega.",
+    "fa": "من فقط می\u200cتوانم به پرسش\u200cهای مربوط به اسناد پاسخ دهم. لطفاً به شکل دیگری بپرسید.",
+    "fi": "Voin vastata vain asiakirjoja koskeviin kysymyksiin. Kysyisitkö toisin sanoin.",
+    "fr": "Je peux seulement répondre aux questions sur les documents. Veuillez reformuler votre question.",
+    "he": "אני יכול לענות רק על שאלות הנוגעות למסמכים. נא לשאול במילים אחרות.",
+    "hi": "मैं केवल दस्तावेज़ों से जुड़े प्रश्नों के उत्तर दे सकता हूँ। कृपया दूसरे शब्दों में पूछें।",
+    "hr": "Mogu odgovarati samo na pitanja o dokumentima. Molim postavite pitanje drugim riječima.",
+    "hu": "Csak a dokumentumokra vonatkozó kérdésekre tudok válaszolni. Kérem, fogalmazza meg másképp.",
+    "id": "Saya hanya dapat menjawab pertanyaan tentang dokumen. Silakan bertanya dengan kata lain.",
+    "it": "Posso rispondere solo a domande sui documenti. La prego di riformulare la domanda.",
+    "ja": "文書に関する質問にのみお答えできます。別の言い方でお尋ねください。",
+    "ko": "문서에 관한 질문에만 답할 수 있습니다. 다른 표현으로 질문해 주세요.",
+    "lt": "Galiu atsakyti tik į klausimus apie dokumentus. Paklauskite kitais žodžiais.",
+    "lv": "Varu atbildēt tikai uz jautājumiem par dokumentiem. Lūdzu, jautājiet citiem vārdiem.",
+    "ms": "Saya hanya boleh menjawab soalan tentang dokumen. Sila tanya dengan perkataan lain.",
+    "nl": "Ik kan alleen vragen over de documenten beantwoorden. Stel uw vraag alstublieft anders.",
+    "no": "Jeg kan bare svare på spørsmål om dokumentene. Still gjerne spørsmålet på en annen måte.",
+    "pl": "Mogę odpowiadać tylko na pytania dotyczące dokumentów. Proszę zapytać innymi słowami.",
+    "pt": "Só posso responder a perguntas sobre os documentos. Por favor, pergunte com outras palavras.",
+    "ro": "Pot răspunde doar la întrebări despre documente. Vă rog să întrebați cu alte cuvinte.",
+    "ru": "Я могу отвечать только на вопросы о документах. Пожалуйста, спросите другими словами.",
+    "sk": "Môžem odpovedať len na otázky k dokumentom. Opýtajte sa, prosím, inými slovami.",
+    "sl": "Odgovarjam lahko samo na vprašanja o dokumentih. Prosim, vprašajte z drugimi besedami.",
+    "sr": "Могу да одговарам само на питања о документима. Молим вас, питајте другим речима.",
+    "sv": "Jag kan bara svara på frågor om dokumenten. Ställ gärna frågan på ett annat sätt.",
+    "ta": "ஆவணங்கள் பற்றிய கேள்விகளுக்கு மட்டுமே என்னால் பதிலளிக்க முடியும். வேறு சொற்களில் கேளுங்கள்.",
+    "th": "ฉันตอบได้เฉพาะคำถามเกี่ยวกับเอกสารเท่านั้น โปรดถามด้วยถ้อยคำอื่น",
+    "tr": "Yalnızca belgelerle ilgili soruları yanıtlayabilirim. Lütfen başka sözcüklerle sorun.",
+    "uk": "Я можу відповідати лише на запитання про документи. Будь ласка, запитайте іншими словами.",
+    "ur": "میں صرف دستاویزات سے متعلق سوالات کے جواب دے سکتا ہوں۔ براہِ کرم دوسرے الفاظ میں پوچھیں۔",
+    "vi": "Tôi chỉ có thể trả lời câu hỏi về các tài liệu. Vui lòng hỏi bằng cách khác.",
+    "zh": "我只能回答与文档有关的问题。请换一种方式提问。",
+}
+
+
 def i_do_not_know(language: str) -> str:
     """ "I don't know" in this language (ISO 639-1); in English where no wording exists."""
     return _I_DO_NOT_KNOW.get(language, _I_DO_NOT_KNOW["en"])
@@ -90,3 +136,8 @@ def nearest_documents(language: str) -> str:
 def the_source_says(language: str) -> str:
     """What stands before a quotation that answers a question which asks for yes or no."""
     return _THE_SOURCE_SAYS.get(language, _THE_SOURCE_SAYS["en"])
+
+
+def i_only_answer_questions(language: str) -> str:
+    """The refusal of what is no question but speaks to the language model; in English where no wording exists."""
+    return _I_ONLY_ANSWER_QUESTIONS.get(language, _I_ONLY_ANSWER_QUESTIONS["en"])

@@ -15,12 +15,14 @@ import structlog
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation import answer_cache, extractive, judged, nearest, prompts, similar_answers
+from dragoman.generation import answer_cache, extractive, judged, nearest, prompts, screening, similar_answers
 from dragoman.generation.checked import AnswerChecker
 from dragoman.generation.difficulty import difficulty_of
 from dragoman.generation.entities import Citation, Draft, GenerationRequest, Piece
 from dragoman.generation.evidence import Evidence
-from dragoman.generation.phrases import i_do_not_know
+from dragoman.generation.leaks import PromptLeakError
+from dragoman.generation.outlet import Outlet
+from dragoman.generation.phrases import i_do_not_know, i_only_answer_questions
 from dragoman.generation.quality import rated
 from dragoman.inference.errors import UnknownModelError
 from dragoman.inference.ladder import Charged, Fallback
@@ -36,6 +38,7 @@ _log = structlog.get_logger(__name__)
 EXTRACTIVE = "extractive"
 _WORDS = re.compile(r"\S+\s*|\s+")
 _MARKER = re.compile(r"\[(\d{1,3})\]")
+_ACTIONS_SAID = {"flag": "flagged", "quote": "quoted", "refuse": "refused"}
 
 
 async def write_answer(
@@ -46,16 +49,52 @@ async def write_answer(
     Raises:
         DatabaseUnavailableError: the evidence cannot be read.
     """
+    if request.screening.action == "refuse":
+        for part in _refused(request):
+            yield part
+        return
     evidence = await extractive.weigh_evidence(deps, request, scope, version)
-    if request.answerer == EXTRACTIVE or not request.found.passages:
+    if request.answerer == EXTRACTIVE or not request.found.passages or not request.screening.may_ask_models:
         draft = rated(await _verified(deps, scope, extractive.draft_answer(request, evidence)))
         for piece in _pieces(draft.text):
             yield piece
-        yield draft
+        yield _screened(request, draft)
         return
     async with aclosing(_written_by_model(deps, request, scope, version, evidence)) as events:
         async for event in events:
-            yield rated(await _verified(deps, scope, event)) if isinstance(event, Draft) else event
+            yield _screened(request, rated(await _verified(deps, scope, event))) if isinstance(event, Draft) else event
+
+
+def _refused(request: GenerationRequest) -> Iterator[Piece | Draft]:
+    """A question that speaks to the model, where the chatbot refuses those."""
+    text = i_only_answer_questions(request.language)
+    yield from _pieces(text)
+    draft = Draft(
+        text=text,
+        citations=(),
+        answered=False,
+        confidence=0.0,
+        provider_model=extractive.MODEL,
+        grounding={"method": "none", "score": None},
+    )
+    yield _screened(request, draft)
+
+
+def _screened(request: GenerationRequest, draft: Draft) -> Draft:
+    """The draft, which says where somebody spoke to the model instead of asking."""
+    told: dict[str, Any] = {}
+    degraded: list[str] = []
+    if request.screening.action != "none":
+        told["question"] = request.screening.as_json()
+        if request.screening.action == "refuse" or request.answerer != EXTRACTIVE:
+            degraded += [f"injection_{_ACTIONS_SAID[request.screening.action]}"] * (request.screening.action != "flag")
+    if request.settings.injection_screen != "off":
+        passages = request.found.passages[: request.settings.max_sources]
+        if suspicious := [str(passage.chunk_id) for passage in passages if screening.is_suspicious(passage)]:
+            told["sources"] = suspicious
+    if not told:
+        return draft
+    return replace(draft, grounding={**draft.grounding, "screened": told}, degraded=(*draft.degraded, *degraded))
 
 
 async def _written_by_model(
@@ -64,6 +103,7 @@ async def _written_by_model(
     """The model's own words, each sentence checked; when it fails, quotation takes over and `degraded` says why."""
     request = _packed(deps, request)
     checker = AnswerChecker(deps, request, scope, version)
+    outlet = Outlet(request)
     passages = request.found.passages[: request.settings.max_sources]
     written: list[str] = []
     degraded: list[str] = []
@@ -78,14 +118,16 @@ async def _written_by_model(
                     degraded.append(_gave_way(event.failed, event.code, has_written=event.has_written))
                 elif isinstance(event, Charged):
                     completion = event
-                elif text := await checker.feed(event.text):
+                elif (safe := outlet.feed(event.text)) and (text := await checker.feed(safe)):
                     written.append(text)
                     yield Piece(text=text)
-        if rest := await checker.finish():
+        rest = await checker.feed(safe) if (safe := outlet.finish()) else ""
+        if rest := rest + await checker.finish():
             written.append(rest)
             yield Piece(text=rest)
     except DragomanError as error:
         _log.warning("generation.model_failed", answerer=request.answerer, code=error.code, reason=error.message)
+        degraded += ["prompt_leak"] if isinstance(error, PromptLeakError) else []
         if rest := checker.break_off():
             written.append(rest)
             yield Piece(text=rest)
@@ -103,10 +145,11 @@ async def _written_by_model(
         yield Piece(text=tail)
     if degraded and completion is not None:
         degraded.append(completion.name)  # the rung that answered
+    degraded += [f"output_{kind}_removed" for kind in sorted(outlet.removed)]
     draft = replace(
         draft, degraded=(*degraded, *draft.degraded), reused=completion.reused if completion is not None else None
     )
-    if completion is not None and not evidence.abstain:
+    if completion is not None and not evidence.abstain and request.screening.action == "none":
         await similar_answers.keep(deps, request, scope, version, draft, completion, watch.elapsed_ms / 1000)
     yield draft
 

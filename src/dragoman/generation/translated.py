@@ -16,6 +16,7 @@ from typing import Any, Final
 import structlog
 
 from dragoman.generation.entities import Draft, GenerationRequest, Piece
+from dragoman.generation.output import safe
 from dragoman.generation.phrases import i_do_not_know
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.text.languages import own_name
@@ -164,7 +165,7 @@ class _Speaker:
             else:
                 self._from.add(language)
                 self._label = ""
-                return said
+                return safe(self._request, said)
         return self._labelled(sentence, language)
 
     def _labelled(self, sentence: str, language: str) -> str:

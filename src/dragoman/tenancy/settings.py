@@ -85,6 +85,22 @@ class ChatbotSettings(BaseModel):
         description="The answerer that the judge `llm` asks; None for the one in its settings, else the one that wrote the "
         "answer.",
     )
+    injection_screen: Literal["off", "flag", "defuse", "refuse"] = Field(
+        "defuse",
+        description="Questions and sources that speak to the language model: `off` does not look for them, `flag` notes them "
+        "in the answer's `grounding`, `defuse` answers such a question by quotation and leaves such sentences of sources out "
+        "of prompts, `refuse` does the same to sources and refuses such a question.",
+    )
+    spotlighting: Literal["delimit", "datamark"] = Field(
+        "delimit",
+        description="How sources are set apart in prompts: `delimit` puts marks around them that no document can forge, "
+        "`datamark` also puts a sign between all their words.",
+    )
+    link_hosts: list[str] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Hosts that links in answers may lead to, with their subdomains, beside those that the sources name.",
+    )
     max_sources: int = Field(5, ge=1, le=20, description="Passages given to the answerer.")
     similarity_threshold: float = Field(
         0.0, ge=0.0, le=1.0, description="Passages with a lower `similarity_score` are not used for answers."

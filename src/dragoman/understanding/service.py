@@ -47,6 +47,7 @@ async def prepare_question(
     purpose: str,
     spender: Spender = NOBODY,
     operators: bool = False,
+    may_ask_model: bool = True,
 ) -> Prepared:
     """What to search for a question: it, what it leaves out, and its other names, each with its share of the search.
 
@@ -57,13 +58,14 @@ async def prepare_question(
         purpose, spender: of the models' usage records.
         operators: whether its signs (`"a phrase"`, `-forbidden`) mean what they do in a search box. What says so exactly which
             words are meant is not translated.
+        may_ask_model: whether a language model may complete and reword it.
 
     Raises:
         DatabaseUnavailableError.
     """
     asked, settings = question, tenancy.settings_of(chatbot)
     context = CallContext(tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, purpose=purpose, spender=spender)
-    model = _model_of(deps, chatbot, settings)
+    model = _model_of(deps, chatbot, settings) if may_ask_model else None
     rewritten = Rewritten(text=question, used=False, method="none")
     if history and settings.rewrite != "off":
         rewritten = await rewrite(

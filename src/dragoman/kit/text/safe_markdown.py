@@ -249,8 +249,9 @@ class KnownAddresses:
     An allowed host also allows its subdomains, with anything behind it.
     """
 
-    def __init__(self, sources: Iterable[str], allowed_hosts: Iterable[str] = ()) -> None:
-        self._sources = tuple(sources)
+    def __init__(self, sources: Callable[[], Iterable[str]], allowed_hosts: Iterable[str] = ()) -> None:
+        """`sources` are read when the first link is seen: most answers have none."""
+        self._sources = sources
         self._allowed = tuple(host.lower() for host in allowed_hosts)
         self._addresses: frozenset[str] | None = None
         self._hosts: frozenset[str] = frozenset()
@@ -264,7 +265,7 @@ class KnownAddresses:
         if self._addresses is None:
             found = [
                 _TRAILING.sub("", html.unescape(match[0]))
-                for source in self._sources
+                for source in self._sources()
                 for match in _ANY_ADDRESS.finditer(source)
             ]
             self._addresses, self._hosts = frozenset(found), frozenset(filter(None, map(_host_of, found)))

@@ -1,0 +1,59 @@
+"""What a language model writes passes here before anything else sees it: its prompt stays inside, and Markdown is made safe.
+
+Model -> leaks (canary, instructions, secrets) -> datamarks undone -> Markdown made safe -> the check against the sources
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import Counter
+
+from dragoman.generation import prompts
+from dragoman.generation.entities import GenerationRequest
+from dragoman.generation.leaks import LeakGuard
+from dragoman.generation.output import known_addresses
+from dragoman.generation.phrases import i_do_not_know
+from dragoman.kit.text.safe_markdown import SafeMarkdown
+
+REMOVED = Counter(
+    "dragoman_output_removed_total", "What was taken out of language models' answers before they were sent.", ["what"]
+)
+
+
+class Outlet:
+    """Feed it what the model writes; it returns what may go on, and holds back as little as it can.
+
+    Raises:
+        PromptLeakError: from `feed` and `finish`.
+    """
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self._guard = LeakGuard(
+            request.system_message,
+            rules=prompts.rules_in(request.marks),
+            canary=request.marks.canary,
+            may_say=(i_do_not_know(request.language),),
+            known=lambda: "\n".join((request.question, *(p.found.chunk.text for p in request.found.passages))),
+        )
+        self._is_marked = request.settings.spotlighting == "datamark"
+        self._markdown = SafeMarkdown(known_addresses(request))
+
+    @property
+    def removed(self) -> Mapping[str, int]:
+        """How many things of which kind were taken out: `html`, `image`, `link`."""
+        return self._markdown.removed
+
+    def feed(self, piece: str) -> str:
+        return self._shown(self._guard.feed(piece))
+
+    def finish(self) -> str:
+        rest = self._shown(self._guard.finish()) + self._markdown.finish()
+        for what, count in self.removed.items():
+            REMOVED.labels(what).inc(count)
+        return rest
+
+    def _shown(self, text: str) -> str:
+        if self._is_marked:
+            text = text.replace(prompts.DATAMARK, " ")
+        return self._markdown.feed(text) if text else ""
