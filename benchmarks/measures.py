@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import bigfiles as large
+from benchmarks import defences as injections
 from benchmarks import grounding as groundings
 from benchmarks import ingest as bulk
 from benchmarks import pipeline as shares
@@ -246,6 +247,12 @@ def streams() -> None:
     many_streams.streams(show)
 
 
+def defences() -> None:
+    """Prompt injections, direct and in documents, with the defences and without; honest questions taken for them."""
+    _require_data()
+    injections.defences(_DATA, show, local_model=os.environ.get("DRAGOMAN_BENCH_LOCAL_MODEL"))
+
+
 MEASURES: dict[str, Callable[[], None]] = {
     "start": start,
     "pipeline": pipeline,
@@ -261,6 +268,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "understanding": understanding,
     "answers": answers,
     "grounding": grounding,
+    "defences": defences,
     "retrieval": retrieval,
     "semantic_cache": semantic_cache,
 }

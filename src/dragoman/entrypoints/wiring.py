@@ -27,6 +27,7 @@ from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.settings import Settings, adapter_settings, environment
 from dragoman.inference.catalogue import Catalogue
 from dragoman.inference.judging import AnyJudge, Judges
+from dragoman.inference.masking import mask_source
 from dragoman.inference.question_cache import QuestionCache
 from dragoman.inference.reranking import AnyReranker, Rerankers
 from dragoman.inference.service import Inference
@@ -380,6 +381,8 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     try:
         version = await embeddings.ensure_version(database, adapter=settings.embedder, profile=embedder.profile)
         vector_index, keyword_index = create_index(settings, "vector_index"), create_index(settings, "keyword_index")
+        pii_detectors = _pii_detectors(settings)
+        language_detector = _create_adapter(settings, "language_detector")
         inference = Inference(
             embedders={version.name: embedder},
             llms=llm_factories(catalogue),
@@ -388,6 +391,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             questions=_question_cache(settings, cache),
             catalogue=catalogue,
             budgets=budgets,
+            masks=mask_source(database, pii_detectors, language_detector),
         )
         rerankers = Rerankers(
             factories={name: partial(_create_reranker, name) for name in registry.list_adapters("reranker")},
@@ -407,7 +411,6 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             inference=inference,
             cache=_judgements(settings, cache),
         )
-        pii_detectors = _pii_detectors(settings)
         search_log = create_search_log(database, keyring, pii_detectors)
         usage.start()
         search_log.start()
@@ -425,7 +428,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 judges=judges,
                 vector_index=vector_index,
                 keyword_index=keyword_index,
-                language_detector=_create_adapter(settings, "language_detector"),
+                language_detector=language_detector,
                 blob_store=blob_store,
                 readable_types=frozenset(_extractors()),
                 sandbox=sandbox,

@@ -29,6 +29,7 @@ class Outlet:
     """
 
     def __init__(self, request: GenerationRequest) -> None:
+        self._is_guarded = request.settings.prompt_leaks == "stop"
         self._guard = LeakGuard(
             request.system_message,
             rules=prompts.rules_in(request.marks),
@@ -45,7 +46,7 @@ class Outlet:
         return self._markdown.removed
 
     def feed(self, piece: str) -> str:
-        return self._shown(self._guard.feed(piece))
+        return self._shown(self._guard.feed(piece) if self._is_guarded else piece)
 
     def finish(self) -> str:
         rest = self._shown(self._guard.finish()) + self._markdown.finish()

@@ -38,6 +38,7 @@ _DATAMARKED: Final = """
 - In the sources the sign {mark} stands between the words. Write ordinary spaces in its place."""
 _CANARY: Final = """
 - Never write the code {canary}."""
+_LETTERS: Final = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")  # nothing that looks like a number to mask
 DATAMARK: Final = "\u02c6"
 _SOURCE: Final = "[{number}] {title}\n{text}"
 _BYTES_PER_TOKEN: Final = 3  # as inference estimates, so that what is packed here fits there
@@ -116,7 +117,8 @@ def system_message_of(chatbot: Chatbot, language: str, template: str | None, mar
 def marks_of(key: bytes, chatbot_id: UUID) -> PromptMarks:
     """Of this chatbot on this installation: `key` is known to nobody else, and the marks do not tell it."""
     digest = hmac.digest(key, b"dragoman prompt marks" + chatbot_id.bytes, "sha256")
-    return PromptMarks(boundary=digest[:6].hex(), canary=f"DGM-{digest[6:14].hex().upper()}")
+    letters = digest.hex().translate(_LETTERS)
+    return PromptMarks(boundary=letters[:12], canary=f"dgm-{letters[12:28]}")
 
 
 @lru_cache(maxsize=1024)

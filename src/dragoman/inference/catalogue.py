@@ -43,6 +43,7 @@ class ProviderModel(BaseModel):
         settings: of the adapter, above those of the environment; `${NAME}` stands for a variable of the environment.
         window: tokens of prompt and answer together; None: not known, anything is tried.
         languages: ISO 639-1 codes in which it writes well; empty: all.
+        local: whether what it reads stays on this network; None: as its adapter says.
         quality: tier, 1 (simple questions) to 5 (the hardest).
         price: None: the line of `prices` that fits its model, else free.
     """
@@ -55,6 +56,7 @@ class ProviderModel(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict)
     window: int | None = Field(None, ge=256)
     languages: frozenset[str] = frozenset()
+    local: bool | None = None
     quality: int = Field(3, ge=1, le=5)
     price: ModelPrice | None = None
 

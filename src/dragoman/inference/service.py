@@ -26,6 +26,7 @@ from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.catalogue import AUTO, Catalogue
 from dragoman.inference.errors import EmbedderTimeoutError, LlmTimeoutError, UnknownModelError
 from dragoman.inference.ladder import Charged, Fallback, TextEvent, TextStream, stream_down
+from dragoman.inference.masking import MaskSource, PiiMask
 from dragoman.inference.question_cache import QuestionCache
 from dragoman.inference.router import Demand, Size, fits, order_models
 from dragoman.kit.clock import Stopwatch, new_id, now
@@ -113,10 +114,12 @@ class Inference:
         questions: QuestionCache | None = None,
         catalogue: Catalogue | None = None,
         budgets: Budgets | None = None,
+        masks: MaskSource | None = None,
     ) -> None:
         """`embedders` are keyed by embedding version name, `llms` by adapter or listed model; they are made when first
         asked for.
 
+        `masks` says what is kept from models elsewhere; without it they read everything.
         Without `questions` each question is embedded anew; without `budgets` nothing bounds what is spent.
         """
         self._embedders = dict(embedders)
@@ -128,6 +131,7 @@ class Inference:
         self._breakers: dict[str, CircuitBreaker] = {}
         self._catalogue = catalogue or Catalogue()
         self._budgets = budgets
+        self._masks = masks
         self._settling: set[asyncio.Task[None]] = set()
 
     # ---- embedding
@@ -348,8 +352,11 @@ class Inference:
     ) -> TextStream:
         call = _Call(context=context, kind="llm", name=name, model=request.model or llm.model)
         timeout_s = patience.shorten(self._limits.first_token_timeout_s)
+        mask = await self._mask_for(call, llm)
+        told = request if mask is None else await mask.mask(request)
         reservation = await self._reserve(call, _prompt_tokens(request), request.max_tokens)
-        events = llm.stream(request)
+        events = llm.stream(told)
+        restorer = None if mask is None else mask.restorer()
         written, said, is_recorded = 0, False, False
 
         def broke_off(error_code: str, *, is_charged: bool) -> None:
@@ -374,11 +381,16 @@ class Inference:
                     await self._record(reservation, record)
                     if not said:
                         raise LlmEmptyError
+                    if restorer is not None and (rest := restorer.finish()):
+                        yield TextDelta(text=rest)
                     yield _charged(event, name, record.cost_usd)
                 else:
                     written += _bytes(event.text)
                     said = said or bool(event.text.strip())
-                    yield event
+                    if restorer is None:
+                        yield event
+                    elif text := restorer.feed(event.text):
+                        yield TextDelta(text=text)
         except TimeoutError as error:
             broke_off(LlmTimeoutError.code, is_charged=True)
             raise LlmTimeoutError from error
@@ -395,6 +407,14 @@ class Inference:
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
+
+    async def _mask_for(self, call: _Call, llm: Llm) -> PiiMask | None:
+        """What is kept from this model; None: it runs here, or the chatbot hides nothing."""
+        if self._masks is None or call.context.chatbot_id is None:
+            return None
+        listed = self._catalogue.find(call.name)
+        is_local = listed.local if listed is not None and listed.local is not None else llm.is_local
+        return None if is_local else await self._masks(call.context.tenant_id, call.context.chatbot_id)
 
     # ---- shared
 

@@ -96,6 +96,10 @@ class ChatbotSettings(BaseModel):
         description="How sources are set apart in prompts: `delimit` puts marks around them that no document can forge, "
         "`datamark` also puts a sign between all their words.",
     )
+    prompt_leaks: Literal["stop", "allow"] = Field(
+        "stop",
+        description="`stop` ends an answer that begins to reveal the chatbot's instructions, and goes on by quotation.",
+    )
     link_hosts: list[str] = Field(
         default_factory=list,
         max_length=200,
@@ -194,6 +198,11 @@ class ChatbotSettings(BaseModel):
     keep_images: bool = Field(True, description="Keep the pictures inside documents and show them with the passage.")
     pii: Literal["off", "report", "mask"] = Field(
         "off", description="Personal data in documents: ignore, count in the report, or mask before it is stored."
+    )
+    pii_to_models: Literal["off", "mask"] = Field(
+        "off",
+        description="Personal data in questions, conversations and sources: `mask` it before a language model that runs "
+        "elsewhere reads it, and put it back in the answer.",
     )
     pii_types: list[str] | None = Field(
         None,

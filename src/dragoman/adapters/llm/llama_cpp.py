@@ -56,6 +56,10 @@ class Adapter:
     def model(self) -> str:
         return self._settings.model_path.stem
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     async def stream(self, request: TextRequest) -> AsyncIterator[TextDelta | Completion]:
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import openai
 from openai.types.chat import ChatCompletionChunk
@@ -61,6 +63,10 @@ class Adapter:
     @property
     def model(self) -> str:
         return self._settings.model
+
+    @property
+    def is_local(self) -> bool:
+        return _is_near(self._settings.base_url)
 
     async def stream(self, request: TextRequest) -> AsyncIterator[TextDelta | Completion]:
         options = self._build_options(request)
@@ -170,3 +176,12 @@ def _translate_status(error: openai.APIStatusError) -> DragomanError:
             retry_after_s=parse_retry_after(error.response.headers),
         )
     return LlmRejectedError(f"The language model refused with status {error.status_code}: {error.message}")
+
+
+def _is_near(base_url: str) -> bool:
+    """Loopback and private addresses, and names that only a local network knows."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))

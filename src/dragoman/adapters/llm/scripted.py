@@ -7,6 +7,8 @@ that kind, so that a chatbot's setting `model` sets it while the service runs; `
 from __future__ import annotations
 
 import asyncio
+import base64
+import codecs
 import random
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +30,7 @@ _TOKEN = re.compile(r"\s*\S+\s*")
 _LOAD: Final = "load:"
 _LOAD_SENTENCE: Final = "This is a scripted answer [1]. "
 _HANG_S: Final = 3600.0
+_SYSTEM = re.compile(r"\{system(?::(?:base64|reversed|rot13))?\}")
 
 
 class Rule(BaseModel):
@@ -87,7 +90,9 @@ class Settings(BaseModel):
     model: str = Field(default="scripted", description="The name it gives itself.")
     replies: list[Rule | str] = Field(
         default=["This is a scripted answer."],
-        description="Rules are tried first, in order; where none matches, the plain replies are given in turn.",
+        description="Rules are tried first, in order; where none matches, the plain replies are given in turn. `{system}` in "
+        "a reply stands for the system message, `{system:base64}`, `{system:reversed}` and `{system:rot13}` for its disguises: "
+        "a model that gives away whatever it knows.",
     )
     delay_ms: float = Field(default=0.0, ge=0, description="Pause before each token, in milliseconds.")
     fail_with: Literal["unavailable", "overloaded", "rejected"] | None = Field(
@@ -111,12 +116,16 @@ class Adapter:
     def model(self) -> str:
         return self._settings.model
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     async def stream(self, request: TextRequest) -> AsyncIterator[TextDelta | Completion]:
         if request.model is not None and request.model.startswith(_LOAD):
             async for event in self._under_load(request, Load.parse(request.model)):
                 yield event
             return
-        reply = _cut_at_stop(self._choose_reply(request), request)
+        reply = _cut_at_stop(_filled(self._choose_reply(request), request), request)
         tokens = _TOKEN.findall(reply)
         written = 0
         for token in tokens[: request.max_tokens]:
@@ -172,6 +181,19 @@ class Adapter:
         if kind == "overloaded":
             return LlmOverloadedError(retry_after_s=self._settings.retry_after_s)
         return LlmRejectedError() if kind == "rejected" else LlmUnavailableError()
+
+
+def _filled(reply: str, request: TextRequest) -> str:
+    if "{system" not in reply:
+        return reply
+    system = "\n".join(message.content for message in request.messages if message.role == "system")
+    said = {
+        "{system}": system,
+        "{system:base64}": base64.b64encode(system.encode()).decode(),
+        "{system:reversed}": system[::-1],
+        "{system:rot13}": codecs.encode(system, "rot13"),
+    }
+    return _SYSTEM.sub(lambda match: said[match[0]], reply)
 
 
 def _cut_at_stop(reply: str, request: TextRequest) -> str:
