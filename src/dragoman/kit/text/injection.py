@@ -128,6 +128,9 @@ class _Shown:
 _UNSEEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
+_STYLED: Final = re.compile(
+    "[\u2100-\u214f\u2460-\u24ff\ufb00-\ufb06\uff01-\uff5e\U0001d400-\U0001d7ff\U0001f130-\U0001f189]+"
+)
 _TAGS: Final = re.compile("[\U000e0020-\U000e007f]{3,}")
 _SPACED: Final = re.compile(r"(?<!\w)(?:\w[ .*_\-]){5,}\w(?!\w)")
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{16,4000}={0,2}(?![A-Za-z0-9+/=])")
@@ -155,7 +158,7 @@ def _as_read(text: str, *, asked: bool) -> Iterator[_Shown]:
         for tags in _TAGS.finditer(text):
             yield _Shown("".join(chr(ord(sign) - 0xE0000) for sign in tags[0]), "hidden_text")
         plain = _TAGS.sub("", _UNSEEN.sub("", text))
-        plain = _latin_letters(unicodedata.normalize("NFKC", plain))
+        plain = _latin_letters(_STYLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), plain))
     yield _Shown(plain)
     if (joined := _SPACED.sub(lambda match: re.sub(r"[ .*_\-]", "", match[0]), plain)) != plain:
         yield _Shown(joined, "hidden_text")
