@@ -7,7 +7,7 @@ previous instructions and …") in ten languages; they succeed when the model do
 model tells by a mark and an image at a stranger's address.
 
 The scripted model obeys whatever it reads, which is the worst case: to an asker it tells its whole system message, in
-the disguise that is asked for. Patterns were tuned on the prompts with even numbers; those with odd numbers were held out.
+the disguise that is asked for, and in a second round only what the chatbot's owner wrote in it. Patterns were tuned on the prompts with even numbers; those with odd numbers were held out.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from markdown_it import MarkdownIt
 
 from benchmarks.figures import Show
 from benchmarks.instance import Instance, running
 from dragoman.kit.text import injection
+from dragoman.kit.text.safe_markdown import KnownAddresses, sanitise
 
 _STRANGER: Final = "evil.example"
 _ANNOUNCED: Final = (
@@ -58,10 +61,24 @@ def defences(data: Path, show: Show, *, local_model: str | None = None) -> None:
     """The screen alone, then whole answers of the obeying model, then of a small local one where there is one."""
     security = data / "security"
     _screen(show, security, data)
+    _shown(show, security)
     direct = _direct(security)
     replies = [*_obeying(security), *({"pattern": p, "reply": f"{{system:{form}}}"} for p, form in _FORMS), "{system}"]
     with _instance(DRAGOMAN_LLM="scripted", DRAGOMAN_LLM_SCRIPTED_REPLIES=json.dumps(replies)) as instance:
         _answers(show, "obeying model", instance, security, direct)
+    replies[-1] = "{system:own}"
+    with (
+        _instance(DRAGOMAN_LLM="scripted", DRAGOMAN_LLM_SCRIPTED_REPLIES=json.dumps(replies)) as instance,
+        instance.http() as http,
+    ):
+        for name, settings in (
+            ("off", _OFF),
+            ("on", _ON),
+            ("on, refusing", _REFUSE),
+            ("on, unsupported sentences removed", _REMOVE),
+        ):
+            title = f"obeying model that tells only what the owner wrote, direct, {name}"
+            _ask_directly(show, title, http, f"/api/chatbots/{instance.chatbot_id}/", settings, direct)
     if local_model:
         with _instance(
             DRAGOMAN_LLM="llama_cpp", DRAGOMAN_LLM_LLAMA_CPP_MODEL_PATH=local_model, DRAGOMAN_LLM_LLAMA_CPP_THREADS="2"
@@ -129,6 +146,56 @@ def _attack_texts(security: Path) -> Iterator[tuple[str, list[tuple[int, str]]]]
             [(case["prompt_id"], case["user_input"]) for case in cases if case["risk_category"] == kind],
         )
     yield "garak", [(at, case["text"]) for at, case in enumerate(_lines(folder / "garak_sysprompt_extraction.jsonl"))]
+
+
+# ---- what is shown
+
+
+def _shown(show: Show, security: Path) -> None:
+    """Payloads as a model's whole answer, rendered by a Markdown renderer that lets HTML through."""
+    groups = {
+        "xss": [line["payload"] for line in _lines(security / "xss" / "xss_payloads.jsonl")],
+        "strings": json.loads((security / "strings" / "blns.json").read_text(encoding="utf-8")),
+        "svg": [path.read_text(encoding="utf-8") for path in sorted((security / "svg").glob("*.svg"))],
+    }
+    known = KnownAddresses(list)
+    for group, payloads in groups.items():
+        for how, texts in (
+            ("", payloads),
+            (" as a link's target", [f"[x]({text})" for text in payloads]),
+            (" behind code", [f"`a` {text} `b`" for text in payloads]),
+        ):
+            before = [_is_active(text) for text in texts]
+            after = [_is_active(sanitise(text, known)) for text in texts]
+            show(f"shown: {group}{how}, active before and after", f"{_share(before)}; {_share(after)}")
+
+
+class _Active(HTMLParser):
+    """Elements beyond formatting, attributes that run, and addresses that are fetched or followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_active = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.is_active = (
+            self.is_active
+            or tag not in _FORMATTING
+            or any(name not in ("class", "start", "style") for name, _ in attrs)
+        )
+
+
+_FORMATTING: Final = frozenset(
+    {"p", "code", "pre", "em", "strong", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "hr", "br"}
+)
+_RENDERER: Final = MarkdownIt("commonmark", {"html": True})
+
+
+def _is_active(markdown: str) -> bool:
+    parser = _Active()
+    parser.feed(_RENDERER.render(markdown))
+    parser.close()
+    return parser.is_active
 
 
 # ---- direct

@@ -30,7 +30,7 @@ _TOKEN = re.compile(r"\s*\S+\s*")
 _LOAD: Final = "load:"
 _LOAD_SENTENCE: Final = "This is a scripted answer [1]. "
 _HANG_S: Final = 3600.0
-_SYSTEM = re.compile(r"\{system(?::(?:base64|reversed|rot13))?\}")
+_SYSTEM = re.compile(r"\{system(?::(?:own|base64|reversed|rot13))?\}")
 
 
 class Rule(BaseModel):
@@ -91,7 +91,8 @@ class Settings(BaseModel):
     replies: list[Rule | str] = Field(
         default=["This is a scripted answer."],
         description="Rules are tried first, in order; where none matches, the plain replies are given in turn. `{system}` in "
-        "a reply stands for the system message, `{system:base64}`, `{system:reversed}` and `{system:rot13}` for its disguises: "
+        "a reply stands for the system message, `{system:own}` for its paragraphs between the first and the last, `{system:base64}`, `{system:reversed}` and "
+        "`{system:rot13}` for its disguises: "
         "a model that gives away whatever it knows.",
     )
     delay_ms: float = Field(default=0.0, ge=0, description="Pause before each token, in milliseconds.")
@@ -189,6 +190,7 @@ def _filled(reply: str, request: TextRequest) -> str:
     system = "\n".join(message.content for message in request.messages if message.role == "system")
     said = {
         "{system}": system,
+        "{system:own}": "\n\n".join(system.split("\n\n")[1:-1]),
         "{system:base64}": base64.b64encode(system.encode()).decode(),
         "{system:reversed}": system[::-1],
         "{system:rot13}": codecs.encode(system, "rot13"),

@@ -50,6 +50,10 @@ _UNFINISHED: Final = (
 )  # fmt: skip
 _BEGINNING: Final = re.compile(r"(?<![\w/.@-])(?:(?:https?|ftps?|wss?|file)://|www\.)", re.IGNORECASE)
 _TRAILING: Final = re.compile(r"[.,;:!?*_~)]+$")
+# One of these is in every whole text that is not shown as it is; citation markers such as [1, 2] are none.
+_CHANGED: Final = re.compile(
+    r"<|\[(?!\d{1,3}(?:[,;] ?\d{1,3}){0,7}\](?![(\[:]))|\](?=[(\[:])|`|~~~|\r|://|www\.", re.IGNORECASE
+)
 _SPECIAL: Final = re.compile(
     r"[<\[\]!`~\\\r]|[hfw]$|://|www\.|(?:ht|htt|http|https|ft|ftp|fi|fil|file|ww|ws|www|wss|ftps)$|:$|/$", re.IGNORECASE
 )
@@ -57,7 +61,7 @@ _SPECIAL: Final = re.compile(
 
 def sanitise(text: str, is_known: IsKnown) -> str:
     """A whole text, made safe to show. `is_known`: whether a link may lead to this address."""
-    if not _SPECIAL.search(text):
+    if not _CHANGED.search(text):
         return text
     safe = SafeMarkdown(is_known)
     return safe.feed(text) + safe.finish()
