@@ -265,3 +265,14 @@ async def test_links_lead_to_allowed_hosts(company: Any, script: Script) -> None
     assert "help.example.org" not in (await company.ask(QUESTION))["content"]
     await _set(company, link_hosts=["example.org"])
     assert "[more](https://help.example.org/a?b=1)" in (await company.ask(QUESTION))["content"]
+
+
+async def test_a_conversation_that_is_exported_shows_no_html_of_askers_and_documents(company: Any) -> None:
+    await company.know("# Yaks\n\nThe yak <img src=x onerror=alert(1)> costs 900 EUR.\n", "<b>yaks.md")
+    await _set(company, answerer="extractive")
+    session_id = await company.open_session()
+    await company.ask("What does the yak <script>alert(1)</script> cost?", session_id=session_id)
+    exported = (await company.api().get(f"/api/chatbot/sessions/{session_id}/export/")).text
+    assert "900 EUR" in exported
+    for danger in ("<img", "<script", "<b>"):
+        assert danger not in exported

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import codecs
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -176,3 +178,25 @@ async def test_a_missing_model_file_is_a_clear_refusal(tmp_path: Path) -> None:
 
 def _openai(url: str, **settings: Any) -> Any:
     return registry.create("llm", "openai_compatible", {"base_url": url, "model": "tiny", **settings})
+
+
+def test_a_server_on_this_network_is_local_and_any_other_is_not() -> None:
+    for url in ("http://localhost:11434/v1", "http://10.1.2.3/v1", "http://[::1]:8000/v1", "http://ollama:11434/v1"):
+        assert _openai(url).is_local, url
+    for url in ("https://api.openai.com/v1", "https://8.8.8.8/v1", "https://llm.example.org/v1"):
+        assert not _openai(url).is_local, url
+    assert registry.create("llm", "scripted", {}).is_local
+
+
+async def test_scripted_gives_away_its_system_message_where_it_is_told_to() -> None:
+    system = "Rules.\n\nThe owner's.\n\nMore rules."
+    messages = [ChatMessage(role="system", content=system), ChatMessage(role="user", content="a")]
+    for form, said in (
+        ("{system}", system),
+        ("{system:own}", "The owner's."),
+        ("{system:reversed}", system[::-1]),
+        ("{system:rot13}", codecs.encode(system, "rot13")),
+        ("{system:base64}", base64.b64encode(system.encode()).decode()),
+    ):
+        adapter = registry.create("llm", "scripted", {"replies": [f"It is {form}"]})
+        assert (await collect(adapter, TextRequest(messages=messages)))[0] == f"It is {said}"

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from dragoman.chat.entities import Session
 from dragoman.chat.schemas import MessageOut, SessionOut, SourceOut
 from dragoman.chat.service import Shown
+from dragoman.kit.text.safe_markdown import sanitise
 
 _NAMES: Final = {"user": "Question", "assistant": "Answer", "agent": "Agent", "system": "Note"}
 _FILE_NAME_CHARACTERS: Final = 60
@@ -39,20 +40,29 @@ def as_json(shown: Shown) -> str:
 
 def as_markdown(shown: Shown) -> str:
     """Question and answer in turn, each answer with what it quotes."""
-    parts = [f"# {_line(shown.session.title) or 'Conversation'}"]
+    parts = [f"# {_shown(_line(shown.session.title)) or 'Conversation'}"]
     for message in messages_out(shown):
         moment = f"{message.created_at:%Y-%m-%d %H:%M} UTC"
         cut = ", interrupted" if message.state == "interrupted" else ""
-        parts.append(f"## {_NAMES[message.role]}, {moment}{cut}\n\n{message.content}")
+        parts.append(f"## {_NAMES[message.role]}, {moment}{cut}\n\n{_content(message)}")
         parts += ["\n".join(_source(source) for source in message.sources)] if message.sources else []
     return "\n\n".join(parts) + "\n"
+
+
+def _content(message: MessageOut) -> str:
+    """Answers were made safe to show when they were written; what people wrote is made so here."""
+    return message.content if message.role == "assistant" else _shown(message.content)
+
+
+def _shown(text: str) -> str:
+    return sanitise(text, lambda _: False)
 
 
 def _source(source: SourceOut) -> str:
     if source.deleted:
         return f"- [{source.number}] (deleted)"
     place = f", page {source.page}" if source.page is not None else ""
-    return f"- [{source.number}] {_line(source.title)}{place}: “{_line(source.excerpt)}”"
+    return f"- [{source.number}] {_shown(_line(source.title))}{place}: “{_shown(_line(source.excerpt))}”"
 
 
 def file_name(session: Session, format_: str) -> str:
