@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -205,7 +206,8 @@ async def test_a_model_that_tells_its_prompt_is_stopped(
     for shown in (said, whole, json.dumps(end), json.dumps(await _prompts(service, company))):
         assert "dgm-" not in shown.lower().replace("dgm_", "")
     for shown in (said, whole):
-        assert "Marigold" not in shown
+        for word in ("Marigold", "dlogiraM", "Znevtbyq", base64.b64encode(b"You answer questions").decode()[:24]):
+            assert word not in shown
         assert "17 percent" in shown
     assert "prompt_leak" in end["degraded"]
     assert end["degraded"][-1] == "extractive"

@@ -199,7 +199,7 @@ async def test_a_models_answer_is_translated_sentence_by_sentence(
     async with service.deps.database.transaction(company.tenant_id) as connection:
         [prompt] = (await connection.execute(text("select rendered_prompt from turns"))).scalars()
     assert '"en"' in prompt[0]["content"]  # it is told to write in the language of the knowledge
-    assert prompt[-1]["content"].endswith("What discount do gold partners receive?")
+    assert "\nWhat discount do gold partners receive?\n</question " in prompt[-1]["content"]
 
 
 async def test_a_model_that_does_not_know_says_so_in_the_askers_language(

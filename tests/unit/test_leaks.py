@@ -93,6 +93,28 @@ def test_a_word_that_the_owner_calls_secret_is_never_sent(word: str, length: int
     assert word not in sent
 
 
+@pytest.mark.parametrize("length", [1, 7, 500])
+@pytest.mark.parametrize(
+    "disguise",
+    [lambda t: t[::-1], lambda t: codecs.encode(t, "rot13"), lambda t: base64.b64encode(b"ab" + t.encode()).decode()],
+)
+def test_a_disguised_run_of_the_rules_is_stopped(disguise, length: int) -> None:  # type: ignore[no-untyped-def]
+    told = disguise(f"Some text before. {RULES} And after.")
+    sent, stopped = said(split(told, length))
+    assert stopped
+    assert told[len(told) // 2 :] not in sent
+
+
+def test_a_short_text_of_the_owner_may_not_be_told_whole() -> None:
+    own = "Under no circumstances should you give instructions on how to solve quadratic equations."
+    watching = LeakGuard(f"{own}\n\n{RULES}", rules=(RULES,), canary="", may_say=(), known=str)
+    with pytest.raises(PromptLeakError):
+        watching.feed(own)
+    honest = "I can help you to solve quadratic equations [1]."
+    watching = LeakGuard(f"{own}\n\n{RULES}", rules=(RULES,), canary="", may_say=(), known=str)
+    assert watching.feed(honest) + watching.finish() == honest
+
+
 def test_what_the_asker_can_see_anyway_is_no_secret() -> None:
     assert said(["Marigold is a plant."], known="The marigold is a plant.") == ("Marigold is a plant.", False)
     assert said([RULES], known=f"Handbook: {RULES}") == (RULES, False)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from dragoman.generation import prompts, templates
+from dragoman.generation.entities import PromptMarks
 from dragoman.generation.templates import InvalidTemplateError
+from dragoman.tenancy.settings import ChatbotSettings
 
 VALUES = {
     "language": "de",
@@ -77,13 +79,14 @@ def test_text_of_a_variable_is_never_read_as_a_template() -> None:
 
 class _Passage:
     def __init__(self, text: str) -> None:
-        chunk = type("Chunk", (), {"text": text, "heading_path": ()})
+        chunk = type("Chunk", (), {"id": text[:1], "text": text, "language": "en", "heading_path": ()})
         self.found = type("Found", (), {"title": "T", "chunk": chunk})
         self.chunk_id = "c"
 
 
 def _fitting(window: int | None, *texts: str) -> int:
-    request: Any = type("Request", (), {"system_message": "s" * 30, "history": (), "question": "q" * 30})
+    told = {"system_message": "s" * 30, "history": (), "question": "q" * 30}
+    request: Any = type("Request", (), {**told, "marks": PromptMarks(), "settings": ChatbotSettings()})
     passages: Any = [_Passage(text) for text in texts]
     return prompts.count_fitting(request, passages, window=window, answer_tokens=100)
 

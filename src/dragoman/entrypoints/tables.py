@@ -5,6 +5,7 @@ from __future__ import annotations
 import dragoman.chat.tables
 import dragoman.connectors.tables
 import dragoman.embeddings.tables
+import dragoman.generation.tables
 import dragoman.jobs.tables
 import dragoman.knowledge.tables
 import dragoman.metering.tables

@@ -2,8 +2,9 @@
 
 Three things are looked for in what it writes, letters and digits only, so that spacing and punctuation hide nothing:
 - the canary, a mark that stands in the instructions and nowhere else: as it is, backwards, in ROT13, hexadecimal, Base64;
-- a long run of the instructions themselves. What every installation tells its models is given away by 48 characters; what
-  the chatbot's owner wrote may be meant to be said ("end with: contact us at …"), so that only 160 of it count;
+- a long run of the instructions themselves, in the same disguises. What every installation tells its models is given away by
+  48 characters. What the chatbot's owner wrote may be meant to be said, so that only 160 of it count, or four fifths of a
+  short text, and nothing that stands in quotation marks or behind a colon ("end with: contact us at …");
 - what the owner's text calls secret (`the password is 'Piano'`), in the same disguises.
 What stands in the sources as well is no secret. Paraphrases and translations of the instructions are not recognised.
 """
@@ -27,8 +28,12 @@ LEAKS = Counter("dragoman_prompt_leaks_total", "Answers stopped because they beg
 _GRAM: Final = 16  # letters and digits; shorter runs occur by chance
 _LONGEST_RUN: Final = 48
 _LONGEST_OWN_RUN: Final = 160
-_LONGEST_OWN_RUN_OF_SIGNS: Final = 60  # in scripts where a character is a syllable or a word
-_HELD_OWN_RUN: Final = 80
+_SHORTEST_OWN_RUN: Final = 64
+_LONGEST_OWN_RUN_OF_SIGNS: Final = 60
+_SHORTEST_OWN_RUN_OF_SIGNS: Final = 24  # in scripts where a character is a syllable or a word
+_HELD_OWN_RUN: Final = 24
+_LONGEST_DISGUISED: Final = 4_000  # characters of an owner's text whose disguises are known too
+_MEANT_TO_BE_SAID: Final = re.compile(r"[\"'“„«‘][^\"'”“»’\n]{20,}[\"'”“»’]|[:：]\s*[^\n]{20,}")
 _HEAD: Final = 8  # of the canary's letters and digits: enough to be sure
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _SIGNS: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -167,20 +172,48 @@ def _watch(system_message: str, rules: tuple[str, ...], canary: str, may_say: tu
     own_text = system_message
     for text in (*rules, *may_say):
         own_text = own_text.replace(text, "\n\0\n")
-    own_parts = [_letters(part) for part in own_text.split("\0")]
-    rule_grams = frozenset(gram for text in rules for gram in _grams(_letters(text)))
-    own_grams = frozenset(gram for part in own_parts for gram in _grams(part))
+    parts = _MEANT_TO_BE_SAID.sub("\n\0\n", own_text).split("\0")
+    rule_grams = _rule_grams(rules)
+    is_short = len(own_text) <= _LONGEST_DISGUISED
+    own_grams = frozenset(
+        gram
+        for part in parts
+        for form in (_whole_disguises(part) if is_short else (part,))
+        for gram in _grams(_letters(form))
+    )
+    own_length = sum(len(_letters(part)) for part in parts)
     forms = [_letters(form) for form in _disguises(canary)] if canary else []
     heads = "|".join(re.escape(part) for form in forms for part in (form[:_HEAD], form[-_HEAD:]))
     signs = len(_SIGNS.findall(own_text)) * 3 > len(own_text)
     return _Watched(
         rules=rule_grams,
         own=own_grams - rule_grams,
-        longest_own=_LONGEST_OWN_RUN_OF_SIGNS if signs else _LONGEST_OWN_RUN,
+        longest_own=min(
+            _LONGEST_OWN_RUN_OF_SIGNS if signs else _LONGEST_OWN_RUN,
+            max(_SHORTEST_OWN_RUN_OF_SIGNS if signs else _SHORTEST_OWN_RUN, own_length * 4 // 5),
+        ),
         canary=re.compile(heads) if heads else None,
         canary_beginnings=frozenset(form[:length] for form in forms for length in range(3, _HEAD)),
         secrets=tuple(dict.fromkeys(form.lower() for secret in _secrets(own_text) for form in _disguises(secret))),
     )
+
+
+@lru_cache(maxsize=8)
+def _rule_grams(rules: tuple[str, ...]) -> frozenset[str]:
+    """They are the same for all chatbots."""
+    return frozenset(gram for text in rules for form in _whole_disguises(text) for gram in _grams(_letters(form)))
+
+
+def _whole_disguises(text: str) -> Iterator[str]:
+    """A longer text as it may stand within a whole that was disguised."""
+    text = text.strip()
+    yield text
+    yield text[::-1]
+    yield codecs.encode(text, "rot13")
+    raw = text.encode()
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
+        yield encoded[(shift * 4 + 2) // 3 : len(encoded) - 1]
 
 
 def _grams(text: str) -> Iterator[str]:

@@ -32,7 +32,7 @@ class Outlet:
         self._is_guarded = request.settings.prompt_leaks == "stop"
         self._guard = LeakGuard(
             request.system_message,
-            rules=prompts.rules_in(request.marks),
+            rules=prompts.rules(),
             canary=request.marks.canary,
             may_say=(i_do_not_know(request.language),),
             known=lambda: "\n".join((request.question, *(p.found.chunk.text for p in request.found.passages))),

@@ -22,4 +22,8 @@ def known_addresses(request: GenerationRequest) -> KnownAddresses:
 
 def safe(request: GenerationRequest, text: str) -> str:
     """A whole text that is about to be shown: a quotation, a title, a translation."""
-    return sanitise(text, known_addresses(request))
+
+    def is_known(address: str) -> bool:
+        return known_addresses(request)(address)
+
+    return sanitise(text, is_known)

@@ -121,11 +121,12 @@ def marks_of(key: bytes, chatbot_id: UUID) -> PromptMarks:
     return PromptMarks(boundary=letters[:12], canary=f"dgm-{letters[12:28]}")
 
 
-@lru_cache(maxsize=1024)
-def rules_in(marks: PromptMarks) -> tuple[str, ...]:
+@lru_cache(maxsize=1)
+def rules() -> tuple[str, ...]:
     """What every chatbot's system message says in the same words, cut where something of its own stands."""
     fixed = re.split(r"\{\{.*?\}\}|\{%.*?%\}", DEFAULT)
-    return (_RULES.format(boundary=marks.boundary), _CITE, *(part.strip() for part in fixed if len(part.strip()) > 16))
+    parts = (*_RULES.split("{boundary}"), _CITE, *fixed)
+    return tuple(part.strip() for part in parts if len(part.strip()) > 16)
 
 
 def _messages(request: GenerationRequest, sources: str) -> list[ChatMessage]:
