@@ -102,7 +102,7 @@ async def test_what_is_said_of_a_sentence_moves_to_where_its_translation_stands(
     )
     _, spoken = await answer(request(translator=Fake()), [text], quoted=True, end=end)
     said = [spoken.text[one["start"] : one["end"]].strip() for one in spoken.grounding["sentences"]]
-    assert said == ["Waren may be returned.", "<en>de:Gold partners receive 17 percent [1].>"]
+    assert said == ["Waren may be returned.", "&lt;en>de:Gold partners receive 17 percent [1].>"]
     assert [one["grounded"] for one in spoken.grounding["sentences"]] == [True, False]
 
 
