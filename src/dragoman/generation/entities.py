@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from dragoman.inference.ladder import Reused
 from dragoman.generation.screening import Screening
+from dragoman.inference.ladder import Reused
 from dragoman.inference.service import CallContext
 from dragoman.retrieval.entities import Found
 from dragoman.tenancy.settings import ChatbotSettings

@@ -28,7 +28,7 @@ LEAKS = Counter("dragoman_prompt_leaks_total", "Answers stopped because they beg
 _GRAM: Final = 16  # letters and digits; shorter runs occur by chance
 _LONGEST_RUN: Final = 48
 _LONGEST_OWN_RUN: Final = 160
-_SHORTEST_OWN_RUN: Final = 64
+_SHORTEST_OWN_RUN: Final = 40
 _LONGEST_OWN_RUN_OF_SIGNS: Final = 60
 _SHORTEST_OWN_RUN_OF_SIGNS: Final = 24  # in scripts where a character is a syllable or a word
 _HELD_OWN_RUN: Final = 24
@@ -181,7 +181,9 @@ def _watch(system_message: str, rules: tuple[str, ...], canary: str, may_say: tu
         for form in (_whole_disguises(part) if is_short else (part,))
         for gram in _grams(_letters(form))
     )
-    own_length = sum(len(_letters(part)) for part in parts)
+    own_length = max(
+        len(_letters(part)) for part in parts
+    )  # a line of the built-in template with a name is another part
     forms = [_letters(form) for form in _disguises(canary)] if canary else []
     heads = "|".join(re.escape(part) for form in forms for part in (form[:_HEAD], form[-_HEAD:]))
     signs = len(_SIGNS.findall(own_text)) * 3 > len(own_text)
