@@ -29,6 +29,20 @@ async def test_the_same_value_has_the_same_placeholder_in_all_messages() -> None
     ]
 
 
+async def test_values_that_differ_by_a_dot_are_two_and_a_number_grouped_otherwise_is_one() -> None:
+    mask = mask_with(Adapter(Settings()))
+    text = (
+        "a.nn@example.org, ann@example.org, 00:1b:1:2::7 and 0:01b:12::7, card 4111 1111 1111 1111 or 4111111111111111"
+    )
+    masked = (await mask.mask(request(text))).messages[0].content
+    assert masked == (
+        "[EMAIL_ADDRESS_1], [EMAIL_ADDRESS_2], [IP_ADDRESS_1] and [IP_ADDRESS_2], "
+        "card [CREDIT_CARD_1] or [CREDIT_CARD_1]"
+    )
+    restorer = mask.restorer()
+    assert (restorer.feed(masked) + restorer.finish()).startswith(text.partition(", card")[0])
+
+
 async def test_a_placeholder_that_a_document_has_already_is_not_taken() -> None:
     masked = await mask_with(Adapter(Settings())).mask(request("[EMAIL_ADDRESS_1] wrote to ann@example.org."))
     assert masked.messages[0].content == "[EMAIL_ADDRESS_1] wrote to [EMAIL_ADDRESS_2]."

@@ -34,6 +34,7 @@ _SHORTEST_OWN_RUN_OF_SIGNS: Final = 24  # in scripts where a character is a syll
 _HELD_OWN_RUN: Final = 24
 _LONGEST_DISGUISED: Final = 4_000  # characters of an owner's text whose disguises are known too
 _MEANT_TO_BE_SAID: Final = re.compile(r"[\"'“„«‘][^\"'”“»’\n]{20,}[\"'”“»’]|[:：]\s*[^\n]{20,}")
+_REMEMBERED: Final = 1_000  # of the letters and digits written before; more than any run or secret has
 _HEAD: Final = 8  # of the canary's letters and digits: enough to be sure
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _SIGNS: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -51,6 +52,7 @@ class _Watched:
 
     rules: frozenset[str]
     own: frozenset[str]
+    either: frozenset[str]
     longest_own: int
     canary: re.Pattern[str] | None
     canary_beginnings: frozenset[str]
@@ -108,10 +110,15 @@ class LeakGuard:
             self._stop("canary")
 
     def _look_for_runs(self, fresh: str) -> None:
-        begin = len(self._written)
-        self._written = written = self._written + fresh
+        begin = min(len(self._written), _REMEMBERED)
+        self._written = written = self._written[-_REMEMBERED:] + fresh
         watched = self._watched
-        for end in range(max(begin, _GRAM - 1) + 1, len(written) + 1):
+        ends = range(max(begin, _GRAM - 1) + 1, len(written) + 1)
+        if watched.either.isdisjoint([written[end - _GRAM : end] for end in ends]):
+            if ends:
+                self._run = self._own_run = 0
+            return
+        for end in ends:
             gram = written[end - _GRAM : end]
             if gram in watched.rules:
                 self._run = max(self._run + 1, _GRAM)
@@ -190,6 +197,7 @@ def _watch(system_message: str, rules: tuple[str, ...], canary: str, may_say: tu
     return _Watched(
         rules=rule_grams,
         own=own_grams - rule_grams,
+        either=own_grams | rule_grams,
         longest_own=min(
             _LONGEST_OWN_RUN_OF_SIGNS if signs else _LONGEST_OWN_RUN,
             max(_SHORTEST_OWN_RUN_OF_SIGNS if signs else _SHORTEST_OWN_RUN, own_length * 4 // 5),

@@ -34,6 +34,7 @@ MASKED = prometheus_client.Counter(
 _PLACEHOLDER: Final = re.compile(r"\[([A-Z][A-Z_]{1,40}_\d{1,6})\]")
 _SHORTEST_REPEATED: Final = 4  # characters of a value that is masked wherever it stands, found there or not
 _WIDE: Final = frozenset({"AGE", "DATE_TIME", "LOCATION", "NRP", "ORGANIZATION", "SWIFT_CODE", "URL"})
+_GROUPED: Final = frozenset({"CREDIT_CARD", "IBAN_CODE", "PHONE_NUMBER", "US_SSN"})
 
 
 class MaskingFailedError(DragomanError):
@@ -101,7 +102,7 @@ class PiiMask:
         return [anywhere.sub(lambda match: f"[{values[match[0]]}]", text) for text in texts]
 
     def _name(self, kind: str, value: str) -> str:
-        key = (kind, "".join(sign for sign in value.casefold() if sign.isalnum()))
+        key = (kind, _as_compared(kind, value))
         if key not in self._names:
             self._last[kind] += 1
             while f"{kind}_{self._last[kind]}" in self._taken:
@@ -109,6 +110,13 @@ class PiiMask:
             self._names[key] = f"{kind}_{self._last[kind]}"
             self._values[self._names[key]] = value
         return self._names[key]
+
+
+def _as_compared(kind: str, value: str) -> str:
+    """Two values that are one: numbers in groups may be grouped otherwise; in others each sign counts but case and spaces."""
+    if kind in _GROUPED:
+        return "".join(sign for sign in value.casefold() if sign.isalnum() or sign == "+")
+    return " ".join(value.casefold().split())
 
 
 class Restorer:
