@@ -249,6 +249,8 @@ async def test_quality_is_lower_without_citations_and_of_a_refusal_what_it_is_su
     company: Any, hire: Hire, script: Script, service: Any
 ) -> None:
     hire(OwnJudge(score=1.0))
+    settings = (await company.api().get(f"/api/chatbots/{company.chatbot_id}/")).json()["settings"]
+    await _set(company, **{**settings, "cache_answers": False})  # the same question is asked in three ways
     script(replies=[QUOTED])
     cited = await company.ask(QUESTION)
     script(replies=["So it is said."])
