@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from prometheus_client import Counter
@@ -114,7 +115,11 @@ class LeakGuard:
         self._written = written = self._written[-_REMEMBERED:] + fresh
         watched = self._watched
         ends = range(max(begin, _GRAM - 1) + 1, len(written) + 1)
-        if watched.either.isdisjoint([written[end - _GRAM : end] for end in ends]):
+        looked_at: Iterable[int] = ends
+        if len(ends) > 2 * _HELD_OWN_RUN and not (self._run or self._own_run):
+            # Of what counts so many grams follow each other that one of these is among them; all at the end are looked at.
+            looked_at = chain(ends[:: _HELD_OWN_RUN - _GRAM], ends[-_HELD_OWN_RUN:])
+        if watched.either.isdisjoint([written[end - _GRAM : end] for end in looked_at]):
             if ends:
                 self._run = self._own_run = 0
             return

@@ -113,11 +113,16 @@ def is_known(language: str) -> bool:
 def lacks(text: str, language: str) -> frozenset[str]:
     """The words of the text that deny by another word than "not": "without", "unable", "fails"."""
     base = base_language(language)
-    soft = frozenset(map(fold, _LACKING.get(base, "").split()))
+    soft = _lacking(base)
     found = {word for match in _WORD.finditer(text) if (word := fold(match[0])) in soft} if soft else set()
     if pattern := _LACKING_PATTERNS.get(base):
         found |= {match[0] for match in pattern.finditer(text)}
     return frozenset(found)
+
+
+@lru_cache(maxsize=64)
+def _lacking(base: str) -> frozenset[str]:
+    return frozenset(map(fold, _LACKING.get(base, "").split()))
 
 
 def contradicts(sentence: str, language: str, source: str, source_language: str) -> bool:
@@ -130,7 +135,8 @@ def contradicts(sentence: str, language: str, source: str, source_language: str)
         return False
     own, other = denials_in(sentence, language), denials_in(source, source_language)
     if base_language(language) == base_language(source_language):
-        more = lacks(source, language) - lacks(sentence, language), lacks(sentence, language) - lacks(source, language)
+        lacking, lacking_other = lacks(sentence, language), lacks(source, language)
+        more = lacking_other - lacking, lacking - lacking_other
         return (not more[0] and _denies_what_is_said(sentence, own, source, other, language, least=1)) or (
             not more[1] and _denies_what_is_said(source, other, sentence, own, language, least=2)
         )

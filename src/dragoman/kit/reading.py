@@ -281,7 +281,10 @@ class ReadConnection:
             waiting.rows = its_rows
         return rows[len(along) :]
 
-    async def _run(self, statements: Sequence[tuple[str, _Values]], *, is_whole: bool = False) -> list[Rows]:
+    async def _run(self, statements: Sequence[tuple[str, _Values]]) -> list[Rows]:
+        return await self._transact(statements, is_whole=False)
+
+    async def _transact(self, statements: Sequence[tuple[str, _Values]], *, is_whole: bool) -> list[Rows]:
         if self.is_lost:
             raise LostConnectionError
         try:
@@ -305,7 +308,7 @@ class ReadConnection:
 
         Raises as `exec_driver_sql`: nothing was written, unless the connection was lost on the way back.
         """
-        return await self._run(statements, is_whole=True)
+        return await self._transact(statements, is_whole=True)
 
     def end(self) -> None:
         """The caller needs the transaction no more."""

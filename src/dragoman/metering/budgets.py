@@ -121,7 +121,7 @@ class Budgets:
         """Write the record down, and put what the call did cost in the place of its estimate."""
         tenant_id = reservation.tenant_id
         async with self._database.transaction(tenant_id) as connection:
-            await connection.exec_driver_sql(*repository.inserting_records([record]))
+            await repository.insert_record(connection, record)
             if not reservation.accounts:
                 return
             held = await repository.lock_accounts(connection, tenant_id=tenant_id, accounts=reservation.accounts)

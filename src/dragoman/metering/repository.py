@@ -34,6 +34,10 @@ def inserting_records(records: Sequence[UsageRecord]) -> tuple[str, Mapping[str,
     return inserting_rows(usage_records, [asdict(record) for record in records])
 
 
+async def insert_record(connection: AsyncConnection, record: UsageRecord) -> None:
+    await connection.exec_driver_sql(*inserting_records([record]))
+
+
 _KEYS: dict[str, ColumnElement[Any]] = {
     "day": cast(func.timezone("UTC", usage_records.c.created_at), Date),
     "model": usage_records.c.model,

@@ -54,9 +54,21 @@ _TRAILING: Final = re.compile(r"[.,;:!?*_~)]+$")
 _CHANGED: Final = re.compile(
     r"<|\[(?!\d{1,3}(?:[,;] ?\d{1,3}){0,7}\](?![(\[:]))|\](?=[(\[:])|`|~~~|\r|://|www\.", re.IGNORECASE
 )
-_SPECIAL: Final = re.compile(
-    r"[<\[\]!`~\\\r]|[hfw]$|://|www\.|(?:ht|htt|http|https|ft|ftp|fi|fil|file|ww|ws|www|wss|ftps)$|:$|/$", re.IGNORECASE
+_SPECIAL: Final = re.compile(r"[<\[\]!`~\\\r]")
+_SPECIAL_END: Final = re.compile(
+    r"(?:[hfw]|ht|htt|http|https|ft|ftp|fi|fil|file|ww|ws|www|wss|ftps|:|/)$", re.IGNORECASE
 )
+_LONGEST_END: Final = 6  # of what `_SPECIAL_END` finds, with a line's end
+
+
+def _is_plain(piece: str) -> bool:
+    """Whether nothing in a piece, nor what may follow it, can make it anything but text."""
+    return not (
+        _SPECIAL.search(piece)
+        or _SPECIAL_END.search(piece[-_LONGEST_END:])
+        or "://" in piece
+        or "www." in piece.lower()
+    )
 
 
 def sanitise(text: str, is_known: IsKnown) -> str:
@@ -81,7 +93,7 @@ class SafeMarkdown:
     _before: str = ""  # the character before what is held
 
     def feed(self, piece: str) -> str:
-        if not self._held and not self._fence and not _SPECIAL.search(piece):
+        if not self._held and not self._fence and _is_plain(piece):
             self._note_line(piece)
             return piece
         self._held += piece.replace("\r", " ")  # in Markdown a line ends with it, here with \n only
