@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 _FLOAT, _INT64 = 1, 7
@@ -41,6 +42,7 @@ def write_tiny_nli(
 
 
 def _write_tokenizer(path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="needs the extra `pii`")
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     vocabulary = {word: number for number, word in enumerate([*_SPECIAL, *WORDS])}
