@@ -56,14 +56,14 @@ async def company(company: Any, service: Any, monkeypatch: pytest.MonkeyPatch) -
     await _set(company, answerer="scripted", judge="own", judge_sentences="all")
     yield company
     service.deps.inference._llms.pop("scripted", None)
-    service.deps.judges._breakers.clear()
-    service.deps.judges._made.pop("own", None)
+    service.deps.judges._roster._breakers.clear()
+    service.deps.judges._roster._made.pop("own", None)
 
 
 @pytest.fixture
 def hire(service: Any) -> Callable[[OwnJudge], OwnJudge]:
     def put(judge: OwnJudge) -> OwnJudge:
-        service.deps.judges._made["own"] = judge
+        service.deps.judges._roster._made["own"] = judge
         return judge
 
     return put

@@ -157,7 +157,8 @@ class Broken(Upside):
 @pytest.fixture
 def with_rerankers(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rerankers = service.deps.rerankers
-    monkeypatch.setattr(rerankers, "_factories", {**rerankers._factories, "upside": Upside, "broken": Broken})
+    factories = {**rerankers._roster._factories, "upside": Upside, "broken": Broken}
+    monkeypatch.setattr(rerankers._roster, "_factories", factories)
 
 
 async def test_a_re_ranker_orders_as_many_as_it_wants_and_the_rest_stays_behind(

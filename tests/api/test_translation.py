@@ -53,8 +53,8 @@ class Dictionary:
 async def dictionary(service: Any, monkeypatch: pytest.MonkeyPatch) -> Dictionary:
     made = Dictionary()
     translators = service.deps.translators
-    monkeypatch.setitem(translators._made, "llm", made)
-    monkeypatch.setattr(translators, "_breakers", {})
+    monkeypatch.setitem(translators._roster._made, "llm", made)
+    monkeypatch.setattr(translators._roster, "_breakers", {})
     return made
 
 

@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.errors import JudgeTimeoutError, UnknownJudgeError
+from dragoman.inference.roster import Roster
 from dragoman.inference.service import CallContext, Inference, Writer
 from dragoman.kit.cache import LayeredCache, cache_key
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
 from dragoman.ports.judge import Judge, JudgeUnavailableError, PromptedJudge, Statement
-from dragoman.ports.llm import TextRequest
 
 AnyJudge = Judge | PromptedJudge
 PURPOSE: Final = "judge"
@@ -28,11 +27,17 @@ NONE: Final = "none"  # what a chatbot sets that wants no judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeLimits:
-    """Bounds of one judgement, in seconds: the end of an answer waits for it. `statements`: of one call at most."""
+    """Bounds of one judgement, in seconds: the end of an answer waits for it.
+
+    Attributes:
+        statements: of one call at most.
+        requests_at_once: to a language model.
+    """
 
     timeout_s: float = 3.0
     prompted_timeout_s: float = 8.0
     statements: int = 10
+    requests_at_once: int = 4
 
     @property
     def longest_s(self) -> float:
@@ -51,12 +56,10 @@ class Judges:
         limits: JudgeLimits | None = None,
     ) -> None:
         """Without `cache` each statement is judged anew."""
-        self._factories = dict(factories)
-        self._made: dict[str, AnyJudge] = {}
+        self._roster = Roster(factories, unknown=_unknown, late=JudgeTimeoutError)
         self._inference = inference
         self._cache = cache
         self.limits = limits or JudgeLimits()
-        self._breakers: dict[str, CircuitBreaker] = {}
 
     async def judge(
         self,
@@ -98,44 +101,24 @@ class Judges:
 
     async def _call(self, call: _Asked, statements: Sequence[Statement]) -> list[float | None]:
         name, writer = call.name, call.writer
-        judge = self._get(name)
-        breaker = self._breakers.setdefault(name, CircuitBreaker())
-        breaker.check()
+        judge = self._roster.get(name)
         context = replace(call.context, purpose=PURPOSE)
         prompted = isinstance(judge, PromptedJudge)
-        try:
+        timeout_s = self.limits.prompted_timeout_s if prompted else self.limits.timeout_s
+        async with self._roster.asked(name, timeout_s=timeout_s):
             with span("inference.judge", judge=name, statements=len(statements)):
-                async with asyncio.timeout(self.limits.prompted_timeout_s if prompted else self.limits.timeout_s):
-                    if isinstance(judge, PromptedJudge):
-                        chosen = call.answerer or judge.answerer
-                        asked = writer if chosen is None else Writer(name=chosen, fallback=writer.fallback)
-                        own = call.model if chosen is None else None
-                        found = await self._by_text(context, judge, statements, asked, own)
-                    else:
-                        found = await self._alone(context, name, judge, statements)
-                _check(found, len(statements))
-        except TimeoutError as error:
-            breaker.failed()
-            raise JudgeTimeoutError from error
-        except DragomanError as error:
-            if error.retryable:
-                breaker.failed()
-            raise
-        breaker.succeeded()
+                if isinstance(judge, PromptedJudge):
+                    chosen = call.answerer or judge.answerer
+                    asked = writer if chosen is None else Writer(name=chosen, fallback=writer.fallback)
+                    own = call.model if chosen is None else None
+                    found = await self._by_text(context, judge, statements, asked, own)
+                else:
+                    found = await self._alone(context, name, judge, statements)
+            _check(found, len(statements))
         return found
 
     async def close(self) -> None:
-        for judge in self._made.values():
-            await judge.close()
-
-    def _get(self, name: str) -> AnyJudge:
-        if name not in self._made:
-            if name not in self._factories:
-                raise UnknownJudgeError(
-                    f"There is no judge {name!r}. Choose `{NONE}` or one of: {', '.join(sorted(self._factories))}."
-                )
-            self._made[name] = self._factories[name]()
-        return self._made[name]
+        await self._roster.close()
 
     async def _alone(
         self, context: CallContext, name: str, judge: Judge, statements: Sequence[Statement]
@@ -160,16 +143,12 @@ class Judges:
         writer: Writer,
         model: str | None,
     ) -> list[float | None]:
-        async def write(request: TextRequest) -> str:
-            asked = replace(request, model=model) if request.model is None else request
-            return (await self._inference.write_text(context, writer, asked)).text
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(write(request)) for request in judge.write_requests(statements)]
-        except* DragomanError as errors:
-            raise _first(errors) from errors
-        return judge.read_replies([task.result() for task in tasks], statements)
+        requests = [
+            replace(request, model=model) if request.model is None else request
+            for request in judge.write_requests(statements)
+        ]
+        replies = await self._inference.write_all(context, writer, requests, at_once=self.limits.requests_at_once)
+        return judge.read_replies(replies, statements)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,13 +167,8 @@ class _Asked:
         return cache_key(self.context.tenant_id.bytes, str(self.context.chatbot_id), *who, *what)
 
 
-def _first(errors: BaseExceptionGroup[DragomanError]) -> DragomanError:
-    """One request that failed stands for all: the model is the same."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, DragomanError)
-    return error
+def _unknown(name: str, known: str) -> UnknownJudgeError:
+    return UnknownJudgeError(f"There is no judge {name!r}. Choose `{NONE}` or one of: {known}.")
 
 
 def _check(found: Sequence[float | None], count: int) -> None:

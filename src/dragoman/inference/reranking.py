@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.errors import RerankerTimeoutError, UnknownRerankerError
+from dragoman.inference.roster import Roster
 from dragoman.inference.service import CallContext, Inference
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
-from dragoman.ports.llm import TextRequest
 from dragoman.ports.reranker import PromptedReranker, RerankCandidate, Reranker, RerankerUnavailableError
 
 AnyReranker = Reranker | PromptedReranker
@@ -41,11 +39,9 @@ class Rerankers:
         limits: RerankLimits | None = None,
     ) -> None:
         """`default_answerer` is the `llm` adapter that judges where a re-ranker names none."""
-        self._factories = dict(factories)
-        self._made: dict[str, AnyReranker] = {}
+        self._roster = Roster(factories, unknown=_unknown, late=RerankerTimeoutError)
         self._inference, self._default_answerer = inference, default_answerer
         self._limits = limits or RerankLimits()
-        self._breakers: dict[str, CircuitBreaker] = {}
 
     def depth(self, name: str) -> int:
         """How many candidates the re-ranker wants to see; 0: it is not to be asked.
@@ -53,7 +49,7 @@ class Rerankers:
         Raises:
             UnknownRerankerError; InvalidSettingError: it cannot be made with these settings.
         """
-        return self._get(name).depth
+        return self._roster.get(name).depth
 
     async def rerank(
         self, context: CallContext, name: str, question: str, language: str, candidates: Sequence[RerankCandidate]
@@ -64,41 +60,20 @@ class Rerankers:
             RerankerUnavailableError, CircuitOpenError, UnknownRerankerError, UnknownModelError, InvalidSettingError;
             LlmUnavailableError, LlmOverloadedError, LlmRejectedError: the language model that judges.
         """
-        reranker = self._get(name)
-        breaker = self._breakers.setdefault(name, CircuitBreaker())
-        breaker.check()
+        reranker = self._roster.get(name)
         prompted = isinstance(reranker, PromptedReranker)
-        limits = self._limits
-        try:
+        timeout_s = self._limits.prompted_timeout_s if prompted else self._limits.timeout_s
+        async with self._roster.asked(name, timeout_s=timeout_s):
             with span("inference.rerank", reranker=name, candidates=len(candidates)):
-                async with asyncio.timeout(limits.prompted_timeout_s if prompted else limits.timeout_s):
-                    if isinstance(reranker, PromptedReranker):
-                        scores = await self._rerank_by_text(context, reranker, question, candidates)
-                    else:
-                        scores = await self._rerank_alone(context, name, reranker, question, language, candidates)
-                _check(scores, len(candidates))
-        except TimeoutError as error:
-            breaker.failed()
-            raise RerankerTimeoutError from error
-        except DragomanError as error:
-            if error.retryable:
-                breaker.failed()
-            raise
-        breaker.succeeded()
+                if isinstance(reranker, PromptedReranker):
+                    scores = await self._rerank_by_text(context, reranker, question, candidates)
+                else:
+                    scores = await self._rerank_alone(context, name, reranker, question, language, candidates)
+            _check(scores, len(candidates))
         return scores
 
     async def close(self) -> None:
-        for reranker in self._made.values():
-            await reranker.close()
-
-    def _get(self, name: str) -> AnyReranker:
-        if name not in self._made:
-            if name not in self._factories:
-                raise UnknownRerankerError(
-                    f"There is no re-ranker {name!r}. Choose one of: {', '.join(sorted(self._factories))}."
-                )
-            self._made[name] = self._factories[name]()
-        return self._made[name]
+        await self._roster.close()
 
     # ---- those that score by themselves
 
@@ -133,29 +108,15 @@ class Rerankers:
         self, context: CallContext, reranker: PromptedReranker, question: str, candidates: Sequence[RerankCandidate]
     ) -> list[float]:
         answerer = reranker.answerer or self._default_answerer
-        room = asyncio.Semaphore(self._limits.requests_at_once)
-        purpose = replace(context, purpose=_PURPOSE)
-
-        async def write(request: TextRequest) -> str:
-            async with room:
-                return (await self._inference.write_text(purpose, answerer, request)).text
-
         requests = reranker.write_requests(question, candidates)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(write(request)) for request in requests]
-        except* DragomanError as errors:
-            raise _first(errors) from errors
-        return reranker.read_replies([task.result() for task in tasks], candidates)
+        replies = await self._inference.write_all(
+            replace(context, purpose=_PURPOSE), answerer, requests, at_once=self._limits.requests_at_once
+        )
+        return reranker.read_replies(replies, candidates)
 
 
-def _first(errors: BaseExceptionGroup[DragomanError]) -> DragomanError:
-    """One request that failed stands for all: the model is the same."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, DragomanError)
-    return error
+def _unknown(name: str, known: str) -> UnknownRerankerError:
+    return UnknownRerankerError(f"There is no re-ranker {name!r}. Choose one of: {known}.")
 
 
 def _check(scores: Sequence[float], count: int) -> None:

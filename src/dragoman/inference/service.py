@@ -262,6 +262,27 @@ class Inference:
                     _note_fallback(event, context)
                 yield event
 
+    async def write_all(
+        self, context: CallContext, writer: Writer | str, requests: Sequence[TextRequest], *, at_once: int
+    ) -> list[str]:
+        """The whole texts, so many at a time, in the order of the requests. Where one fails the others are given up.
+
+        Raises:
+            As `stream_text`.
+        """
+        room = asyncio.Semaphore(at_once)
+
+        async def write(request: TextRequest) -> str:
+            async with room:
+                return (await self.write_text(context, writer, request)).text
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(write(request)) for request in requests]
+        except* DragomanError as errors:
+            raise _first(errors) from errors
+        return [task.result() for task in tasks]
+
     async def write_text(self, context: CallContext, writer: Writer | str, request: TextRequest) -> Written:
         """The whole text, for those who show none of it before its end: where a model breaks off, the next one begins
         again.
@@ -609,3 +630,12 @@ def _code_of(error: BaseException) -> str:
 def _note_fallback(fallback: Fallback, context: CallContext) -> None:
     FALLBACKS.labels(fallback.failed, fallback.code).inc()
     _log.warning("inference.fallback", model=fallback.failed, code=fallback.code, purpose=context.purpose)
+
+
+def _first(errors: BaseExceptionGroup[DragomanError]) -> DragomanError:
+    """One request that failed stands for all: the model is the same."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, DragomanError)
+    return error

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.errors import TranslatorTimeoutError, UnknownTranslatorError
+from dragoman.inference.roster import Roster
 from dragoman.inference.service import CallContext, Inference
 from dragoman.kit.cache import LayeredCache, cache_key
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.telemetry import span
-from dragoman.ports.llm import TextRequest
 from dragoman.ports.translator import (
     LanguagePair,
     PromptedTranslator,
@@ -58,16 +57,14 @@ class Translators:
 
         Without `cache` each text is translated anew.
         """
-        self._factories = dict(factories)
-        self._made: dict[str, AnyTranslator] = {}
+        self._roster = Roster(factories, unknown=_unknown, late=TranslatorTimeoutError)
         self._inference, self._default_answerer = inference, default_answerer
         self._cache = cache
         self._limits = limits or TranslationLimits()
-        self._breakers: dict[str, CircuitBreaker] = {}
 
     @property
     def names(self) -> list[str]:
-        return sorted(self._factories)
+        return self._roster.names
 
     async def pairs(self, name: str) -> frozenset[LanguagePair] | None:
         """What this translator can do by itself; None: any pair.
@@ -75,11 +72,11 @@ class Translators:
         Raises:
             UnknownTranslatorError, InvalidSettingError, TranslatorUnavailableError.
         """
-        return await self._get(name).pairs()
+        return await self._roster.get(name).pairs()
 
     def placeholder(self, name: str) -> str:
         """How a word is written that it shall keep, as of the port. Raises as `pairs`."""
-        return self._get(name).placeholder
+        return self._roster.get(name).placeholder
 
     async def translate(
         self, context: CallContext, name: str, texts: Sequence[str], source: str, target: str
@@ -93,24 +90,14 @@ class Translators:
             UnknownTranslatorError, UnknownModelError, InvalidSettingError;
             LlmUnavailableError, LlmOverloadedError, LlmRejectedError: the language model that translates.
         """
-        translator = self._get(name)
+        translator = self._roster.get(name)
         said = list(texts)
         for pair in await self._route(name, translator, LanguagePair(source, target)):
             said = await self._step(replace(context, purpose=PURPOSE), name, translator, said, pair)
         return said
 
     async def close(self) -> None:
-        for translator in self._made.values():
-            await translator.close()
-
-    def _get(self, name: str) -> AnyTranslator:
-        if name not in self._made:
-            if name not in self._factories:
-                raise UnknownTranslatorError(
-                    f"There is no translator {name!r}. Choose one of: {', '.join(sorted(self._factories))}."
-                )
-            self._made[name] = self._factories[name]()
-        return self._made[name]
+        await self._roster.close()
 
     async def _route(self, name: str, translator: AnyTranslator, wanted: LanguagePair) -> list[LanguagePair]:
         """The pair itself, or the two that lead through English; nothing where both languages are the same."""
@@ -144,28 +131,20 @@ class Translators:
         """Tries again what may help: a language model has been tried again by `Inference` already."""
         if not texts:
             return []
-        breaker = self._breakers.setdefault(name, CircuitBreaker())
         prompted = isinstance(translator, PromptedTranslator)
         attempts = 1 if prompted else self._limits.attempts
+        timeout_s = self._limits.prompted_timeout_s if prompted else self._limits.timeout_s
         for attempt in range(1, attempts + 1):
-            breaker.check()
             try:
-                with span("inference.translate", translator=name, texts=len(texts), pair=str(pair)):
-                    async with asyncio.timeout(self._limits.prompted_timeout_s if prompted else self._limits.timeout_s):
-                        said = await self._once(context, name, translator, texts, pair)
-            except TimeoutError as error:
-                breaker.failed()
-                raise TranslatorTimeoutError from error
+                async with self._roster.asked(name, timeout_s=timeout_s):
+                    with span("inference.translate", translator=name, texts=len(texts), pair=str(pair)):
+                        return await self._once(context, name, translator, texts, pair)
+            except TranslatorTimeoutError:
+                raise
             except DragomanError as error:
-                if not error.retryable:
-                    raise
-                breaker.failed()
-                if attempt == attempts or breaker.is_open:
+                if not error.retryable or attempt == attempts or self._roster.is_resting(name):
                     raise
                 await asyncio.sleep(self._limits.backoff_s * attempt)
-            else:
-                breaker.succeeded()
-                return said
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _once(
@@ -206,25 +185,10 @@ class Translators:
         self, context: CallContext, translator: PromptedTranslator, texts: list[str], pair: LanguagePair
     ) -> list[str]:
         answerer = translator.answerer or self._default_answerer
-        room = asyncio.Semaphore(self._limits.requests_at_once)
-
-        async def write(request: TextRequest) -> str:
-            async with room:
-                return (await self._inference.write_text(context, answerer, request)).text
-
         requests = translator.write_requests(texts, pair.source, pair.target)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(write(request)) for request in requests]
-        except* DragomanError as errors:
-            raise _first(errors) from errors
-        return translator.read_replies([task.result() for task in tasks], texts)
+        replies = await self._inference.write_all(context, answerer, requests, at_once=self._limits.requests_at_once)
+        return translator.read_replies(replies, texts)
 
 
-def _first(errors: BaseExceptionGroup[DragomanError]) -> DragomanError:
-    """One request that failed stands for all: the model is the same."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, DragomanError)
-    return error
+def _unknown(name: str, known: str) -> UnknownTranslatorError:
+    return UnknownTranslatorError(f"There is no translator {name!r}. Choose one of: {known}.")
