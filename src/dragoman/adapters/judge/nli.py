@@ -9,11 +9,10 @@ statement is entailed where one of its sources entails it (SummaC, Laban et al. 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,8 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from dragoman.adapters.pair_model import (
+    folder_of,
+    name_of,
+    onnx_file_of,
+    open_session,
+    pad_token,
+    runs_onnx,
+    with_bytes,
+)
 from dragoman.kit.errors import InvalidSettingError
-from dragoman.kit.registry import MissingExtraError
 from dragoman.ports.judge import JudgeUnavailableError, Statement
 
 _Floats = NDArray[np.float64]
@@ -76,19 +83,18 @@ class Adapter:
         if not settings.model:
             raise InvalidSettingError("The judge nli needs `model`: a folder or a name on the hub.")
         self._settings = settings
-        self._runs_onnx = _runs_onnx(settings)
-        _require_packages(self._runs_onnx)
+        self._runs_onnx = runs_onnx(settings, adapter="judge nli", otherwise=("torch", "transformers"))
         self._score: _Score | None = None
         self._guard = threading.Lock()
         self._lane = ThreadPoolExecutor(1, thread_name_prefix="judge")
 
     @property
     def model(self) -> str:
-        return Path(self._settings.model).name if Path(self._settings.model).is_dir() else self._settings.model
+        return name_of(self._settings)
 
     async def judge(self, statements: Sequence[Statement]) -> list[float | None]:
         pairs = [
-            (_with_bytes(passage[:_MAX_CHARACTERS]), _with_bytes(one.text[:_LONGEST_STATEMENT]))
+            (with_bytes(passage[:_MAX_CHARACTERS]), with_bytes(one.text[:_LONGEST_STATEMENT]))
             for one in statements
             for passage in one.passages
         ]
@@ -111,35 +117,6 @@ class Adapter:
                 self._score = (_load_onnx if self._runs_onnx else _load_transformers)(self._settings)
             score = self._score
         return score(pairs)
-
-
-def _with_bytes(text: str) -> str:
-    """Half a character (a lone surrogate), which has no bytes in UTF-8 and which tokenizers refuse, becomes `?`."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _runs_onnx(settings: Settings) -> bool:
-    if settings.backend != "auto":
-        return settings.backend == "onnx"
-    folder = Path(settings.model)
-    if folder.is_dir():
-        return settings.onnx_file is not None or next(_onnx_files(folder), None) is not None
-    return settings.onnx_file is not None or importlib.util.find_spec("transformers") is None
-
-
-def _require_packages(runs_onnx: bool) -> None:
-    """Raises MissingExtraError."""
-    names, extra = (("onnxruntime", "tokenizers"), "pii") if runs_onnx else (("torch", "transformers"), "train")
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise MissingExtraError(
-                f"The judge nli needs the package {name!r} for this model. Install the extra `{extra}`."
-            )
-
-
-def _onnx_files(folder: Path) -> Iterator[Path]:
-    for place in (folder, folder / "onnx"):
-        yield from sorted(place.glob("*.onnx"), key=lambda file: (file.name != "model.onnx", file.name))
 
 
 # --- what the classes mean -------------------------------------------------------------------------------------------
@@ -186,14 +163,14 @@ def _best_of_parts(entailed: _Floats, parts: Sequence[int], count: int) -> list[
 
 
 def _load_onnx(settings: Settings) -> _Score:
-    import onnxruntime  # noqa: PLC0415 - loaded with the model
-    from tokenizers import Tokenizer  # noqa: PLC0415
+    from tokenizers import Tokenizer  # noqa: PLC0415 - loaded with the model
 
-    folder = Path(settings.model)
-    if not folder.is_dir():
-        folder = _downloaded(settings)
-    file = folder / settings.onnx_file if settings.onnx_file else next(_onnx_files(folder), None)
-    if file is None or not file.is_file() or not (folder / "tokenizer.json").is_file():
+    try:
+        folder = folder_of(settings)
+    except Exception as error:
+        raise JudgeUnavailableError(f"The model {settings.model!r} cannot be downloaded: {error}") from error
+    file = onnx_file_of(folder, settings)
+    if file is None:
         raise UnusableJudgeModelError
     entailment = _entailment_of(settings, _config(folder))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -201,13 +178,9 @@ def _load_onnx(settings: Settings) -> _Score:
     alone.enable_truncation(settings.max_tokens // 2)
     alone.no_padding()
     tokenizer.enable_truncation(settings.max_tokens, stride=_overlap(settings), strategy="only_first")
-    pad = _pad_token(tokenizer)
+    pad = pad_token(tokenizer)
     tokenizer.enable_padding(pad_id=pad[0], pad_token=pad[1])
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if settings.threads is not None:
-        options.intra_op_num_threads = settings.threads
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    session = open_session(file, settings)
     inputs = {entry.name for entry in session.get_inputs()}
 
     def cut(statement: str) -> str:
@@ -241,14 +214,6 @@ def _padded(rows: Sequence[Sequence[int]], length: int, fill: int) -> NDArray[np
     return np.array([[*row, *[fill] * (length - len(row))] for row in rows], dtype=np.int64)
 
 
-def _pad_token(tokenizer: Any) -> tuple[int, str]:
-    """RoBERTa's padding is 1, BERT's 0: as the tokenizer says itself, else by the name of the token."""
-    if tokenizer.padding is not None:
-        return int(tokenizer.padding["pad_id"]), str(tokenizer.padding["pad_token"])
-    named = ((tokenizer.token_to_id(name), name) for name in ("[PAD]", "<pad>"))
-    return next(((found, name) for found, name in named if found is not None), (0, "[PAD]"))
-
-
 def _config(folder: Path) -> Mapping[str, Any]:
     try:
         found: Mapping[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -257,17 +222,6 @@ def _config(folder: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise UnusableJudgeModelError(f"{folder / 'config.json'} cannot be read: {error}.") from error
     return found
-
-
-def _downloaded(settings: Settings) -> Path:
-    """The model's files from the hub; those of an earlier download where the hub is out of reach."""
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - comes with tokenizers
-
-    wanted = ["tokenizer.json", "config.json", settings.onnx_file or "onnx/model.onnx"]
-    try:
-        return Path(snapshot_download(settings.model, allow_patterns=wanted))
-    except Exception as error:
-        raise JudgeUnavailableError(f"The model {settings.model!r} cannot be downloaded: {error}") from error
 
 
 # --- transformers ----------------------------------------------------------------------------------------------------

@@ -7,19 +7,25 @@ Runtime (extra `pii` has the tokenizer); anything else in sentence-transformers 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from dragoman.adapters.pair_model import (
+    folder_of,
+    name_of,
+    onnx_file_of,
+    open_session,
+    pad_token,
+    runs_onnx,
+    with_bytes,
+)
 from dragoman.kit.errors import InvalidSettingError
-from dragoman.kit.registry import MissingExtraError
 from dragoman.ports.reranker import RerankCandidate, RerankerUnavailableError
 
 Logits = NDArray[np.float64]
@@ -66,8 +72,7 @@ class Adapter:
         if not settings.model:
             raise InvalidSettingError("The re-ranker cross_encoder needs `model`: a folder or a name on the hub.")
         self._settings = settings
-        self._runs_onnx = _runs_onnx(settings)
-        _require_packages(self._runs_onnx)
+        self._runs_onnx = runs_onnx(settings, adapter="re-ranker cross_encoder", otherwise=("sentence_transformers",))
         self._score: Callable[[_Pairs], Logits] | None = None
         self._guard = threading.Lock()
         self._lane = ThreadPoolExecutor(1, thread_name_prefix="rerank")
@@ -78,12 +83,12 @@ class Adapter:
 
     @property
     def model(self) -> str | None:
-        return Path(self._settings.model).name if Path(self._settings.model).is_dir() else self._settings.model
+        return name_of(self._settings)
 
     async def rerank(self, question: str, language: str, candidates: Sequence[RerankCandidate]) -> list[float]:  # noqa: ARG002 - of the port
         longest = self._settings.max_tokens * _MAX_CHARACTERS_PER_TOKEN
-        asked = _with_bytes(question[:longest])
-        pairs = [(asked, _with_bytes(candidate.text[:longest])) for candidate in candidates]
+        asked = with_bytes(question[:longest])
+        pairs = [(asked, with_bytes(candidate.text[:longest])) for candidate in candidates]
         # Batches of like length need little padding; one at a time, so that a cancelled search stops soon.
         order = sorted(range(len(pairs)), key=lambda place: len(pairs[place][1]))
         logits = np.zeros(len(pairs))
@@ -113,56 +118,23 @@ class Adapter:
         return [float(value) for value in 1.0 / (1.0 + np.exp(-steep))]
 
 
-def _with_bytes(text: str) -> str:
-    """Half a character (a lone surrogate), which has no bytes in UTF-8 and which tokenizers refuse, becomes `?`."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _runs_onnx(settings: Settings) -> bool:
-    if settings.backend != "auto":
-        return settings.backend == "onnx"
-    folder = Path(settings.model)
-    if folder.is_dir():
-        return settings.onnx_file is not None or next(_onnx_files(folder), None) is not None
-    return settings.onnx_file is not None or importlib.util.find_spec("sentence_transformers") is None
-
-
-def _require_packages(runs_onnx: bool) -> None:
-    """Raises MissingExtraError."""
-    names, extra = (("onnxruntime", "tokenizers"), "pii") if runs_onnx else (("sentence_transformers",), "train")
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise MissingExtraError(
-                f"The re-ranker cross_encoder needs the package {name!r} for this model. Install the extra `{extra}`."
-            )
-
-
-def _onnx_files(folder: Path) -> Iterator[Path]:
-    for place in (folder, folder / "onnx"):
-        yield from sorted(place.glob("*.onnx"), key=lambda file: (file.name != "model.onnx", file.name))
-
-
 # --- ONNX Runtime ----------------------------------------------------------------------------------------------------
 
 
 def _load_onnx(settings: Settings) -> Callable[[_Pairs], Logits]:
-    import onnxruntime  # noqa: PLC0415 - loaded with the model
-    from tokenizers import Tokenizer  # noqa: PLC0415
+    from tokenizers import Tokenizer  # noqa: PLC0415 - loaded with the model
 
-    folder = Path(settings.model)
-    if not folder.is_dir():
-        folder = _downloaded(settings)
-    file = folder / settings.onnx_file if settings.onnx_file else next(_onnx_files(folder), None)
-    if file is None or not file.is_file() or not (folder / "tokenizer.json").is_file():
+    try:
+        folder = folder_of(settings)
+    except Exception as error:
+        raise RerankerUnavailableError(f"The model {settings.model!r} cannot be downloaded: {error}") from error
+    file = onnx_file_of(folder, settings)
+    if file is None:
         raise UnusableRerankerModelError
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(settings.max_tokens)
-    tokenizer.enable_padding(pad_id=_pad_id(tokenizer))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if settings.threads is not None:
-        options.intra_op_num_threads = settings.threads
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    tokenizer.enable_padding(pad_id=pad_token(tokenizer)[0])
+    session = open_session(file, settings)
     inputs = {entry.name for entry in session.get_inputs()}
 
     def score(pairs: _Pairs) -> Logits:
@@ -176,24 +148,6 @@ def _load_onnx(settings: Settings) -> Callable[[_Pairs], Logits]:
         return _relevance(output, len(pairs))
 
     return score
-
-
-def _pad_id(tokenizer: Any) -> int:
-    """RoBERTa's padding is 1, BERT's 0: as the tokenizer says itself, else by the name of the token."""
-    if tokenizer.padding is not None:
-        return int(tokenizer.padding["pad_id"])
-    return next((found for name in ("[PAD]", "<pad>") if (found := tokenizer.token_to_id(name)) is not None), 0)
-
-
-def _downloaded(settings: Settings) -> Path:
-    """The model's files from the hub; those of an earlier download where the hub is out of reach."""
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - comes with tokenizers
-
-    wanted = ["tokenizer.json", "config.json", settings.onnx_file or "onnx/model.onnx"]
-    try:
-        return Path(snapshot_download(settings.model, allow_patterns=wanted))
-    except Exception as error:
-        raise RerankerUnavailableError(f"The model {settings.model!r} cannot be downloaded: {error}") from error
 
 
 def _relevance(output: Any, count: int) -> Logits:
