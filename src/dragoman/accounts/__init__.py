@@ -1,0 +1,1 @@
+"""People: how they are invited, prove who they are, and stay signed in."""

@@ -1,0 +1,1 @@
+"""The one page that people need before there is a web application: where a link leads."""

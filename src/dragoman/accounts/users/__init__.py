@@ -1,0 +1,1 @@
+"""The users of a tenant and their invitations."""
