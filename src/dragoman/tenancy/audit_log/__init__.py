@@ -1,0 +1,1 @@
+"""The audit log as a chain: written by `tenancy/audit.py`, put in order, verified, read, exported and thinned out here."""
