@@ -1,0 +1,1 @@
+"""What is held about a person: given out as an archive, and erased everywhere."""
