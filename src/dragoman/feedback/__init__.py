@@ -1,0 +1,1 @@
+"""What askers think of answers, and what follows from it."""

@@ -1,0 +1,1 @@
+"""The improvement report: what is badly answered, which documents mislead, which knowledge is missing."""
