@@ -105,6 +105,11 @@ def tenant_key(keyring: Keyring, tenant_id: UUID) -> bytes:
     return hmac.digest(keyring.keys[keyring.newest_id], b"search log\0" + tenant_id.bytes, "sha256")
 
 
+def hash_asker(keyring: Keyring, tenant_id: UUID, asker: str) -> bytes:
+    """As lines of the log name an asker, by the newest key of the keyring."""
+    return _hash(tenant_key(keyring, tenant_id), asker)
+
+
 def hash_query(key: bytes, text: str) -> bytes:
     """The same for queries that differ in case and spaces only."""
     return _hash(key, " ".join(text.casefold().split()))

@@ -1,0 +1,1 @@
+"""How well it serves: roll-ups of what happened, analytics and metrics that are read from them, and alerts."""

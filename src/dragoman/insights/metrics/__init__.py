@@ -1,0 +1,1 @@
+"""What the installation and its parts do now: processes, database, searches."""
