@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import SMTP
 
 from dragoman.adapters.embedder.hashing import Adapter as Hashing
 from dragoman.adapters.embedder.hashing import Settings as HashingSettings
@@ -89,6 +90,19 @@ async def _sentence_transformers(folder: Path) -> AsyncIterator[Any]:
 async def _clamav(folder: Path) -> AsyncIterator[Any]:
     with run_clamd() as clamd:
         yield registry.create("malware_scanner", "clamav", {"address": clamd.socket})
+
+
+@asynccontextmanager
+async def _smtp(folder: Path) -> AsyncIterator[Any]:
+    class Taker:
+        async def handle_DATA(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802
+            return "250 OK"
+
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: SMTP(Taker()), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = {"host": "127.0.0.1", "port": port, "security": "none", "sender": "dragoman@example.com"}
+        yield registry.create("mailer", "smtp", settings)
 
 
 @asynccontextmanager
@@ -226,6 +240,8 @@ FACTORIES: dict[tuple[str, str], Factory] = {
     ("llm", "llama_cpp"): _llama_cpp,
     ("llm", "openai_compatible"): _openai_llm,
     ("llm", "scripted"): _plain("llm", "scripted", replies=["one two three four five six"], delay_ms=20),
+    ("mailer", "log"): _plain("mailer", "log"),
+    ("mailer", "smtp"): _smtp,
     ("malware_scanner", "clamav"): _clamav,
     ("pii_detector", "onnx_ner"): _pii_detector("onnx_ner", "pii"),
     ("pii_detector", "patterns"): _plain("pii_detector", "patterns"),
