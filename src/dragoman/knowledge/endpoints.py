@@ -38,6 +38,7 @@ from dragoman.knowledge.schemas import (
     VersionList,
     VersionOut,
 )
+from dragoman.tenancy import audit
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.http import (
     CallerWhoContributes,
@@ -137,7 +138,9 @@ async def get_training_data(
 async def get_document(document_id: UUID, caller: CallerWhoReadsDocuments, deps: DepsDep) -> DocumentOut:
     """Show one document."""
     async with deps.database.transaction(caller.tenant_id) as connection:
-        return DocumentOut.of(await service.get_document(connection, caller, document_id))
+        document = await service.get_document(connection, caller, document_id)
+    audit.note_access(deps.database, caller, "document", subject_id=document_id)
+    return DocumentOut.of(document)
 
 
 @router.patch("/api/chatbot/documents/{document_id}/", tags=["documents"])
@@ -269,6 +272,7 @@ async def list_document_chunks(
 ) -> ChunkList:
     """List the chunks of a document in reading order."""
     found = await service.list_chunks(deps, caller, document_id, page=page)
+    audit.note_access(deps.database, caller, "chunks", subject_id=document_id, offset=page.offset)
     return ChunkList(
         chunks=[ChunkOut.of(chunk) for chunk in found.items], total=found.total, limit=page.limit, offset=page.offset
     )
@@ -279,7 +283,9 @@ async def get_document_page(
     document_id: UUID, page_number: int, caller: CallerWhoReadsDocuments, deps: DepsDep
 ) -> PageOut:
     """Show the text of a page, so that a citation can be read in its place."""
-    return PageOut.of(await service.get_page(deps, caller, document_id, page_number))
+    page = await service.get_page(deps, caller, document_id, page_number)
+    audit.note_access(deps.database, caller, "page", subject_id=document_id, page=page_number)
+    return PageOut.of(page)
 
 
 @router.get(
@@ -293,6 +299,7 @@ async def get_document_image(
 ) -> StreamingResponse:
     """Show a picture found inside a document."""
     image, content = await service.open_image(deps, caller, document_id, image_id)
+    audit.note_access(deps.database, caller, "image", subject_id=document_id, image_id=str(image_id))
     headers = {"Content-Length": str(image.size_bytes), "Content-Disposition": "inline", **_SAFE_HEADERS}
     return StreamingResponse(content, media_type=image.mime_type, headers=headers)
 

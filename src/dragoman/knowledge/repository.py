@@ -159,18 +159,31 @@ async def insert_version_made_from(
     )
 
 
-async def count_uploads(connection: AsyncConnection, *, tenant_id: UUID, uploaded_by: str, since: datetime) -> int:
-    """How many files somebody uploaded since then, deleted ones too. Locks out others' counting for the same uploader."""
+async def count_uploads(
+    connection: AsyncConnection, *, tenant_id: UUID, uploaded_by: str | None, since: datetime
+) -> tuple[int, datetime | None]:
+    """How many files somebody uploaded since then, deleted ones too, and when the first of them.
+
+    Without `uploaded_by` all of the tenant, but those of connectors. Locks out others' counting of the same.
+    """
     await connection.execute(
-        text("select pg_advisory_xact_lock(hashtextextended(:who, 0))"), {"who": f"uploads {tenant_id} {uploaded_by}"}
+        text("select pg_advisory_xact_lock(hashtextextended(:who, 0))"),
+        {"who": f"uploads {tenant_id} {uploaded_by or ''}"},
     )
-    query = select(func.count()).where(
+    query = select(func.count(), func.min(document_versions.c.created_at)).where(
         document_versions.c.tenant_id == tenant_id,
-        document_versions.c.uploaded_by == uploaded_by,
         document_versions.c.created_at > since,
         document_versions.c.made_from.is_(None),
     )
-    return (await connection.execute(query)).scalar_one()
+    if uploaded_by is not None:
+        query = query.where(document_versions.c.uploaded_by == uploaded_by)
+    else:
+        same = (documents.c.tenant_id == document_versions.c.tenant_id) & (
+            documents.c.id == document_versions.c.document_id
+        )
+        query = query.join(documents, same).where(documents.c.source != Source.CONNECTOR.value)
+    count, first = (await connection.execute(query)).one()
+    return count, first
 
 
 async def find_document(connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID) -> Document | None:
@@ -531,6 +544,13 @@ async def mark_deleted(connection: AsyncConnection, *, tenant_id: UUID, document
             external_id=None,
             updated_at=now(),
         )
+    )
+
+
+def ids_of_private_documents_of(*, tenant_id: UUID, owner: str) -> Select[tuple[UUID]]:
+    """The ids of somebody's private documents, deleted ones among them, for a condition on what belongs to them."""
+    return select(documents.c.id).where(
+        documents.c.tenant_id == tenant_id, documents.c.owner == owner, documents.c.visibility == "private"
     )
 
 

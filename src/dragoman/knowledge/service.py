@@ -19,6 +19,7 @@ from dragoman.jobs.errors import JobNotCancellableError, JobNotFoundError, JobNo
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.pagination import Page, PageRequest
+from dragoman.kit.rate_limit import Allowance
 from dragoman.knowledge import repository
 from dragoman.knowledge.entities import (
     Approval,
@@ -248,6 +249,8 @@ async def get_documents(connection: AsyncConnection, caller: Caller, document_id
 
 
 def _may_see(caller: Caller, document: Document) -> bool:
+    if not caller.sees(document.chatbot_id):
+        return False
     if document.owner == caller.asker:
         return True
     unapproved = document.state in (DocumentState.PENDING, DocumentState.REJECTED)
@@ -433,7 +436,12 @@ async def list_history(deps: Deps, caller: Caller, document_id: UUID, *, page: P
     async with deps.database.transaction(caller.tenant_id) as connection:
         await get_own_document(connection, caller, document_id)
         items, total = await tenancy_repository.list_audit_events(
-            connection, tenant_id=caller.tenant_id, subject_id=document_id, limit=page.limit, offset=page.offset
+            connection,
+            tenant_id=caller.tenant_id,
+            subject_id=document_id,
+            without=audit.ACCESSED,
+            limit=page.limit,
+            offset=page.offset,
         )
     return Page(items=items, total=total, limit=page.limit, offset=page.offset)
 
@@ -475,6 +483,7 @@ async def change_labels(
             subject_type="document",
             subject_id=document_id,
             labels=sorted(values),
+            **audit.changes({name: getattr(document, name) for name in values}, values),
         )
         return await _get(connection, caller.tenant_id, document_id)
 
@@ -815,19 +824,36 @@ async def purge_blobs(deps: Deps, job: Job, progress: Progress) -> None:
 # ---- counting
 
 
-async def uploads_left(
-    connection: AsyncConnection, caller: Caller, *, limit: int | None, window: timedelta = timedelta(days=1)
-) -> int | None:
-    """How many more uploads the caller has in the window; None without a limit. Counting is serialised per caller.
+_UPLOAD_WINDOW = timedelta(days=1)
 
-    A caller at the limit has 0 left; the one who accepts uploads turns that into an error.
+
+async def uploads_left(
+    connection: AsyncConnection, caller: Caller, *, limit: int, limit_of_tenant: int = 0
+) -> list[Allowance]:
+    """How many more files the caller and its tenant may upload: one allowance for each of the limits that is not 0.
+
+    Counting is serialised per caller. A caller at the limit has 0 left; the one who accepts uploads turns that into an
+    error.
     """
-    if limit is None:
-        return None
-    used = await repository.count_uploads(
-        connection, tenant_id=caller.tenant_id, uploaded_by=caller.asker, since=now() - window
-    )
-    return max(0, limit - used)
+    found = []
+    for what, who, most in (("documents", caller.asker, limit), ("documents-tenant", None, limit_of_tenant)):
+        if not most:
+            continue
+        used, first = await repository.count_uploads(
+            connection, tenant_id=caller.tenant_id, uploaded_by=who, since=now() - _UPLOAD_WINDOW
+        )
+        reset_s = (_UPLOAD_WINDOW if first is None else first + _UPLOAD_WINDOW - now()).total_seconds()
+        found.append(
+            Allowance(
+                what=what,
+                limit=most,
+                remaining=max(0, most - used),
+                wait_s=0.0 if used < most else max(1.0, reset_s),
+                per_s=_UPLOAD_WINDOW.total_seconds(),
+                reset_s=max(0.0, reset_s),
+            )
+        )
+    return found
 
 
 async def _get(connection: AsyncConnection, tenant_id: UUID, document_id: UUID) -> Document:
