@@ -38,6 +38,7 @@ CACHE_BYTES = Gauge(
 )
 
 _REST_S: Final = 2.0  # after a failure Valkey is not asked for so long: a dead one would cost each request its time-out
+_MOST_CONNECTIONS: Final = 64  # of a process
 _ENTRY_BYTES: Final = 350  # of Python objects around each value: measured 330 for a key of 32 bytes
 _NONCE_BYTES: Final = 12
 
@@ -50,7 +51,11 @@ class Cache:
     """Byte values under string keys in Valkey. Every method is safe to call while it is down."""
 
     def __init__(self, url: str) -> None:
-        self._client: redis.Redis = redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=1.0)
+        # One that waits: the usual pool refuses the 101st command at once, which would read as if Valkey were away.
+        pool = redis.BlockingConnectionPool.from_url(
+            url, max_connections=_MOST_CONNECTIONS, timeout=2, socket_connect_timeout=1.0, socket_timeout=1.0
+        )
+        self._client: redis.Redis = redis.Redis.from_pool(pool)
         self._rests_until = 0.0
 
     @property

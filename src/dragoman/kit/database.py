@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Counter, Gauge
 from psycopg import adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from psycopg.types.json import set_json_loads
 from pydantic_core import from_json, to_json
-from sqlalchemy import MetaData, Table, event, text
+from sqlalchemy import Engine, MetaData, Table, event, text
 from sqlalchemy.dialects.postgresql.psycopg import AsyncAdapt_psycopg_connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
@@ -32,6 +33,25 @@ from sqlalchemy.pool import NullPool
 
 from dragoman.kit.errors import InvalidSettingError, UnavailableError
 from dragoman.kit.reading import LostConnectionError, ReadConnection, ReadPool, Rows
+from dragoman.kit.sql_spans import trace_engine
+
+CONNECTIONS = Gauge(
+    "dragoman_database_connections_in_use",
+    "Connections to PostgreSQL that are in use, by pool.",
+    ["pool"],
+    multiprocess_mode="livesum",
+)
+CONNECTIONS_LIMIT = Gauge(
+    "dragoman_database_connections_limit",
+    "Connections to PostgreSQL that may be in use at once, by pool.",
+    ["pool"],
+    multiprocess_mode="livesum",
+)
+CONNECTIONS_REFUSED = Counter(
+    "dragoman_database_connections_refused_total",
+    "Transactions that got no connection: PostgreSQL is away, or all are in use.",
+    ["reason"],
+)
 
 metadata = MetaData(
     naming_convention={
@@ -109,10 +129,12 @@ class Database:
     def __init__(self, urls: DatabaseUrls, *, pool_size: int = 8, statement_timeout_s: float = 60.0) -> None:
         self.urls = urls
         options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c search_path=public -c jit=off"
-        self._app = _create_engine(urls.app, pool_size=pool_size, options=options)
-        self._system = _create_engine(urls.system, pool_size=max(2, pool_size // 4), options=options)
-        self._reads = ReadPool(urls.app, size=pool_size, **_connect_args(options))
-        self._system_reads = ReadPool(urls.system, size=1, **_connect_args(options))
+        self._app = _create_engine("app", urls.app, pool_size=pool_size, options=options)
+        self._system = _create_engine("system", urls.system, pool_size=max(2, pool_size // 4), options=options)
+        self._reads = ReadPool(urls.app, size=pool_size, in_use=_counting("reads", pool_size), **_connect_args(options))
+        self._system_reads = ReadPool(
+            urls.system, size=1, in_use=_counting("system_reads", 1), **_connect_args(options)
+        )
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID) -> AsyncIterator[AsyncConnection]:
@@ -174,6 +196,17 @@ class Database:
         except LostConnectionError as error:
             raise DatabaseUnavailableError from error
 
+    async def size_bytes(self) -> int:
+        """What the database takes on the disk of PostgreSQL. Raises DatabaseUnavailableError."""
+        async with self.system_transaction() as connection:
+            size = await connection.execute(text("select pg_database_size(current_database())"))
+            return int(size.scalar_one())
+
+    @property
+    def app_engine(self) -> Engine:
+        """What connections of `transaction` belong to (`connection.sync_engine`)."""
+        return self._app.sync_engine
+
     @property
     def can_change_schema(self) -> bool:
         """Whether the administrator's connection is known here."""
@@ -213,7 +246,12 @@ class Database:
         await self._system.dispose()
 
 
-def _create_engine(url: str, *, pool_size: int, options: str) -> AsyncEngine:
+def _counting(pool: str, limit: int) -> Gauge:
+    CONNECTIONS_LIMIT.labels(pool).set(limit)
+    return CONNECTIONS.labels(pool)
+
+
+def _create_engine(name: str, url: str, *, pool_size: int, options: str) -> AsyncEngine:
     engine = create_async_engine(
         driver_url(url),
         pool_size=pool_size,
@@ -222,6 +260,10 @@ def _create_engine(url: str, *, pool_size: int, options: str) -> AsyncEngine:
         connect_args=_connect_args(options),
     )
     event.listen(engine.sync_engine, "checkout", _require_open)
+    trace_engine(engine.sync_engine)
+    in_use = _counting(name, 2 * pool_size)
+    event.listen(engine.sync_engine, "checkout", lambda *_: in_use.inc())
+    event.listen(engine.sync_engine, "checkin", lambda *_: in_use.dec())
     return engine
 
 
@@ -255,8 +297,10 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         connection = await engine.connect()
     except PoolTimeoutError as error:
+        CONNECTIONS_REFUSED.labels("busy").inc()
         raise DatabaseBusyError from error
     except (OperationalError, TimeoutError) as error:
+        CONNECTIONS_REFUSED.labels("unavailable").inc()
         raise DatabaseUnavailableError from error
     try:
         async with connection.begin():

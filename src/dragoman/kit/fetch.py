@@ -27,7 +27,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import httpcore
@@ -488,6 +488,42 @@ class Fetcher:
                 network_backend=_CheckedNetwork(self._policy),
             )
         return self._known_pool
+
+
+def guarded_client(policy: FetchPolicy, *, timeout_s: float = 20.0, **more: Any) -> httpx.AsyncClient:
+    """A client for requests of any method to addresses that users set: webhooks, sign-in providers, models.
+
+    Each connection, also that of a redirect where `follow_redirects` is given, goes to an address that the policy has
+    judged, and to no other. Proxies of the environment are not used. Bodies are not bounded: read them with a bound.
+    What it refuses it raises as FetchError: ForbiddenAddressError, HostNotFoundError. Check the URL with `parse_url`.
+
+    Args:
+        more: further arguments of `httpx.AsyncClient`.
+    """
+    transport = httpx.AsyncHTTPTransport(verify=httpx.create_ssl_context(trust_env=False), trust_env=False)
+    transport._pool = httpcore.AsyncConnectionPool(
+        ssl_context=httpx.create_ssl_context(trust_env=False),
+        max_connections=20,
+        max_keepalive_connections=4,
+        keepalive_expiry=30.0,
+        network_backend=_CheckedNetwork(policy),
+    )
+    headers = {"User-Agent": policy.user_agent, **more.pop("headers", {})}
+    return httpx.AsyncClient(transport=transport, trust_env=False, timeout=timeout_s, headers=headers, **more)
+
+
+async def require_reachable(policy: FetchPolicy, url: str) -> str:
+    """The URL as it is asked for, when the policy lets its host be reached now; to tell users early, as they set one.
+
+    It holds for the moment only: `Fetcher` and `guarded_client` judge again when they connect.
+
+    Raises:
+        InvalidUrlError, HostNotFoundError, ForbiddenAddressError, ServerUnreachableError.
+    """
+    parsed = parse_url(url)
+    _, host, port = origin_of(parsed)
+    policy.require_allowed(host, await _resolve(host, port))
+    return str(parsed)
 
 
 def parse_url(text: str, *, base: httpx.URL | None = None) -> httpx.URL:

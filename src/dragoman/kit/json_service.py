@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from dragoman.kit import tracing
 from dragoman.kit.errors import DragomanError, UnavailableError
 from dragoman.kit.retry_after import parse_retry_after
 
@@ -73,7 +74,8 @@ class JsonService:
         """
         if time.monotonic() < self._away_until:
             raise self._away("It did not answer a moment ago.", retry_after_s=self._away_until - time.monotonic())
-        content = {"json": body} if lines is None else {"content": lines, "headers": {"Content-Type": _LINES}}
+        content: dict[str, Any] = {"json": body} if lines is None else {"content": lines}
+        kind = {} if lines is None else {"Content-Type": _LINES}
         for number in range(tries):
             try:
                 answer = await self._client.request(
@@ -81,6 +83,7 @@ class JsonService:
                     path,
                     params=dict(query or {}),
                     timeout=timeout_s or self._timeout_s,
+                    headers={**kind, **tracing.outgoing_headers()},
                     **(content if body is not None or lines else {}),
                 )
             except httpx.HTTPError as error:

@@ -1,22 +1,23 @@
-"""Logs with a request id, OpenTelemetry spans, and stage timings."""
+"""Logs with the ids of request and trace, and stage timings."""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
+from types import TracebackType
 from typing import Any, Literal
 
 import structlog
-from opentelemetry import trace
+from opentelemetry.trace import Span, set_span_in_context
 from prometheus_client import Histogram
 
+from dragoman.kit import tracing
 from dragoman.kit.clock import Stopwatch, now
-
-_tracer = trace.get_tracer("dragoman")
+from dragoman.kit.tracebacks import quiet_traceback
 
 STAGE_SECONDS = Histogram(
     "dragoman_stage_seconds",
@@ -26,6 +27,25 @@ STAGE_SECONDS = Histogram(
 )
 
 
+class BoundedWords:
+    """Words for a label of a metric that come from outside: the first `most` of their shape, all others are `other`.
+
+    Each value of a label is a series that Prometheus keeps in memory: a label must not grow with what people send.
+    """
+
+    def __init__(self, shape: str, *, most: int) -> None:
+        self._shape, self._most = re.compile(shape), most
+        self._known: set[str] = set()
+
+    def __call__(self, word: str) -> str:
+        if word in self._known:
+            return word
+        if len(self._known) >= self._most or self._shape.fullmatch(word) is None:
+            return "other"
+        self._known.add(word)
+        return word
+
+
 def configure_logging(*, level: str = "INFO", style: Literal["console", "json"] = "console") -> None:
     """Send structlog and the standard library's logging to stderr in one format."""
     shared: list[Any] = [
@@ -33,6 +53,7 @@ def configure_logging(*, level: str = "INFO", style: Literal["console", "json"] 
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_place,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -49,9 +70,7 @@ def configure_logging(*, level: str = "INFO", style: Literal["console", "json"] 
             exception_formatter=structlog.dev.plain_traceback,
         )
     )
-    final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if style == "json":
-        final.append(structlog.processors.format_exc_info)
+    final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _add_traceback]
     handler = logging.StreamHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer]))
     root = logging.getLogger()
@@ -62,6 +81,33 @@ def configure_logging(*, level: str = "INFO", style: Literal["console", "json"] 
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+_place: dict[str, str] = {}
+
+
+def set_role(role: str) -> None:
+    """Name this process in each line of its log."""
+    _place["role"] = role
+
+
+def _where() -> dict[str, str]:
+    """Which process, trace and span a line is of."""
+    ids = tracing.ids()
+    return {**_place, "trace_id": ids[0], "span_id": ids[1]} if ids else _place
+
+
+def _add_place(_logger: Any, _method: str, event: Any) -> Any:
+    return {**_where(), **event}
+
+
+def _add_traceback(_logger: Any, _method: str, event: Any) -> Any:
+    told = event.pop("exc_info", None)
+    if told is True:
+        told = sys.exc_info()
+    if isinstance(told, BaseException) or (isinstance(told, tuple) and told[1] is not None):
+        event["exception"] = quiet_traceback(told)
+    return event
+
+
 def log_event(name: str, logger: str, request_id: str, **fields: str | float | None) -> None:
     """Log at level INFO what happens with every request, in the same form as everything else.
 
@@ -70,6 +116,7 @@ def log_event(name: str, logger: str, request_id: str, **fields: str | float | N
     root = logging.getLogger()
     if not root.isEnabledFor(logging.INFO):
         return
+    fields = {**_where(), **fields}
     if _EventLog.handler in root.handlers and _EventLog.handler is not None:
         _EventLog.write(name, logger, request_id, fields)
     else:  # logging is somebody else's: a test's, or that of a program which we are part of
@@ -116,35 +163,19 @@ def _shown(value: str | float | None) -> str:
     return value if value and value.isprintable() and not set(value) & set(" \t='\"\\") else repr(value)
 
 
-def _is_traced() -> bool:
-    """Whether anybody takes our spans. One that nobody takes still costs 10 µs, and a search has six."""
-    return not (
-        isinstance(_tracer, trace.ProxyTracer) and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-    )
-
-
-@contextmanager
-def span(name: str, **attributes: str | float | bool) -> Iterator[None]:
-    """An OpenTelemetry span; costs next to nothing when no exporter is set."""
-    if not _is_traced():
-        yield
-        return
-    with _tracer.start_as_current_span(name, attributes=attributes):
-        yield
-
-
 class StageTimer:
     """Times the stages of one path: each `stage` is a span, a histogram sample and an entry in `timings_ms`.
 
-    The spans hang below one of the path by reference, not through the current context: a stage may begin in one task
-    and end in another, as every stream does, and a context can only be left where it was entered.
+    What a stage does hangs below its span. A stage may begin in one task and end in another, as every stream does: see
+    `tracing.under`.
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._span = _tracer.start_span(path) if _is_traced() else trace.INVALID_SPAN
+        self.path = path
+        self.span = tracing.start(path)
         self._total = Stopwatch()
         self.timings_ms: dict[str, float] = {}
+        self._is_counted = False
 
     def stage(self, name: str) -> _Stage:
         """A context manager around the work of this stage; the same stage may come again."""
@@ -153,18 +184,16 @@ class StageTimer:
     def finish(self) -> dict[str, float]:
         """All timings in milliseconds, with the `total`."""
         self.timings_ms["total"] = round(self._total.elapsed_ms, 2)
-        if self._span.is_recording():
-            self._span.end()
+        if not self._is_counted:  # the path may look at its timings before its end
+            self._is_counted = True
+            _stage_seconds(self.path, "total").observe(self.timings_ms["total"] / 1000)
+        if self.span.is_recording():
+            self.span.end()
         return dict(self.timings_ms)
-
-    def _begin(self, name: str) -> trace.Span | None:
-        if not self._span.is_recording():
-            return None
-        return _tracer.start_span(f"{self._path}.{name}", context=trace.set_span_in_context(self._span))
 
     def _end(self, name: str, elapsed_ms: float) -> None:
         self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + elapsed_ms, 2)
-        _stage_seconds(self._path, name).observe(elapsed_ms / 1000)
+        _stage_seconds(self.path, name).observe(elapsed_ms / 1000)
 
 
 class _Stage:
@@ -174,13 +203,19 @@ class _Stage:
         self._timer, self._name = timer, name
 
     def __enter__(self) -> None:
-        self._span = self._timer._begin(self._name)
+        self._span: AbstractContextManager[Span] | None = None
+        if tracing.is_traced():
+            parent = set_span_in_context(self._timer.span)
+            self._span = tracing.span(f"{self._timer.path}.{self._name}", parent=parent)
+            self._span.__enter__()
         self._watch = Stopwatch()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._timer._end(self._name, self._watch.elapsed_ms)
         if self._span is not None:
-            self._span.end()
+            self._span.__exit__(kind, error, traceback)
 
 
 @cache  # the names of paths and stages are words of this program: a few dozen
