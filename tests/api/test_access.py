@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,16 @@ import pytest
 from sqlalchemy import text
 from tests.api.conftest import Service
 
+from dragoman.entrypoints import reference
 from dragoman.entrypoints.api import create_app
-from dragoman.kit.clock import now
+from dragoman.insights.alerts import repository as alerts_repository
+from dragoman.insights.alerts.entities import Alert, AlertState, Severity, Signal
+from dragoman.kit.clock import new_id, now
 from dragoman.tenancy import access
+from dragoman.tenancy.entities import Permission, Role
 
 ABSENT = "019a0000-0000-7000-8000-000000000000"
+SITE = "https://www.example.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,19 @@ class Foreign:
     sync_id: str
     search_id: str
     budget_id: str
+    rule_id: str
+    channel_id: str
+    alert_id: str
+    feedback_id: str = ABSENT
+    report_id: str = ABSENT
+    privacy_request_id: str
+    service_account_id: str
+    member_id: str
+    widget_key_id: str
+    user_id: str
+    invitation_id: str
+    sign_in_id: str
+    tenant_id: str
     version: str = "1"
     page_number: str = "1"
     prompt_version: str = "1"
@@ -62,7 +80,7 @@ def files_to_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def service(settings_for: Callable[..., Any], files_to_sync: Path) -> AsyncIterator[Any]:
-    settings = settings_for(connector_folders=[files_to_sync])
+    settings = settings_for(connector_folders=[files_to_sync], private_networks=["127.0.0.1"])
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield Service(app=app, settings=settings)
@@ -96,12 +114,119 @@ async def _budget(company: Any) -> str:
     return budget_id
 
 
+async def _alert_rule(company: Any) -> str:
+    body = {"name": "Costly", "signal": "spent_usd", "threshold": 5}
+    made = await company.api().post("/api/alerts/rules/", json=body)
+    rule_id: str = made.json()["id"]
+    return rule_id
+
+
+async def _alert_channel(company: Any) -> str:
+    made = await company.api().post("/api/alerts/channels/", json={"url": "http://127.0.0.1:9/"})
+    channel_id: str = made.json()["id"]
+    return channel_id
+
+
+async def _alert(company: Any, rule_id: str) -> str:
+    """An alert of this rule, as the scheduler writes one."""
+    alert = Alert(
+        id=new_id(),
+        rule_id=UUID(rule_id),
+        rule_name="Costly",
+        signal=Signal.SPENT_USD,
+        severity=Severity.WARNING,
+        chatbot_id=None,
+        state=AlertState.FIRING,
+        value=6,
+        worst=6,
+        threshold=5,
+        samples=1,
+        started_at=now(),
+    )
+    async with company.service.deps.database.transaction(company.tenant_id) as connection:
+        await alerts_repository.save_alert(connection, alert, tenant_id=company.tenant_id)
+    return str(alert.id)
+
+
+async def _feedback(company: Any, message_id: str, *, who: str = "owner") -> str:
+    """The id of what was said of an answer, with a correction that waits for a decision."""
+    body = {"rating": "down", "correction": "18 percent."}
+    given = await company.api(who).post(f"/api/chatbot/messages/{message_id}/feedback/", json=body)
+    feedback_id: str = given.json()["id"]
+    return feedback_id
+
+
+async def _report(company: Any) -> str:
+    asked = await company.api().post("/api/chatbot/reports/improvement/", json={})
+    report_id: str = asked.json()["id"]
+    return report_id
+
+
+async def _export(company: Any, *, who: str = "owner") -> str:
+    """A request for personal data whose archive is there."""
+    body = {"kind": "export", "subject_kind": "external", "subject_id": "nobody"}
+    made = await company.api(who).post("/api/privacy/requests/", json=body)
+    await company.service.run_jobs(kind="privacy.request")
+    privacy_request_id: str = made.json()["id"]
+    return privacy_request_id
+
+
 async def _search(company: Any, *, who: str = "owner") -> str:
     """The id of a search that is written and has a result."""
     found = await company.search("discount", who=who)
     await company.service.deps.search_log.flush()
     search_id: str = found["search_id"]
     return search_id
+
+
+async def _machine(company: Any, name: str) -> str:
+    made = await company.api().post("/api/service-accounts/", json={"name": name})
+    assert made.status_code == 201, made.text
+    account_id: str = made.json()["id"]
+    return account_id
+
+
+async def _member(company: Any, chatbot_id: str, member_id: str, role: str = "member") -> str:
+    """A service account with a role on a chatbot."""
+    path = f"/api/chatbots/{chatbot_id}/members/{member_id}/"
+    assert (await company.api().put(path, json={"role": role})).status_code == 200
+    return member_id
+
+
+async def _widget_key(company: Any, chatbot_id: str) -> dict[str, Any]:
+    body = {"name": "site", "origins": [SITE]}
+    made = await company.api().post(f"/api/chatbots/{chatbot_id}/widget-keys/", json=body)
+    assert made.status_code == 201, made.text
+    key: dict[str, Any] = made.json()
+    return key
+
+
+async def _user(company: Any) -> str:
+    """A user whom nobody signs in as."""
+    made = await company.api().post("/api/users/", json={"email": f"{new_id().hex}@example.com"})
+    user_id: str = made.json()["id"]
+    return user_id
+
+
+async def _invitation(company: Any) -> str:
+    body = {"email": f"{new_id().hex}@example.com"}
+    invitation_id: str = (await company.api().post("/api/users/invitations/", json=body)).json()["id"]
+    return invitation_id
+
+
+async def _sign_in(company: Any, *, who: str = "owner") -> str:
+    """A sign-in of the user whose key this is."""
+    me = (await company.api(who).get("/api/auth/me/")).json()
+    sign_in_id = str(new_id())
+    async with company.service.deps.database.transaction(company.tenant_id) as connection:
+        await connection.execute(
+            text(
+                "insert into sign_ins (tenant_id, id, user_id, method, expires_at) "
+                "values (:tenant, :id, :user, 'password', now() + interval '1 day')"
+            ),
+            {"tenant": company.tenant_id, "id": sign_in_id, "user": me["user_id"]},
+        )
+    return sign_in_id
 
 
 @pytest.fixture
@@ -112,6 +237,7 @@ async def foreign(company: Any, files_to_sync: Path) -> Foreign:
     status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
     session_id = await company.open_session()
     answer = await company.ask("What discount do gold partners receive?", session_id=session_id)
+    rule_id = await _alert_rule(company)
     return Foreign(
         chatbot_id=str(company.chatbot_id),
         document_id=document["id"],
@@ -124,6 +250,19 @@ async def foreign(company: Any, files_to_sync: Path) -> Foreign:
         sync_id=sync_id,
         search_id=await _search(company),
         budget_id=await _budget(company),
+        rule_id=rule_id,
+        channel_id=await _alert_channel(company),
+        alert_id=await _alert(company, rule_id),
+        feedback_id=await _feedback(company, answer["id"]),
+        report_id=await _report(company),
+        privacy_request_id=await _export(company),
+        service_account_id=await _machine(company, "foreign"),
+        member_id=await _member(company, str(company.chatbot_id), await _machine(company, "member")),
+        widget_key_id=(await _widget_key(company, str(company.chatbot_id)))["id"],
+        user_id=await _user(company),
+        invitation_id=await _invitation(company),
+        sign_in_id=await _sign_in(company),
+        tenant_id=str(company.tenant_id),
     )
 
 
@@ -176,19 +315,49 @@ BODIES: dict[str, dict[str, Any]] = {
     "GET /api/search/hybrid/{chatbot_id}": {"params": {"q": "discount"}},
     "POST /api/search/{search_id}/click": {"json": {"rank": 1}},
     "POST /api/search/{search_id}/rating": {"json": {"rating": "up"}},
+    "POST /api/chatbot/messages/{message_id}/feedback/": {"json": {"rating": "up"}},
+    "PATCH /api/chatbot/messages/{message_id}/feedback/": {"json": {"comment": "Changed"}},
+    "POST /api/chatbot/feedback/{feedback_id}/accept-correction/": {"json": {"answer": "19 percent."}},
+    "POST /api/chatbot/reports/improvement/": {"json": {}},
     "POST /api/chatbots/": {"json": {"name": "Another"}},
     "PATCH /api/chatbots/{chatbot_id}/": {"json": {"name": "Changed"}},
     "POST /api/keys/": {"json": {"name": "another"}},
+    "PATCH /api/keys/{key_id}/": {"json": {"name": "changed"}},
+    "POST /api/keys/{key_id}/rotate/": {"json": {"grace_hours": 1}},
+    "POST /api/service-accounts/": {"json": {"name": "another"}},
+    "PATCH /api/service-accounts/{service_account_id}/": {"json": {"description": "Changed."}},
+    "PUT /api/chatbots/{chatbot_id}/members/{member_id}/": {"json": {"role": "agent"}},
+    "POST /api/chatbots/{chatbot_id}/widget-keys/": {"json": {"name": "shop", "origins": [SITE]}},
+    "PATCH /api/chatbots/{chatbot_id}/widget-keys/{widget_key_id}/": {"json": {"name": "changed"}},
+    "POST /api/widget/tokens/": {"json": {"key": "dgw_nobodys"}},
     "POST /api/chatbots/{chatbot_id}/prompts/": {"json": {"text": "Say {{ unknown }}"}},
     "PUT /api/chatbots/{chatbot_id}/prompts/used/": {"json": {"version": 0}},
     "POST /api/chatbots/{chatbot_id}/prompts/preview/": {"json": {"text": "Say {{ unknown }}"}},
     "POST /v1/chat/completions": {"json": {"model": "dragoman", "messages": [{"role": "user", "content": "What?"}]}},
     "POST /v1/embeddings": {"json": {"model": "dragoman", "input": "lamps"}},
+    "POST /api/alerts/rules/": {"json": {"name": "Another", "signal": "spent_usd", "threshold": 9}},
+    "PATCH /api/alerts/rules/{rule_id}/": {"json": {"threshold": 9, "clears_at": 8}},
+    "PUT /api/alerts/rules/{rule_id}/silence/": {"json": {"minutes": 5}},
+    "POST /api/alerts/channels/": {"json": {"url": "http://127.0.0.1:9/other"}},
+    "POST /api/privacy/requests/": {"json": {"kind": "export", "subject_kind": "external", "subject_id": "nobody"}},
+    "PUT /api/audit/retention/": {"json": {"keep_days": 365}},
+    "PUT /api/limits/": {"json": {"messages_per_minute": 30}},
     "PUT /api/budgets/": {"json": {"scope": "tenant", "period": "day", "limit_usd": 5}},
+    "POST /api/auth/sign-in/": {"json": {"email": "nobody@example.com", "password": "x", "cookie": False}},
+    "POST /api/auth/refresh/": {"json": {"refresh_token": "dgr_nonsense"}},
+    "POST /api/auth/sign-out/": {"json": {"refresh_token": "dgr_nonsense"}},
+    "POST /api/auth/set-password/": {"json": {"token": "dgl_nonsense", "password": "violet anchors drift"}},
+    "POST /api/auth/password-reset/": {"json": {"email": "nobody@example.com"}},
+    "POST /api/auth/password/": {"json": {"current_password": "x", "new_password": "violet anchors drift"}},
+    "PUT /api/single-sign-on/": {"json": {"issuer": "http://localhost:9/", "client_id": "dragoman"}},
+    "POST /api/users/": {"json": {"email": "somebody@example.com"}},
+    "PATCH /api/users/{user_id}/": {"json": {"display_name": "Changed"}},
+    "POST /api/users/invitations/": {"json": {"email": "somebody.else@example.com"}},
 }
 
 # For each operation what each role gets: owner, admin, editor, agent, member.
 _ALL_200, _ALL_201 = (200,) * 5, (201,) * 5
+_READERS_200 = (200, 200, 200, 200, 403)  # those who may read feedback
 _ADMINS_200, _ADMINS_201, _ADMINS_204 = ((status, status, 403, 403, 403) for status in (200, 201, 204))
 
 
@@ -263,6 +432,18 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /api/search/analytics/{chatbot_id}": _managers(200),
     "POST /api/search/{search_id}/click": (204,) * 5,
     "POST /api/search/{search_id}/rating": (204,) * 5,
+    "POST /api/chatbot/messages/{message_id}/feedback/": _ALL_200,  # it replaces one
+    "GET /api/chatbot/messages/{message_id}/feedback/": _ALL_200,
+    "PATCH /api/chatbot/messages/{message_id}/feedback/": _ALL_200,
+    "DELETE /api/chatbot/messages/{message_id}/feedback/": (204,) * 5,
+    "GET /api/chatbot/feedback/": _READERS_200,
+    "GET /api/chatbot/feedback/export/": _READERS_200,
+    "GET /api/chatbot/analytics/feedback/": _READERS_200,
+    "POST /api/chatbot/feedback/{feedback_id}/accept-correction/": _managers(202),
+    "POST /api/chatbot/feedback/{feedback_id}/reject-correction/": _managers(200),
+    "POST /api/chatbot/reports/improvement/": (202, 202, 202, 202, 403),
+    "GET /api/chatbot/reports/": _READERS_200,
+    "GET /api/chatbot/reports/{report_id}/": _READERS_200,
     "GET /api/chatbots/": _ALL_200,
     "GET /api/chatbots/{chatbot_id}/": _ALL_200,
     "POST /api/chatbots/": _ADMINS_201,
@@ -275,7 +456,41 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /api/chatbots/{chatbot_id}/prompts/{prompt_version}/": (404, 404, 403, 403, 403),  # it has none
     "GET /api/keys/": _ADMINS_200,
     "POST /api/keys/": _ADMINS_201,
+    "PATCH /api/keys/{key_id}/": _ADMINS_200,
+    "POST /api/keys/{key_id}/rotate/": _ADMINS_200,
     "DELETE /api/keys/{key_id}/": _ADMINS_200,
+    "GET /api/analytics/{chatbot_id}": (200, 200, 200, 200, 403),
+    "GET /api/metrics/system": _ADMINS_200,
+    "GET /api/metrics/database": _ADMINS_200,
+    "GET /api/metrics/search": _ADMINS_200,
+    "GET /api/alerts": _ADMINS_200,
+    "GET /api/alerts/history/": _ADMINS_200,
+    "POST /api/alerts/{alert_id}/acknowledge/": _ADMINS_200,
+    "GET /api/alerts/rules/": _ADMINS_200,
+    "POST /api/alerts/rules/": _ADMINS_201,
+    "PATCH /api/alerts/rules/{rule_id}/": _ADMINS_200,
+    "DELETE /api/alerts/rules/{rule_id}/": _ADMINS_204,
+    "PUT /api/alerts/rules/{rule_id}/silence/": _ADMINS_200,
+    "DELETE /api/alerts/rules/{rule_id}/silence/": _ADMINS_204,
+    "GET /api/alerts/channels/": _ADMINS_200,
+    "POST /api/alerts/channels/": _ADMINS_201,
+    "DELETE /api/alerts/channels/{channel_id}/": _ADMINS_204,
+    "POST /api/alerts/channels/{channel_id}/test/": (202, 202, 403, 403, 403),
+    "GET /api/limits/": _ADMINS_200,
+    "PUT /api/limits/": _ADMINS_200,
+    "GET /api/service-accounts/": _ADMINS_200,
+    "POST /api/service-accounts/": _ADMINS_201,
+    "GET /api/service-accounts/{service_account_id}/": _ADMINS_200,
+    "PATCH /api/service-accounts/{service_account_id}/": _ADMINS_200,
+    "DELETE /api/service-accounts/{service_account_id}/": _ADMINS_204,
+    "GET /api/chatbots/{chatbot_id}/members/": _ADMINS_200,
+    "PUT /api/chatbots/{chatbot_id}/members/{member_id}/": _ADMINS_200,
+    "DELETE /api/chatbots/{chatbot_id}/members/{member_id}/": _ADMINS_204,
+    "GET /api/chatbots/{chatbot_id}/widget-keys/": _ADMINS_200,
+    "POST /api/chatbots/{chatbot_id}/widget-keys/": _ADMINS_201,
+    "PATCH /api/chatbots/{chatbot_id}/widget-keys/{widget_key_id}/": _ADMINS_200,
+    "DELETE /api/chatbots/{chatbot_id}/widget-keys/{widget_key_id}/": _ADMINS_200,
+    "POST /api/widget/tokens/": (401,) * 5,  # the widget's key is its own permission, and this one nobody made
     "GET /api/usage/": _ADMINS_200,
     "GET /api/budgets/": _ADMINS_200,
     "PUT /api/budgets/": _ADMINS_200,
@@ -284,12 +499,125 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /v1/embeddings": _ALL_200,
     "GET /v1/models": _ALL_200,
     "GET /v1/models/{model}": _ALL_200,
+    "POST /api/privacy/requests/": (202, 202, 403, 403, 403),
+    "GET /api/privacy/requests/": _ADMINS_200,
+    "GET /api/privacy/requests/{privacy_request_id}/": _ADMINS_200,
+    "GET /api/privacy/requests/{privacy_request_id}/archive/": _ADMINS_200,
+    "DELETE /api/privacy/requests/{privacy_request_id}/archive/": _ADMINS_204,
+    "GET /api/audit/": _ADMINS_200,
+    "GET /api/audit/export/": _ADMINS_200,
+    "GET /api/audit/head/": _ADMINS_200,
+    "GET /api/audit/verify/": _ADMINS_200,
+    "GET /api/audit/retention/": _ADMINS_200,
+    "PUT /api/audit/retention/": _ADMINS_200,
+    "POST /api/auth/sign-in/": (401,) * 5,  # nobody has this address
+    "POST /api/auth/refresh/": (401,) * 5,  # there is no such token
+    "POST /api/auth/sign-out/": (401,) * 5,
+    "POST /api/auth/set-password/": (410,) * 5,  # there is no such link
+    "POST /api/auth/password-reset/": (202,) * 5,
+    "POST /api/auth/password/": (401,) * 5,  # that is not the present password
+    "GET /api/auth/me/": _ALL_200,
+    "GET /api/auth/sign-ins/": _ALL_200,
+    "DELETE /api/auth/sign-ins/{sign_in_id}/": (204,) * 5,
+    "GET /.well-known/jwks.json": _ALL_200,
+    "GET /api/single-sign-on/": (404, 404, 403, 403, 403),  # none is set up yet
+    "PUT /api/single-sign-on/": _ADMINS_200,
+    "DELETE /api/single-sign-on/": _ADMINS_204,
+    # Owner and admin have set one up by then, which is in a private network.
+    "GET /api/auth/single-sign-on/{tenant_id}/start/": (502, 502, 404, 404, 404),  # owners have set up one that is away
+    "GET /api/auth/single-sign-on/callback/": (403,) * 5,  # nobody has begun
+    "POST /api/users/": _ADMINS_201,
+    "GET /api/users/": _ADMINS_200,
+    "GET /api/users/{user_id}/": _ADMINS_200,
+    "PATCH /api/users/{user_id}/": _ADMINS_200,
+    "DELETE /api/users/{user_id}/": _ADMINS_204,
+    "POST /api/users/invitations/": _ADMINS_201,
+    "GET /api/users/invitations/": _ADMINS_200,
+    "DELETE /api/users/invitations/{invitation_id}/": _ADMINS_204,
     "GET /healthz": _ALL_200,
     "GET /readyz": _ALL_200,
     "GET /metrics": _ALL_200,
 }
-OPEN_TO_ALL = {"GET /healthz", "GET /readyz", "GET /metrics"}
+OPEN_BY_THEIR_BODY = {"POST /api/widget/tokens/": "tenancy.unknown_widget_key"}
+"""Who calls these shows in the body what it may: with the error for what nobody made."""
+FOR_ANY_CALLER = {
+    "GET /api/auth/me/",
+    "GET /api/auth/sign-ins/",
+    "DELETE /api/auth/sign-ins/{sign_in_id}/",
+    "POST /api/auth/password/",
+}
+"""These take `AnyCaller`: whoever shows who he is may do them, for himself."""
+STRICTER = {
+    "POST /api/chatbot/documents/",
+    "DELETE /api/chatbot/documents/{document_id}/",
+    "POST /api/chatbot/documents/batch/",
+    "POST /api/chatbot/documents/urls/",
+    "POST /api/upload-training-data",
+    "PUT /api/chatbot/documents/{document_id}/",
+    "PATCH /api/chatbot/documents/{document_id}/",
+    "POST /api/chatbot/documents/{document_id}/versions/{version}/restore/",
+    "POST /api/chatbot/documents/{document_id}/reprocess/",
+    "POST /api/chatbot/documents/{document_id}/cancel/",
+    "POST /api/chatbot/documents/{document_id}/retry/",
+    "GET /api/chatbot/documents/{document_id}/history/",
+}
+"""These also ask whose document it is: a shared one is for those who manage documents."""
+FOR_USERS = {
+    "GET /api/auth/sign-ins/": 403,
+    "DELETE /api/auth/sign-ins/{sign_in_id}/": 404,
+    "POST /api/auth/password/": 403,
+}
+"""Of these, those that mean nothing to who is no user (a machine, a visitor, a key of nobody), and what they say."""
+OF_THE_TENANT = {
+    "GET /api/chatbot/imports/",
+    "GET /api/jobs/",
+    "GET /api/chatbot/connectors/",
+    "POST /api/chatbots/",
+    "GET /api/chatbot/feedback/",
+    "GET /api/chatbot/feedback/export/",
+    "GET /api/chatbot/analytics/feedback/",
+    "GET /api/chatbot/reports/",
+    "POST /api/chatbot/reports/improvement/",
+}
+"""These need a permission that a role on a chatbot gives, and are about no chatbot as long as the request names none."""
+OPEN_TO_ALL = {"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json"}
+# Whoever has no key yet proves something else here: a password, a token, a link. What they get without it.
+OPEN_TO_PROOF = {
+    "POST /api/auth/sign-in/": (401, "accounts.wrong_credentials"),
+    "POST /api/auth/refresh/": (401, "accounts.invalid_refresh_token"),
+    "POST /api/auth/sign-out/": (401, "accounts.invalid_refresh_token"),
+    "POST /api/auth/set-password/": (410, "accounts.invalid_link"),
+    "POST /api/auth/password-reset/": (202, ""),
+    "GET /api/auth/single-sign-on/{tenant_id}/start/": (404, "accounts.single_sign_on_not_found"),
+    "GET /api/auth/single-sign-on/callback/": (403, "accounts.single_sign_on_refused"),
+}
 ROLES = ("owner", "admin", "editor", "agent", "member")
+OTHERS = ("visitor", "key with one scope", "editor elsewhere", "editor here", "confined key")
+"""Callers whose rights follow from the table: see `_expected`. The last three are members of the tenant."""
+SCOPE = Permission.READ_DOCUMENTS
+
+
+def _declared(service: Any) -> dict[str, Permission]:
+    """What the signature of each operation asks for."""
+    declared = reference.permissions_by_operation()
+    names = {operation.name: (operation.method, operation.path) for operation in _operations(service)}
+    return {name: Permission(declared[place]) for name, place in names.items() if place in declared}
+
+
+def _expected(operation: Operation, who: str, needed: Permission | None) -> int:
+    """The status that this caller gets, when the ids are of what it sees."""
+    row = dict(zip(ROLES, EXPECTED[operation.name], strict=True))
+    if who in OTHERS and operation.name in FOR_USERS:
+        return FOR_USERS[operation.name]
+    if who in row or needed is None:
+        return row.get(who, row["member"])
+    if who == "visitor":
+        return row["member"] if needed in access.VISITOR_PERMISSIONS else 403
+    if who == "key with one scope":
+        return row["owner"] if needed is SCOPE else 403
+    if who == "editor here" and needed in access.CHATBOT_PERMISSIONS and operation.name not in OF_THE_TENANT:
+        return row["editor"]
+    return row["member"] if who != "confined key" or needed in access.CHATBOT_PERMISSIONS else 403
 
 
 def _code(answer: Any) -> str:
@@ -370,24 +698,67 @@ async def test_lists_searches_and_answers_show_nothing_of_another_tenant(other_c
     assert not (await other_company.ask("What discount do gold partners receive?"))["answered"]
 
 
-@pytest.mark.parametrize("role", ROLES)
-async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, files_to_sync: Path, role: str) -> None:
+def test_each_operation_declares_in_its_signature_what_it_needs(service: Any) -> None:
+    declared = _declared(service)
+    assert set(declared) == set(EXPECTED) - OPEN_TO_ALL - {*OPEN_BY_THEIR_BODY, *OPEN_TO_PROOF} - FOR_ANY_CALLER, (
+        "An operation takes its caller as `CallerWho…`, or stands in the list of those that are open."
+    )
+    for name, permission in declared.items():
+        for role, status in zip(ROLES, EXPECTED[name], strict=True):
+            has_it = permission in access.PERMISSIONS[Role(role)]
+            assert status == 403 or has_it, f"{role} may do {name} without {permission.value}"
+            assert status != 403 or not has_it or name in STRICTER, f"{role} may not do {name} with {permission.value}"
+
+
+async def _with_others(service: Any, company: Any) -> Any:
+    """The company with a key, or token, for each of `OTHERS`; they are about its default chatbot."""
+    api, chatbot_id = company.api(), str(company.chatbot_id)
+    secrets = dict(company.secrets)
+    elsewhere = (await api.post("/api/chatbots/", json={"name": "Elsewhere"})).json()["id"]
+    for who, place in (("editor elsewhere", elsewhere), ("editor here", chatbot_id)):
+        account = await _member(company, place, await _machine(company, who), "editor")
+        made = await api.post("/api/keys/", json={"name": who, "service_account_id": account})
+        secrets[who] = made.json()["api_key"]
+    scoped = {"name": "scoped", "role": "owner", "scopes": [SCOPE.value]}
+    secrets["key with one scope"] = (await api.post("/api/keys/", json=scoped)).json()["api_key"]
+    confined = {"name": "confined", "chatbot_id": chatbot_id, "confined": True}
+    secrets["confined key"] = (await api.post("/api/keys/", json=confined)).json()["api_key"]
+    widget = {"key": (await _widget_key(company, chatbot_id))["public_key"]}
+    token = await service.client(Origin=SITE).post("/api/widget/tokens/", json=widget)
+    secrets["visitor"] = token.json()["token"]
+    return replace(company, secrets=secrets)
+
+
+@pytest.mark.parametrize("role", [*ROLES, *OTHERS])
+async def test_each_caller_may_do_what_the_table_says(
+    service: Any, company: Any, files_to_sync: Path, role: str
+) -> None:
+    declared = _declared(service)
+    if role in OTHERS:
+        company = await _with_others(service, company)
+    asker = "owner" if role == "key with one scope" else role
     document = await company.know()
     status = (await company.api().get(f"/api/chatbot/documents/{document['id']}/status/")).json()
     connector_id, sync_id = await _connector(company, files_to_sync)
     await service.run_jobs(kind="connectors.sync")
     api = company.api(role)
-    search_id = await _search(company, who=role)
+    search_id = await _search(company, who=asker)
+    privacy_request_id = await _export(company)
     for operation in sorted(_operations(service), key=lambda operation: operation.method == "DELETE"):
-        spare = (await company.api().post("/api/chatbots/", json={"name": "Spare"})).json()["id"]
+        spare = str(company.chatbot_id)  # nobody among the others may delete or change it
+        if role in ROLES:
+            spare = (await company.api().post("/api/chatbots/", json={"name": "Spare"})).json()["id"]
         key = (await company.api().post("/api/keys/", json={"name": "spare"})).json()["id"]
-        session_id = await company.open_session(role)
-        asks = "message_id" in operation.parameters
+        session_id = await company.open_session(asker)
+        rule_id = await _alert_rule(company) if {"rule_id", "alert_id"} & {*operation.parameters} else ""
+        asks = {"message_id", "feedback_id"} & set(operation.parameters)
+        message_id = (await company.ask("What?", who=asker, session_id=session_id))["id"] if asks else ""
+        account_id = await _machine(company, operation.name)
         ids = Foreign(
             chatbot_id=spare,
             document_id=document["id"],
             session_id=session_id,
-            message_id=(await company.ask("What?", who=role, session_id=session_id))["id"] if asks else "",
+            message_id=message_id,
             key_id=key,
             import_id=await _import(company),
             job_id=status["job_id"],
@@ -395,20 +766,40 @@ async def test_each_role_may_do_what_the_table_says(service: Any, company: Any, 
             sync_id=sync_id,
             search_id=search_id,
             budget_id=await _budget(company),
+            rule_id=rule_id,
+            channel_id=await _alert_channel(company) if "channel_id" in operation.parameters else "",
+            alert_id=await _alert(company, rule_id) if "alert_id" in operation.parameters else "",
+            feedback_id=await _feedback(company, message_id, who=asker) if asks else ABSENT,
+            report_id=await _report(company),
+            service_account_id=account_id,
+            member_id=await _member(company, spare, account_id),
+            widget_key_id=(await _widget_key(company, spare))["id"],
+            user_id=await _user(company),
+            invitation_id=await _invitation(company),
+            sign_in_id=await _sign_in(company, who=role)
+            if role in ROLES and "sign_in_id" in operation.parameters
+            else ABSENT,
+            tenant_id=str(company.tenant_id),
+            privacy_request_id=privacy_request_id,
         )
         answer = await api.request(operation.method, operation.address(ids), **BODIES.get(operation.name, {}))
         await service.run_jobs(kind="ingestion.ingest_document")
-        assert answer.status_code == EXPECTED[operation.name][ROLES.index(role)], f"{operation.name}: {answer.text}"
+        expected = _expected(operation, role, declared.get(operation.name))
+        assert answer.status_code == expected, f"{operation.name}: {answer.text}"
 
 
 async def test_without_a_key_every_operation_but_those_of_the_operator_is_401(service: Any, foreign: Foreign) -> None:
     api = service.client()
     for operation in _operations(service):
         answer = await api.request(operation.method, operation.address(foreign), **BODIES.get(operation.name, {}))
+        if operation.name in OPEN_TO_PROOF:
+            code = _code(answer) if answer.status_code >= 400 else ""
+            assert (answer.status_code, code) == OPEN_TO_PROOF[operation.name], f"{operation.name}: {answer.text}"
+            continue
         expected = 200 if operation.name in OPEN_TO_ALL else 401
         assert answer.status_code == expected, f"{operation.name}: {answer.text}"
         if expected == 401:
-            assert _code(answer) == "tenancy.missing_key"
+            assert _code(answer) == OPEN_BY_THEIR_BODY.get(operation.name, "tenancy.missing_key")
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
@@ -510,6 +901,46 @@ async def test_a_key_that_another_process_revoked_opens_nothing_after_two_second
     assert (refused.status_code, refused.json()["code"]) == (401, "tenancy.revoked_key")
 
 
+async def test_a_key_in_use_is_looked_up_again_while_no_request_waits_for_that(
+    service: Any, company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[float] = []
+    look_up = access._look_up
+
+    async def slowly(database: Any, key_hash: bytes) -> Any:
+        looked_up.append(time.monotonic())
+        if len(looked_up) > 1:
+            await asyncio.sleep(0.2)
+        return await look_up(database, key_hash)
+
+    monkeypatch.setattr(access, "_look_up", slowly)
+    secret = (await company.api().post("/api/keys/", json={"name": "busy"})).json()["api_key"]
+    looked_up.clear()
+    waited_s: list[float] = []
+    while len(looked_up) < 3:
+        begun = time.monotonic()
+        await access.authenticate(service.deps.database, secret)
+        waited_s.append(time.monotonic() - begun)
+        await asyncio.sleep(0.02)
+    assert looked_up[1] - looked_up[0] > 1.4
+    assert max(waited_s[1:]) < 0.15  # the second and the third look-up took 0.2 s
+
+
+async def test_a_key_that_is_found_revoked_meanwhile_opens_nothing_from_then_on(
+    service: Any, company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "_REFRESHED_BEFORE_S", access.REMEMBERED_S - 0.1)
+    made = (await company.api().post("/api/keys/", json={"name": "lost"})).json()
+    await access.authenticate(service.deps.database, made["api_key"])
+    async with service.deps.database.transaction(company.tenant_id) as connection:
+        await connection.execute(text("update api_keys set revoked_at = now() where id = :id"), {"id": made["id"]})
+    await asyncio.sleep(0.15)
+    await access.authenticate(service.deps.database, made["api_key"])  # still remembered; looked up meanwhile
+    await asyncio.sleep(0.2)
+    with pytest.raises(access.RevokedKeyError):
+        await access.authenticate(service.deps.database, made["api_key"])
+
+
 async def test_a_key_that_was_refused_opens_as_soon_as_it_exists(service: Any, company: Any) -> None:
     """A refusal is not remembered."""
     secret = access.new_secret()
@@ -591,6 +1022,7 @@ async def test_a_user_id_means_nothing_for_other_keys(service: Any, make_key: Ma
 async def _everything(service: Any, company: Any) -> dict[str, Any]:
     """What a tenant's tables hold, but for the moment a key was last used."""
     tables = ("chatbots", "documents", "document_versions", "chunks", "sessions", "messages", "turns", "jobs")
+    tables += ("service_accounts", "chatbot_members", "widget_keys")
     tables += ("searches", "search_reactions", "search_days", "search_queries")
     tenant_id: UUID = company.tenant_id
     async with service.deps.database.transaction(tenant_id) as connection:

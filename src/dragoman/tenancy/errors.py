@@ -29,6 +29,36 @@ class ExpiredKeyError(DragomanError):
     code, status = "tenancy.expired_key", 401
 
 
+class InactiveServiceAccountError(DragomanError):
+    """The service account of this API key is switched off. Ask an administrator of your tenant to switch it on."""
+
+    code, status = "tenancy.inactive_service_account", 401
+
+
+class InvalidVisitorTokenError(DragomanError):
+    """This visitor token is not one of ours, or its widget key was revoked. Get a new one: `POST /api/widget/tokens/`."""
+
+    code, status = "tenancy.invalid_visitor_token", 401
+
+
+class ExpiredVisitorTokenError(DragomanError):
+    """This visitor token has expired. Get a new one for the same visitor: send it to `POST /api/widget/tokens/`."""
+
+    code, status = "tenancy.expired_visitor_token", 401
+
+
+class UnknownWidgetKeyError(DragomanError):
+    """This widget key is not known, or was revoked. Copy the key anew from the chatbot's widget keys."""
+
+    code, status = "tenancy.unknown_widget_key", 401
+
+
+class OriginNotAllowedError(DragomanError):
+    """This web site may not use this widget key. An administrator can add its origin to the key's allow-list."""
+
+    code, status = "tenancy.origin_not_allowed", 403
+
+
 class ForbiddenError(DragomanError):
     """Your role may not do this. Ask an administrator of your tenant for a key with another role."""
 
@@ -53,7 +83,67 @@ class KeyNotFoundError(NotFoundError):
     code = "tenancy.key_not_found"
 
 
+class KeyNotRotatableError(ConflictError):
+    """A key that was revoked or has expired cannot be rotated. Make a new key."""
+
+    code = "tenancy.key_not_rotatable"
+
+
+class ServiceAccountNotFoundError(NotFoundError):
+    """There is no service account with this id. `GET /api/service-accounts/` lists yours."""
+
+    code = "tenancy.service_account_not_found"
+
+
+class ServiceAccountExistsError(ConflictError):
+    """There is a service account of this name already. Choose another name, or use that one."""
+
+    code = "tenancy.service_account_exists"
+
+
+class MemberNotFoundError(NotFoundError):
+    """There is no user or service account with this id, or it has no role on this chatbot."""
+
+    code = "tenancy.member_not_found"
+
+
+class WidgetKeyNotFoundError(NotFoundError):
+    """There is no widget key with this id. `GET /api/chatbots/{chatbot_id}/widget-keys/` lists those of a chatbot."""
+
+    code = "tenancy.widget_key_not_found"
+
+
 class InvalidChatbotSettingError(InvalidRequestError):
     """A setting of the chatbot is not known or out of its range. See `chatbot settings` in the reference."""
 
     code = "tenancy.invalid_chatbot_setting"
+
+
+class LimitReachedError(DragomanError):
+    """You do this too often. Wait as long as `Retry-After` says; `GET /api/limits/` shows the limits of your tenant."""
+
+    code, status = "limits.reached", 429
+
+
+class TooManyRequestsError(LimitReachedError):
+    """Too many requests come from your address. Wait as long as `Retry-After` says."""
+
+    code = "limits.too_many_requests"
+
+
+class TooManySearchesError(LimitReachedError):
+    """You have searched too often within a minute. Wait as long as `Retry-After` says before the next search."""
+
+    code = "limits.too_many_searches"
+
+
+class TooManySignInsError(LimitReachedError):
+    """Too many attempts to sign in. Wait as long as `Retry-After` says, or have your password reset."""
+
+    code = "limits.too_many_sign_ins"
+
+
+class TooManyStreamsError(LimitReachedError):
+    """Too many answers are being streamed to you at the same time. Close one of them, or wait until one has ended."""
+
+    code = "limits.too_many_streams"

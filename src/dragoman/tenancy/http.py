@@ -10,14 +10,17 @@ from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import from_json
 
 from dragoman.kit.database import Database
 from dragoman.kit.pagination import MAX_LIMIT, PageRequest
-from dragoman.tenancy import access
+from dragoman.tenancy import access, concerned
+from dragoman.tenancy.cookies import CookiePolicy
 from dragoman.tenancy.entities import Caller, Permission
+from dragoman.tenancy.limits import Limiter
 
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key (`dgm_…`).")
-_bearer = HTTPBearer(auto_error=False, description="The same API key as a bearer token.")
+_bearer = HTTPBearer(auto_error=False, description="An API key, an access token, or the token of a visitor (`dgv_…`).")
 
 
 async def _database(request: Request) -> Database:  # async, as all of them: FastAPI gives plain functions to threads
@@ -28,23 +31,98 @@ async def _database(request: Request) -> Database:  # async, as all of them: Fas
 DatabaseDep = Annotated[Database, Depends(_database)]
 
 
+async def _limiter(request: Request) -> Limiter:
+    limiter: Limiter = request.app.state.limiter
+    return limiter
+
+
+LimiterDep = Annotated[Limiter, Depends(_limiter)]
+
+
 async def _caller(
     request: Request,
-    database: DatabaseDep,
     key: Annotated[str | None, Depends(_header)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    caller = await access.authenticate(database, key or (bearer.credentials if bearer else None))
-    request.state.tenant_id = caller.tenant_id
+    return await authenticated(request, key or (bearer.credentials if bearer else None) or access_cookie_of(request))
+
+
+def access_cookie_of(request: Request) -> str | None:
+    """The token in the cookie of who has signed in with a browser. Raises CrossSiteRequestError."""
+    policy: CookiePolicy = request.app.state.cookie_policy
+    return policy.find(request.scope["headers"], "access", method=request.scope["method"])
+
+
+async def authenticated(request: Request, secret: str | None) -> Caller:
+    """The caller that shows this key or token. Raises the errors of `access.authenticate`."""
+    app_state, state = request.app.state, request.state
+    origin = next((value for name, value in request.scope["headers"] if name == b"origin"), None)
+    caller = await access.authenticate(
+        app_state.database,
+        secret,
+        origin=None if origin is None else origin.decode("latin-1"),
+        keyring=app_state.deps.keyring,
+    )
+    state.tenant_id = caller.tenant_id
+    state.caller = caller
+    if caller.origin is not None:
+        state.visitor_origin = caller.origin  # so that the page may read the answer: see entrypoints/visitor_cors.py
     return caller
 
 
-def _with(permission: Permission) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
-    async def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        return access.require(caller, permission)
+def _with(permission: Permission) -> Callable[[Request, Caller], Coroutine[Any, Any, Caller]]:
+    async def check(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+        if caller.reach is None:
+            return access.require(caller, permission)
+        return await on_its_chatbot(request, caller, permission, await _body_of(request))
 
     check.permission = permission  # type: ignore[attr-defined]  # for `deps.http.lean`
     return check
+
+
+async def on_its_chatbot(request: Request, caller: Caller, permission: Permission, body: Any) -> Caller:
+    """The caller as what it is on the chatbot that this request concerns, if it may do this there.
+
+    Args:
+        body: a JSON value, or the fields of a form.
+
+    Raises:
+        ForbiddenError, NotFoundError.
+    """
+    named: dict[str, set[str]] = {}
+    queried = ((name, value) for name, value in request.query_params.multi_items() if name in _queries_of(request))
+    for name, value in [*request.path_params.items(), *queried, *concerned.names_in(body)]:
+        if name in concerned.LOCATED_BY:
+            named.setdefault(name, set()).add(str(value))
+    return await concerned.on_its_chatbot(
+        request.app.state.database,
+        caller,
+        permission,
+        operation=f"{request.method} {request.scope['route'].path.rstrip('/')}",
+        named={name: frozenset(values) for name, values in named.items()},
+    )
+
+
+def _queries_of(request: Request) -> set[str]:
+    """The parameters that the operation takes in its query. Others it does not look at, so they say nothing of it."""
+    dependant = getattr(request.scope["route"], "dependant", None)
+    return set() if dependant is None else {field.alias for field in dependant.query_params}
+
+
+async def _body_of(request: Request) -> Any:
+    """The body that FastAPI has read before it asks for permissions; None: there is none, or nobody will read it."""
+    route = request.scope["route"]
+    if route.body_field is None:
+        return None
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        form = await request.form()
+        fields = {field.alias for field in route.dependant.body_params}
+        return {name: form.getlist(name) for name in form.keys() & fields}
+    try:
+        return from_json(await request.body())
+    except ValueError:
+        return None
 
 
 AnyCaller = Annotated[Caller, Depends(_caller)]
@@ -58,6 +136,15 @@ CallerWhoManagesChatbots = Annotated[Caller, Depends(_with(Permission.MANAGE_CHA
 CallerWhoManagesKeys = Annotated[Caller, Depends(_with(Permission.MANAGE_KEYS))]
 CallerWhoReadsUsage = Annotated[Caller, Depends(_with(Permission.READ_USAGE))]
 CallerWhoManagesBudgets = Annotated[Caller, Depends(_with(Permission.MANAGE_BUDGETS))]
+CallerWhoManagesUsers = Annotated[Caller, Depends(_with(Permission.MANAGE_USERS))]
+CallerWhoManagesTenant = Annotated[Caller, Depends(_with(Permission.MANAGE_TENANT))]
+CallerWhoReadsAudit = Annotated[Caller, Depends(_with(Permission.READ_AUDIT))]
+CallerWhoManagesPersonalData = Annotated[Caller, Depends(_with(Permission.MANAGE_PERSONAL_DATA))]
+CallerWhoGivesFeedback = Annotated[Caller, Depends(_with(Permission.GIVE_FEEDBACK))]
+CallerWhoReadsFeedback = Annotated[Caller, Depends(_with(Permission.READ_FEEDBACK))]
+CallerWhoReadsAnalytics = Annotated[Caller, Depends(_with(Permission.READ_ANALYTICS))]
+CallerWhoReadsMetrics = Annotated[Caller, Depends(_with(Permission.READ_METRICS))]
+CallerWhoManagesAlerts = Annotated[Caller, Depends(_with(Permission.MANAGE_ALERTS))]
 
 
 _MAX_OFFSET = 2**31 - 1

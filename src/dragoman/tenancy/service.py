@@ -1,40 +1,23 @@
-"""Making and changing tenants, chatbots and API keys."""
+"""Making and changing tenants and chatbots."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.kit.clock import new_id, now
+from dragoman.kit.clock import new_id
 from dragoman.kit.database import Database
-from dragoman.kit.errors import InvalidRequestError
 from dragoman.kit.pagination import Page, PageRequest
 from dragoman.kit.reading import Along, ReadConnection, Reader
-from dragoman.tenancy import access, repository
-from dragoman.tenancy.entities import ApiKey, Caller, Chatbot, Role, Tenant, User
-from dragoman.tenancy.errors import (
-    ChatbotNotFoundError,
-    DefaultChatbotError,
-    ForbiddenError,
-    InvalidChatbotSettingError,
-    KeyNotFoundError,
-)
+from dragoman.tenancy import access, audit, keys, limits, repository
+from dragoman.tenancy.entities import Caller, Chatbot, ChatbotAccess, Permission, Role, Tenant, User
+from dragoman.tenancy.errors import ChatbotNotFoundError, DefaultChatbotError, InvalidChatbotSettingError
+from dragoman.tenancy.keys import CreatedKey
 from dragoman.tenancy.settings import ChatbotSettings
-
-_RANK = {role: rank for rank, role in enumerate((Role.MEMBER, Role.AGENT, Role.EDITOR, Role.ADMIN, Role.OWNER))}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreatedKey:
-    """A new key with its secret, which is shown this once."""
-
-    key: ApiKey
-    secret: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +36,26 @@ async def create_tenant(
 ) -> CreatedTenant:
     """A tenant with its default chatbot, its first user (an owner) and that user's key."""
     tenant_id = new_id()
-    owner = User(id=new_id(), tenant_id=tenant_id, email=owner_email, display_name="", role=Role.OWNER)
+    owner = User(id=new_id(), tenant_id=tenant_id, email=owner_email.strip().lower(), display_name="", role=Role.OWNER)
     async with database.transaction(tenant_id) as connection:
         await repository.insert_tenant(connection, tenant_id=tenant_id, name=name)
         chatbot = await _insert_chatbot(connection, tenant_id, chatbot_name, "", {}, embedding_version)
         await repository.set_default_chatbot(connection, tenant_id=tenant_id, chatbot_id=chatbot.id)
         await repository.insert_user(connection, owner)
-        key = await _insert_key(connection, tenant_id, name="first key", role=Role.OWNER, user_id=owner.id)
+        key = await keys.insert_key(
+            connection, tenant_id, keys.NewKey(name="first key", role=Role.OWNER), user_id=owner.id
+        )
+        system = access.tenant_of_system(tenant_id)
+        await audit.record(
+            connection,
+            system,
+            "tenant.created",
+            subject_type="tenant",
+            subject_id=tenant_id,
+            name=name,
+            owner_id=str(owner.id),
+            key_id=str(key.key.id),
+        )
     return CreatedTenant(tenant_id=tenant_id, chatbot=chatbot, owner=owner, key=key)
 
 
@@ -72,12 +68,34 @@ async def list_tenants(database: Database) -> list[Tenant]:
 
 
 async def create_chatbot(
-    database: Database, caller: Caller, *, name: str, description: str, settings: dict[str, Any], embedding_version: int
+    database: Database,
+    caller: Caller,
+    *,
+    name: str,
+    description: str,
+    settings: dict[str, Any],
+    embedding_version: int,
+    chatbot_access: ChatbotAccess = ChatbotAccess.TENANT,
 ) -> Chatbot:
-    """Raises InvalidChatbotSettingError."""
+    """Raises InvalidChatbotSettingError; ForbiddenError: the caller manages single chatbots only."""
+    access.require_in_tenant(caller, Permission.MANAGE_CHATBOTS)
     checked = validated_settings(settings)
     async with database.transaction(caller.tenant_id) as connection:
-        return await _insert_chatbot(connection, caller.tenant_id, name, description, checked, embedding_version)
+        chatbot = await _insert_chatbot(
+            connection, caller.tenant_id, name, description, checked, embedding_version, chatbot_access
+        )
+        await audit.record(
+            connection,
+            caller,
+            "chatbot.created",
+            subject_type="chatbot",
+            subject_id=chatbot.id,
+            name=name,
+            settings=checked,
+            access=chatbot_access.value,
+        )
+    access.forget_tenant(database, caller.tenant_id)
+    return chatbot
 
 
 async def get_chatbot(connection: Reader, caller: Caller, chatbot_id: UUID | None) -> Chatbot:
@@ -96,8 +114,10 @@ async def find_chatbot(connection: Reader, caller: Caller, chatbot_id: UUID | No
     """As `get_chatbot`; None where there is none."""
     wanted = chatbot_id or caller.chatbot_id
     if wanted is None:
-        return await repository.find_default_chatbot(connection, tenant_id=caller.tenant_id)
-    return await repository.find_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=wanted)
+        found = await repository.find_default_chatbot(connection, tenant_id=caller.tenant_id)
+    else:
+        found = await repository.find_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=wanted)
+    return found if found is not None and caller.sees(found.id) else None
 
 
 def send_find_chatbot(connection: ReadConnection, caller: Caller, chatbot_id: UUID | None) -> Along:
@@ -113,7 +133,12 @@ chatbot_of = repository.chatbot_of
 async def list_chatbots(database: Database, caller: Caller, page: PageRequest) -> Page[Chatbot]:
     async with database.transaction(caller.tenant_id) as connection:
         items, total = await repository.list_chatbots(
-            connection, tenant_id=caller.tenant_id, limit=page.limit, offset=page.offset
+            connection,
+            tenant_id=caller.tenant_id,
+            only=caller.only_chatbot,
+            hidden=caller.hidden_chatbots,
+            limit=page.limit,
+            offset=page.offset,
         )
     return Page(items=items, total=total, limit=page.limit, offset=page.offset)
 
@@ -127,12 +152,16 @@ async def update_chatbot(
     description: str | None,
     settings: dict[str, Any] | None,
     is_default: bool | None,
+    chatbot_access: ChatbotAccess | None = None,
 ) -> Chatbot:
     """Change what is given; `settings` are merged into the present ones, a None value restores the default.
 
     Raises:
         ChatbotNotFoundError, InvalidChatbotSettingError, DefaultChatbotError: `is_default` cannot be taken away.
+        ForbiddenError: which chatbot is the default is not for who manages this one only.
     """
+    if is_default is not None:
+        access.require_in_tenant(caller, Permission.MANAGE_CHATBOTS)
     async with database.transaction(caller.tenant_id) as connection:
         chatbot = await get_chatbot(connection, caller, chatbot_id)
         values: dict[str, Any] = {}
@@ -142,6 +171,8 @@ async def update_chatbot(
             values["description"] = description
         if settings is not None:
             values["settings"] = validated_settings({**chatbot.settings, **settings})
+        if chatbot_access is not None:
+            values["access"] = chatbot_access.value
         await repository.update_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id, values=values)
         if settings is not None:
             await repository.raise_knowledge_revision(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id)
@@ -149,7 +180,25 @@ async def update_chatbot(
             await repository.set_default_chatbot(connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id)
         elif is_default is False and chatbot.is_default:
             raise DefaultChatbotError("A tenant always has a default chatbot. Make another one the default instead.")
-        return await get_chatbot(connection, caller, chatbot_id)
+        changed = await get_chatbot(connection, caller, chatbot_id)
+        await audit.record(
+            connection,
+            caller,
+            "chatbot.changed",
+            subject_type="chatbot",
+            subject_id=chatbot_id,
+            **audit.changes(_told(chatbot), _told(changed)),
+        )
+    access.forget_tenant(database, caller.tenant_id)
+    limits.forget_limits(database, caller.tenant_id)
+    return changed
+
+
+def _told(chatbot: Chatbot) -> dict[str, Any]:
+    """What the audit log tells of a chatbot: each setting by itself, so that a change of one shows that one."""
+    settings = {f"settings.{name}": value for name, value in chatbot.settings.items()}
+    shown = {"name": chatbot.name, "description": chatbot.description, "is_default": chatbot.is_default}
+    return {**shown, "access": chatbot.access.value, **settings}
 
 
 def settings_of(chatbot: Chatbot) -> ChatbotSettings:
@@ -192,6 +241,7 @@ async def _insert_chatbot(
     description: str,
     settings: dict[str, Any],
     embedding_version: int,
+    chatbot_access: ChatbotAccess = ChatbotAccess.TENANT,
 ) -> Chatbot:
     chatbot_id = new_id()
     await repository.insert_chatbot(
@@ -201,6 +251,7 @@ async def _insert_chatbot(
         name=name,
         description=description,
         settings=settings,
+        access=chatbot_access,
         embedding_version=embedding_version,
     )
     chatbot = await repository.find_chatbot(connection, tenant_id=tenant_id, chatbot_id=chatbot_id)
@@ -208,112 +259,8 @@ async def _insert_chatbot(
     return chatbot
 
 
-# ---- API keys
+# ---- API keys: see `keys.py`
 
-
-async def create_key(
-    database: Database,
-    caller: Caller,
-    *,
-    name: str,
-    role: Role,
-    user_email: str | None = None,
-    chatbot_id: UUID | None = None,
-    may_act_for_users: bool = False,
-    expires_at: datetime | None = None,
-) -> CreatedKey:
-    """A new key with at most the caller's own role. `user_email` binds it to that user, who is made if new.
-
-    Raises:
-        ForbiddenError: the role is above the caller's.
-        ChatbotNotFoundError, InvalidRequestError: the expiry lies in the past.
-    """
-    if _RANK[role] > _RANK[caller.role]:
-        raise ForbiddenError(f"A key with the role {caller.role.value!r} cannot make one with {role.value!r}.")
-    if expires_at is not None and expires_at <= now():
-        raise InvalidRequestError("The expiry lies in the past. Give a moment to come.")
-    async with database.transaction(caller.tenant_id) as connection:
-        if chatbot_id is not None:
-            await get_chatbot(connection, caller, chatbot_id)
-        user_id = None if user_email is None else await _user_id(connection, caller, user_email, role)
-        return await _insert_key(
-            connection,
-            caller.tenant_id,
-            name=name,
-            role=role,
-            user_id=user_id,
-            chatbot_id=chatbot_id,
-            may_act_for_users=may_act_for_users,
-            expires_at=expires_at,
-        )
-
-
-async def list_keys(database: Database, caller: Caller, page: PageRequest) -> Page[ApiKey]:
-    async with database.transaction(caller.tenant_id) as connection:
-        items, total = await repository.list_keys(
-            connection, tenant_id=caller.tenant_id, limit=page.limit, offset=page.offset
-        )
-    return Page(items=items, total=total, limit=page.limit, offset=page.offset)
-
-
-async def revoke_key(database: Database, caller: Caller, key_id: UUID) -> ApiKey:
-    """From the commit on the key opens nothing here, and within `access.REMEMBERED_S` nowhere; twice changes nothing.
-
-    Raises:
-        KeyNotFoundError: no such key in the caller's tenant.
-        ForbiddenError: its role is above the caller's.
-    """
-    async with database.transaction(caller.tenant_id) as connection:
-        found = await repository.find_key(connection, tenant_id=caller.tenant_id, key_id=key_id)
-        if found is not None and _RANK[found.role] > _RANK[caller.role]:
-            raise ForbiddenError(
-                f"A key with the role {caller.role.value!r} cannot revoke one with {found.role.value!r}."
-            )
-        await repository.revoke_key(connection, tenant_id=caller.tenant_id, key_id=key_id, at=now())
-        key = await repository.find_key(connection, tenant_id=caller.tenant_id, key_id=key_id)
-    if key is None:
-        raise KeyNotFoundError
-    access.forget_key(database, key_id)
-    return key
-
-
-async def _user_id(connection: AsyncConnection, caller: Caller, email: str, role: Role) -> UUID:
-    user = await repository.find_user_by_email(connection, tenant_id=caller.tenant_id, email=email)
-    if user is None:
-        user = User(id=new_id(), tenant_id=caller.tenant_id, email=email, display_name="", role=role)
-        await repository.insert_user(connection, user)
-    elif _RANK[user.role] > _RANK[caller.role]:
-        raise ForbiddenError(
-            f"A key with the role {caller.role.value!r} cannot make one for a user who is {user.role.value!r}."
-        )
-    return user.id
-
-
-async def _insert_key(
-    connection: AsyncConnection,
-    tenant_id: UUID,
-    *,
-    name: str,
-    role: Role,
-    user_id: UUID | None = None,
-    chatbot_id: UUID | None = None,
-    may_act_for_users: bool = False,
-    expires_at: datetime | None = None,
-) -> CreatedKey:
-    secret = access.new_secret()
-    key = ApiKey(
-        id=new_id(),
-        tenant_id=tenant_id,
-        name=name,
-        prefix=access.visible_prefix(secret),
-        role=role,
-        user_id=user_id,
-        chatbot_id=chatbot_id,
-        may_act_for_users=may_act_for_users,
-        created_at=now(),
-        expires_at=expires_at,
-        revoked_at=None,
-        last_used_at=None,
-    )
-    await repository.insert_key(connection, key, secret_hash=access.secret_hash(secret))
-    return CreatedKey(key=key, secret=secret)
+create_key = keys.create_key
+list_keys = keys.list_keys
+revoke_key = keys.revoke_key

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from dragoman.tenancy.quotas import MOST
 
 
 class GlossaryTerm(BaseModel):
@@ -30,6 +32,10 @@ class GlossaryTerm(BaseModel):
             if not re.fullmatch("[a-z]{2,3}", language) or not any(map(str.isalnum, translation)):
                 raise ValueError("translations are words by language code, such as {'de': 'Rücksendung'}")
         return translations
+
+
+def _limit(what: str) -> Any:
+    return Field(None, ge=0, le=MOST, description=f"{what}; 0 for no limit, None for that of the tenant.")
 
 
 class ChatbotSettings(BaseModel):
@@ -175,18 +181,12 @@ class ChatbotSettings(BaseModel):
     min_quality_score: float = Field(
         0.0, ge=0.0, le=1.0, description="Documents of a lower quality score wait for approval."
     )
-    messages_per_minute: int = Field(
-        30, ge=0, description="Messages of one asker in a minute, who may not manage chatbots; 0 for no limit."
-    )
-    messages_per_minute_managers: int = Field(
-        0, ge=0, description="The same for those who may manage chatbots; 0 for no limit."
-    )
-    documents_per_day: int | None = Field(
-        50, ge=1, description="Uploads in 24 hours of one who may not manage documents; None for no limit."
-    )
-    documents_per_day_managers: int | None = Field(
-        None, ge=1, description="The same for those who may manage documents; None for no limit."
-    )
+    messages_per_minute: int | None = _limit("Messages of one asker in a minute, who may not manage chatbots")
+    messages_per_minute_managers: int | None = _limit("The same for those who may manage chatbots")
+    searches_per_minute: int | None = _limit("Searches of one asker in a minute, who may not manage chatbots")
+    searches_per_minute_managers: int | None = _limit("The same for those who may manage chatbots")
+    documents_per_day: int | None = _limit("Uploads in 24 hours of one who may not manage documents")
+    documents_per_day_managers: int | None = _limit("The same for those who may manage documents")
     downloads: bool = Field(True, description="All who may read a document may download its original.")
     active_content: Literal["note", "refuse"] = Field(
         "note", description="Macros, scripts and launch actions in files: note them in the report, or refuse the file."
@@ -214,5 +214,8 @@ class ChatbotSettings(BaseModel):
         "full",
         description="What is kept of searches: their text, the text with personal data masked, a keyed hash without "
         "text, or daily counts only.",
+    )
+    improvement_report: Literal["weekly", "off"] = Field(
+        "weekly", description="Each Monday (UTC) a report of what was badly answered in the week before."
     )
     query_log_days: int = Field(365, ge=1, le=3650, description="Days that searches are kept; daily counts stay.")
