@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check fix bench install
+.PHONY: help up test check fix bench fuzz install
 
 # A name on the PATH may be a shim that starts nothing: only a Python that runs and says its version counts.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -10,6 +10,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input --quiet
+TEST_PROCESSES ?= 2
 DOCS := $(wildcard README.md docs/reference/*.md docs/how-to/*.md)
 
 help: ## Show this list
@@ -19,14 +20,16 @@ up: $(VENV)/installed-run ## Start everything on this machine; Ctrl-C stops it. 
 	@exec $(VENV)/bin/dragoman up $(ARGS)
 
 test: $(VENV)/installed-dev ## Run the tests; ARGS="-k name" chooses
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
-check: $(VENV)/installed-dev ## Lint, types, import rules, fresh generated docs; changes nothing
+check: $(VENV)/installed-dev ## Lint, types, import rules, fresh generated docs, secrets, known vulnerabilities; changes nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python -m mypy
 	$(VENV)/bin/lint-imports
 	$(if $(DOCS),$(VENV)/bin/python -m cogapp --check $(DOCS))
+	$(VENV)/bin/python checks/secrets.py
+	$(VENV)/bin/python checks/dependencies.py
 
 fix: $(VENV)/installed-dev ## Mend what can be mended: lint, format, generated docs
 	$(VENV)/bin/python -m dragoman.client.twin
@@ -36,6 +39,9 @@ fix: $(VENV)/installed-dev ## Mend what can be mended: lint, format, generated d
 
 bench: $(VENV)/installed-dev ## Measure speed, memory and quality; ARGS chooses
 	$(VENV)/bin/python -m benchmarks $(ARGS)
+
+fuzz: $(VENV)/installed-dev ## Send what nobody foresaw to every operation, as each role, for 20 minutes; ARGS="-k owner" chooses
+	DRAGOMAN_TEST_FUZZ_S=1200 $(VENV)/bin/python -m pytest tests/api/test_fuzz.py -s $(ARGS)
 
 install: $(VENV)/installed-run ## Install without starting anything
 

@@ -16,8 +16,18 @@ from uuid_utils.compat import uuid7
 from dragoman.entrypoints.tables import metadata
 from dragoman.kit.database import Database
 
-_GLOBAL = {"embedding_versions"}
-_SYSTEM_READS = {"tenants", "api_keys", "jobs", "job_groups", "job_queues", "outbox_events", "embedding_versions"}
+_GLOBAL = {"embedding_versions", "signing_keys"}
+_SYSTEM_READS = {
+    "tenants",
+    "api_keys",
+    "widget_keys",
+    "jobs",
+    "job_groups",
+    "job_queues",
+    "outbox_events",
+    "embedding_versions",
+    "signing_keys",
+}
 _APPEND_ONLY = {"audit_events"}  # nobody may change or delete a row, one's own neither
 TABLES = [table for table in metadata.sorted_tables if table.name not in _GLOBAL]
 
@@ -39,6 +49,7 @@ def _value(column: Column[Any], embedding_version: int, dimensions: int) -> Any:
         (types.Text, "x"),
         (types.Boolean, False),
         (types.Numeric, 1),
+        (types.Float, 1.0),
         (types.Integer, 1),
         (types.DateTime, datetime.now(UTC)),
         (types.Date, datetime.now(UTC).date()),
@@ -86,6 +97,8 @@ async def rows(database: Database, owner: Any) -> dict[str, Row]:
             if table.name not in known:
                 known[table.name] = _row(table, known, owner, dimensions=32)
                 await connection.execute(table.insert().values(known[table.name]))
+        facts = metadata.tables["insight_facts"]  # triggers have written others, of the rows above
+        await connection.execute(facts.delete().where(facts.c.kind != known["insight_facts"]["kind"]))
     return known
 
 
