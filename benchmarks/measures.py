@@ -17,9 +17,14 @@ from pathlib import Path
 import psutil
 
 from benchmarks import bigfiles as large
+from benchmarks import dashboards as panels
 from benchmarks import defences as injections
+from benchmarks import feedback as opinions
 from benchmarks import grounding as groundings
+from benchmarks import guards as guarding
 from benchmarks import ingest as bulk
+from benchmarks import insights as years
+from benchmarks import isolation as apart
 from benchmarks import pipeline as shares
 from benchmarks import quality as qualities
 from benchmarks import search as searches
@@ -253,6 +258,37 @@ def defences() -> None:
     injections.defences(_DATA, show, local_model=os.environ.get("DRAGOMAN_BENCH_LOCAL_MODEL"))
 
 
+def dashboards() -> None:
+    """Every query of Grafana's dashboards and Prometheus' rules, on a real Prometheus after two minutes of load."""
+    panels.dashboards(show)
+
+
+def isolation() -> None:
+    """8 clients, 4 tenants, 10,000 mixed requests with ids of others: foreign rows, and what foreign ids open."""
+    apart.measure()
+
+
+def guards() -> None:
+    """Processor time that authentication, limits, metrics, audit, safe headers and bounds add to a search."""
+    guarding.guards(show)
+
+
+def insights() -> None:
+    """What counting costs, and how fast the analytics of a year with two million turns are read."""
+    years.run(show)
+
+
+def topics() -> None:
+    """Questions with known topics, grouped as an improvement report groups them."""
+    _require_data()
+    opinions.topics(_DATA, show)
+
+
+def feedback() -> None:
+    """A year of feedback summed up: 1,000,000 turns, 100,000 of them rated."""
+    opinions.year(show)
+
+
 MEASURES: dict[str, Callable[[], None]] = {
     "start": start,
     "pipeline": pipeline,
@@ -269,8 +305,14 @@ MEASURES: dict[str, Callable[[], None]] = {
     "answers": answers,
     "grounding": grounding,
     "defences": defences,
+    "isolation": isolation,
+    "guards": guards,
     "retrieval": retrieval,
     "semantic_cache": semantic_cache,
+    "dashboards": dashboards,
+    "insights": insights,
+    "topics": topics,
+    "feedback": feedback,
 }
 
 

@@ -53,6 +53,11 @@ MakeTenant = Callable[[], Awaitable[Tenant]]
 MakeDocument = Callable[..., Awaitable[Document]]
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes are named by their parameter: packed ones hold the time, and every process must collect the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 # --- servers ---------------------------------------------------------------------------------------------------------
 
 

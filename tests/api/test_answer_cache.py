@@ -100,6 +100,20 @@ async def test_an_answer_written_again_is_new_and_takes_the_place_of_the_old_one
     assert (await company.ask(QUESTION))["content"] == again["content"]
 
 
+async def test_an_answer_that_was_rated_down_is_told_to_nobody_any_more(company: Any) -> None:
+    first = await company.ask(QUESTION)
+    told = await company.ask(QUESTION, who="member")
+    assert told["content"] == first["content"]
+    rating = f"/api/chatbot/messages/{told['id']}/feedback/"
+    assert (await company.api("member").post(rating, json={"rating": "up"})).status_code == 201
+    assert (await company.ask(QUESTION))["content"] == first["content"]
+    assert (await company.api("member").post(rating, json={"rating": "down"})).status_code == 200
+    anew = await company.ask(QUESTION)
+    assert (anew["content"], anew["usage"]["cached"]) == ("Answer 2: 17 percent [1].", None)
+    again = await company.ask(QUESTION, who="member")
+    assert (again["content"], again["usage"]["cached"]) == (anew["content"], "exact")
+
+
 async def test_a_chatbot_can_do_without(company: Any) -> None:
     path = f"/api/chatbots/{company.chatbot_id}/"
     await company.api().patch(path, json={"settings": {"cache_answers": False}})

@@ -426,6 +426,8 @@ async def test_an_answer_that_is_being_stored_when_its_asker_leaves_is_stored_wh
 async def test_a_reader_that_does_not_read_neither_holds_up_the_answer_nor_misses_any_of_it(
     company: Any, service: Any, first: str, script: Any
 ) -> None:
+    unchecked = {"settings": {"grounding": "off"}}  # to check 6 MB takes longer than to write them
+    assert (await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json=unchecked)).status_code == 200
     word = "x" * 8_000
     script(replies=[" ".join([word] * 800)])
     path = f"/api/chatbot/sessions/{await company.open_session()}/messages/"

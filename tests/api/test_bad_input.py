@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from dragoman.entrypoints.settings import Settings
+
 ABSENT = "019a0000-0000-7000-8000-000000000000"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" + b"\x00" * 64
 ELF = b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 8
@@ -173,9 +175,10 @@ async def test_an_upload_without_a_file_or_with_wrong_fields_is_422(company: Any
 
 
 async def test_a_body_beyond_all_bounds_is_413(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dragoman.entrypoints.api._MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr("dragoman.entrypoints.request_bounds._MAX_UPLOAD_BYTES", 1000)
     expect_problem(await company.upload("x" * 2000, "long.txt"), 413, "too_large")
-    expect_problem(await company.api().post("/api/search", json={"query": "x" * 2000}), 413, "too_large")
+    beyond = "x" * int(Settings().max_json_mib * 2**20)
+    expect_problem(await company.api().post("/api/search", json={"query": beyond}), 413, "too_large")
 
 
 # ---- addresses and ids
@@ -311,3 +314,11 @@ async def test_an_error_nobody_foresaw_is_a_problem_without_a_stack_trace(
     response = await company.api().post("/api/search", json={"query": "x"})
     expect_problem(response, 500, "internal")
     assert "hazelnut" not in response.text
+
+
+@pytest.mark.parametrize("parameter", ["filter", "q", "user_id"])
+async def test_a_nul_character_in_the_address_of_a_search_is_refused(company: Any, parameter: str) -> None:
+    path = f"/api/search/hybrid/{company.chatbot_id}"
+    refused = await company.api().get(path, params={"q": "lamp", parameter: "a\x00b"})
+    problem = expect_problem(refused, 422, "invalid_request")
+    assert "NUL" in problem["detail"]

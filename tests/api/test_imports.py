@@ -181,7 +181,7 @@ async def test_steering_an_import_is_audited(company: Any, service: Any) -> None
         rows = await connection.execute(
             text("select action from audit_events where subject_id = :id order by id"), {"id": opened["id"]}
         )
-        assert list(rows.scalars()) == ["import.paused", "import.resumed", "import.cancelled"]
+        assert list(rows.scalars()) == ["import.created", "import.paused", "import.resumed", "import.cancelled"]
 
 
 async def test_the_client_opens_follows_and_steers_imports_and_jobs(company: Any, service: Any) -> None:

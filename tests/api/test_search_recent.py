@@ -24,11 +24,11 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     trips: list[list[str]] = []
     run = ReadConnection._run
 
-    async def counted(self: ReadConnection, statements: Any) -> Any:
+    async def counted(self: ReadConnection, statements: Any, **how: Any) -> Any:
         task = asyncio.current_task()
         if task is None or not task.get_name().startswith("remember-vectors"):
             trips.append([sql for sql, _ in statements])
-        return await run(self, statements)
+        return await run(self, statements, **how)
 
     monkeypatch.setattr(ReadConnection, "_run", counted)
     return trips

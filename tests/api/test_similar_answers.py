@@ -66,6 +66,24 @@ async def test_the_very_same_question_is_said_to_be_so(company: Any) -> None:
     assert (await company.ask(QUESTION))["usage"]["cached"] == "exact"
 
 
+async def test_a_rating_down_of_what_was_told_again_rejects_what_was_written_first(
+    company: Any, script: Script
+) -> None:
+    script(replies=[SENTENCE, "On every projector, gold partners receive a discount of 17 percent [1]."])
+    first = await company.ask(QUESTION)
+    told = await company.ask(PARAPHRASE, who="member")
+    assert (told["usage"]["cached"], told["content"]) == ("semantic", first["content"])
+    rating = {"rating": "down"}
+    rated = await company.api("member").post(f"/api/chatbot/messages/{told['id']}/feedback/", json=rating)
+    assert rated.status_code == 201
+    rejected = reads("rejected")
+    anew = await company.ask(PARAPHRASE)
+    assert anew["usage"]["llm_calls"] == 1
+    assert anew["content"] != first["content"]
+    assert reads("rejected") == rejected + 1
+    assert (await company.ask(QUESTION))["content"] == anew["content"]
+
+
 @pytest.mark.parametrize(
     ("question", "reason"),
     [

@@ -153,3 +153,33 @@ async def test_a_client_acts_for_its_users_and_each_sees_their_own(company: Comp
             with pytest.raises(ApiError, match="no session with this id"):
                 await client.sessions.get(session.id, user_id=other)
         await client.sessions.delete(session.id, user_id="ada")
+
+
+async def test_keys_machines_members_and_widgets_are_managed(company: Company, client: Dragoman) -> None:
+    machine = await client.service_accounts.create("import", description="Nightly.", role="editor")
+    key = await client.keys.create(
+        "host", service_account_id=machine.id, scopes=["search"], description="One.", chatbot_id=company.chatbot_id
+    )
+    assert (key.scopes, key.service_account_id, key.confined) == (["search"], machine.id, False)
+    rotated = await client.keys.rotate(key.id, grace_hours=1)
+    assert rotated.api_key != key.api_key
+    assert (await client.keys.update(key.id, name="host 2")).name == "host 2"
+    assert [each.id async for each in client.keys.list(service_account_id=machine.id)] == [key.id]
+    board = await client.chatbots.create("Board", access="listed")
+    assert (await client.chatbots.update(board.id, access="tenant")).access == "tenant"
+    assert (await client.chatbots.set_member(board.id, machine.id, "agent")).kind == "service_account"
+    assert [(each.id, each.role) async for each in client.chatbots.members(board.id)] == [(machine.id, "agent")]
+    await client.chatbots.remove_member(board.id, machine.id)
+    widget = await client.widget_keys.create(board.id, "site", origins=["https://a.example"], allows_no_origin=True)
+    first = await client.widget_keys.admit(widget.public_key)
+    assert (await client.widget_keys.admit(widget.public_key, token=first.token)).visitor_id == first.visitor_id
+    changed = await client.widget_keys.update(board.id, widget.id, origins=["https://b.example"])
+    assert changed.origins == ["https://b.example"]
+    assert (await client.widget_keys.revoke(board.id, widget.id)).revoked_at is not None
+    assert [each.id async for each in client.widget_keys.list(board.id)] == [widget.id]
+    assert not (await client.service_accounts.update(machine.id, is_active=False)).is_active
+    assert [each.id async for each in client.service_accounts.list()] == [machine.id]
+    assert (await client.service_accounts.get(machine.id)).name == "import"
+    await client.service_accounts.delete(machine.id)
+    with pytest.raises(ApiError, match="no service account"):
+        await client.service_accounts.get(machine.id)

@@ -219,9 +219,9 @@ async def test_a_search_that_names_the_revision_asks_for_nothing_that_is_at_hand
     statements: list[str] = []
     run = ReadConnection._run
 
-    async def noted(self: ReadConnection, given: Any) -> Any:
+    async def noted(self: ReadConnection, given: Any, **how: Any) -> Any:
         statements.extend(sql for sql, _ in given)
-        return await run(self, given)
+        return await run(self, given, **how)
 
     async def revision() -> int:
         async with database.transaction(tenant.tenant_id) as connection:

@@ -84,7 +84,7 @@ async def test_without_a_tenant_a_connection_sees_nothing(lone: Database, tenant
     await asyncio.sleep(reading._LINGER_S * 3)
     [connection] = lone._reads._idle
     connection._is_begun = True  # as if a statement were sent without `begin` before it
-    assert (await connection.exec_driver_sql("select id from chatbots")).all() == []
+    assert (await connection.transact([("select id from chatbots", {})]))[0] == []
 
 
 async def test_nothing_can_be_written(database: Database, tenant: Tenant) -> None:
@@ -218,7 +218,8 @@ async def test_when_no_connection_becomes_free_in_time_it_is_an_outage(
     lone: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_POOL_TIMEOUT_S", 0.1)
-    async with lone.reading(tenant.tenant_id):
+    async with lone.reading(tenant.tenant_id) as connection:
+        await connection.exec_driver_sql("select 1")  # it takes a connection with its first statement
         with pytest.raises(DatabaseUnavailableError):
             await see(lone, tenant.tenant_id)
     assert await see(lone, tenant.tenant_id) == {tenant.chatbot_id}
@@ -307,9 +308,9 @@ async def test_what_was_announced_is_there_without_a_round_trip_of_its_own(
     trips: list[int] = []
     run = reading.ReadConnection._run
 
-    async def counted(self: reading.ReadConnection, statements: Any) -> Any:
+    async def counted(self: reading.ReadConnection, statements: Any, **how: Any) -> Any:
         trips.append(len(statements))
-        return await run(self, statements)
+        return await run(self, statements, **how)
 
     monkeypatch.setattr(reading.ReadConnection, "_run", counted)
     async with lone.reading(tenant.tenant_id) as connection:
@@ -321,6 +322,93 @@ async def test_what_was_announced_is_there_without_a_round_trip_of_its_own(
     async with lone.reading(tenant.tenant_id) as connection:
         assert (await connection.exec_driver_sql("select %(number)s::int", {"number": 7})).scalars() == [7]
         assert trips == [2, 1, 1]  # another transaction, which may see another state
+
+
+# ---- whole transactions of several requests, in one round trip
+
+
+async def ask_alone(database: Database, tenant_id: UUID | str, statement: str = "select id from chatbots") -> Any:
+    """What a transaction finds that has no other statement."""
+    async with database.reading(tenant_id) as connection:  # type: ignore[arg-type]  # one that PostgreSQL refuses
+        along = connection.send_along(text(statement), {})
+        await connection.send_waiting()
+        return None if along.rows is None else along.rows.scalars()
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many transactions went together, for each round trip of such."""
+    counts: list[int] = []
+    transact_together = reading._Wire.transact_together
+
+    async def counted(self: Any, wholes: Any) -> Any:
+        counts.append(len(wholes))
+        return await transact_together(self, wholes)
+
+    monkeypatch.setattr(reading._Wire, "transact_together", counted)
+    return counts
+
+
+async def test_transactions_of_many_tenants_travel_together_and_each_sees_its_own(
+    lone: Database, make_tenant: MakeTenant, trips: list[int]
+) -> None:
+    tenants = [await make_tenant() for _ in range(6)]
+    assert await ask_alone(lone, tenants[0].tenant_id) == [tenants[0].chatbot_id]
+    found = await asyncio.gather(*(ask_alone(lone, each.tenant_id) for each in tenants * 3))
+    assert found == [[each.chatbot_id] for each in tenants * 3]
+    assert trips == [1, 18]
+    assert await ask_alone(lone, uuid4()) == []  # and the next on that connection none of theirs
+    assert lone._reads._made == 0  # none of the connections for longer transactions was needed
+
+
+async def test_the_error_of_one_is_its_own_and_the_others_have_their_rows(
+    lone: Database, make_tenant: MakeTenant, trips: list[int]
+) -> None:
+    tenants = [await make_tenant() for _ in range(4)]
+    failing = ask_alone(lone, tenants[0].tenant_id, "select 1 / 0")
+    found = await asyncio.gather(
+        *(ask_alone(lone, each.tenant_id) for each in tenants), failing, return_exceptions=True
+    )
+    assert found[:4] == [[each.chatbot_id] for each in tenants]
+    assert isinstance(found[4], DBAPIError)
+    assert "division by zero" in str(found[4])
+    assert trips == [5]  # all of them once more, alone
+    assert await ask_alone(lone, tenants[1].tenant_id) == [tenants[1].chatbot_id]
+    assert trips == [5, 1]  # on a new connection
+
+
+async def test_a_value_that_cannot_be_sent_harms_only_its_transaction(lone: Database, tenant: Tenant) -> None:
+    async def ask_for_nul() -> Any:
+        async with lone.reading(tenant.tenant_id) as connection:
+            connection.send_along(text("select cast(:name as text)"), {"name": "a\0b"})
+            await connection.send_waiting()
+
+    found = await asyncio.gather(ask_for_nul(), ask_alone(lone, tenant.tenant_id), return_exceptions=True)
+    assert isinstance(found[0], DataError)
+    assert found[1] == [tenant.chatbot_id]
+
+
+async def test_a_lost_connection_is_made_anew_without_an_error(
+    lone: Database, tenant: Tenant, admin_url: str, trips: list[int]
+) -> None:
+    assert await ask_alone(lone, tenant.tenant_id) == [tenant.chatbot_id]
+    async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as admin:
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'dragoman_app' "
+            "and datname = current_database()"
+        )
+    assert await ask_alone(lone, tenant.tenant_id) == [tenant.chatbot_id]
+    assert await ask_alone(lone, tenant.tenant_id) == [tenant.chatbot_id]
+
+
+async def test_one_who_leaves_takes_nothing_from_those_who_travel_along(
+    lone: Database, make_tenant: MakeTenant
+) -> None:
+    tenants = [await make_tenant() for _ in range(3)]
+    asking = [asyncio.create_task(ask_alone(lone, each.tenant_id)) for each in tenants]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    assert await asyncio.gather(*asking[1:]) == [[each.chatbot_id] for each in tenants[1:]]
 
 
 # ---- transactions that write, in one round trip

@@ -32,7 +32,9 @@ from dragoman.kit.fetch import (
     ServerUnreachableError,
     TooManyRedirectsError,
     UnreadableResponseError,
+    guarded_client,
     parse_url,
+    require_reachable,
 )
 
 LOOPBACK = FetchPolicy.of(["127.0.0.0/8"], user_agent="Dragoman/test (+mailto:ops@example.com)")
@@ -496,6 +498,45 @@ async def test_connections_are_kept_for_the_next_page(site: Site) -> None:
                 await response.read(max_bytes=10)
         assert fetcher._known_pool is not None
         assert len(fetcher._known_pool.connections) == 1
+
+
+# ---- requests of other methods
+
+
+async def test_a_guarded_client_posts_to_the_address_that_was_judged(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.answer("/hook", b"taken")
+    lookups = _resolve_to(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    async with guarded_client(LOOPBACK) as client:
+        answered = await client.post(site.url("/hook", host="rebinding.example"), content=b"")
+    assert (answered.content, lookups) == (b"taken", ["rebinding.example"])
+    assert site.requests[0][1]["user-agent"] == LOOPBACK.user_agent
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "localhost"])
+async def test_a_guarded_client_reaches_no_private_address(site: Site, host: str) -> None:
+    async with guarded_client(FetchPolicy()) as client:
+        with pytest.raises(ForbiddenAddressError):
+            await client.post(site.url(host=host), content=b"secret")
+    assert site.requests == []
+
+
+async def test_a_guarded_client_follows_no_redirect_into_a_private_network(site: Site) -> None:
+    site.redirect("/", "http://169.254.169.254/latest/meta-data/")
+    async with guarded_client(LOOPBACK, follow_redirects=True) as client:
+        with pytest.raises(ForbiddenAddressError):
+            await client.post(site.url(), content=b"")
+
+
+async def test_a_url_is_judged_as_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    _resolve_to(monkeypatch, ["93.184.216.34"], ["10.0.0.1"])
+    assert await require_reachable(FetchPolicy(), "https://hooks.example/a#b") == "https://hooks.example/a"
+    with pytest.raises(ForbiddenAddressError):
+        await require_reachable(FetchPolicy(), "https://hooks.example/a")
+    with pytest.raises(InvalidUrlError):
+        await require_reachable(FetchPolicy(), "gopher://hooks.example/")
 
 
 def _resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:

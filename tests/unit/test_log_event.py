@@ -21,7 +21,9 @@ def _as_before() -> Iterator[None]:
     """Logging is as it was before in the end."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    place, telemetry._place = telemetry._place, {}  # another test may have named this process
     yield
+    telemetry._place = place
     root.handlers[:] = handlers
     root.setLevel(level)
     telemetry._EventLog.handler = None

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Counter
 from sqlalchemy.exc import IntegrityError
 
 from dragoman.chat import repository, service
@@ -36,7 +37,7 @@ from dragoman.generation.translated import in_askers_language
 from dragoman.inference.service import CallContext
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.reading import Reader
-from dragoman.kit.telemetry import StageTimer
+from dragoman.kit.telemetry import BoundedWords, StageTimer
 from dragoman.metering.entities import Bill, Spender
 from dragoman.retrieval.entities import Found
 from dragoman.search import service as search
@@ -49,6 +50,12 @@ from dragoman.understanding.history import Said
 from dragoman.understanding.question_language import Understood, understand
 from dragoman.understanding.service import prepare_question, standalone_question
 from dragoman.understanding.translation import translator_of
+
+ANSWERS = Counter(
+    "dragoman_answers_total", "Turns by how they ended: answered, refused (nothing known), interrupted.", ["outcome"]
+)
+DEGRADED = Counter("dragoman_degraded_total", "What was skipped or replaced to give an answer all the same.", ["what"])
+_degraded_word = BoundedWords("[a-z_]{1,40}", most=60)
 
 _HISTORY_MESSAGES = 24  # the turn that opened a subject may lie far back
 _PROMPT_MESSAGES = 6
@@ -365,12 +372,20 @@ def _usage(spender: Spender) -> Usage:
 
 
 def _reused(draft: Draft | None) -> dict[str, Any]:
-    """What the usage says of an answer that was written before."""
-    if draft is None or draft.reused is None:
+    """What the usage says of an answer that is remembered, and of one that was written before."""
+    if draft is None:
         return {}
+    remembered = {"remembered_as": draft.remembered_as} if draft.remembered_as else {}
+    if draft.reused is None:
+        return remembered
     saved = draft.reused
     figures = {"saved_usd": float(saved.cost_usd), "saved_seconds": saved.seconds}
-    return {"cached_calls": 1, "cached": saved.kind, **figures}
+    return {"cached_calls": 1, "cached": saved.kind, **figures, **remembered}
+
+
+def _kept(usage: Usage) -> dict[str, Any]:
+    """As the turn record keeps it: as the answer tells it, and under which name its text is remembered, if it is."""
+    return {name: value for name, value in asdict(usage).items() if name != "remembered_as" or value}
 
 
 async def _store(
@@ -420,7 +435,7 @@ async def _store(
         answered=draft.answered if draft else False,
         confidence=draft.confidence if draft else None,
         timings=timings,
-        usage=asdict(usage),
+        usage=_kept(usage),
         grounding=draft.grounding if draft else {},
         degraded=[
             *opened.degraded,
@@ -429,6 +444,7 @@ async def _store(
             *(draft.degraded if draft else ("interrupted",)),
         ],
     )
+    _count(turn, is_whole=draft is not None)
     await deps.database.write(
         turn.tenant_id,
         repository.inserting_message(message, tenant_id=turn.tenant_id),
@@ -441,6 +457,16 @@ async def _store(
         ),
     )
     return message, turn
+
+
+def _count(turn: Turn, *, is_whole: bool) -> None:
+    """Add the turn to the metrics. Rungs are counted without the names of models and numbers that stand in them."""
+    ANSWERS.labels("interrupted" if not is_whole else "answered" if turn.answered else "refused").inc()
+    for rung in turn.degraded:
+        what = rung.partition(":")[0]
+        for kind in ("failed", "interrupted"):
+            what = f"model_{kind}" if what.endswith(f"_{kind}") else what
+        DEGRADED.labels(_degraded_word(what)).inc()
 
 
 _Stored = tuple[Message, Turn]

@@ -14,7 +14,7 @@ from dragoman.chat import export, replay, service
 from dragoman.chat.answer import Asked, Opened, answer_question, open_turn
 from dragoman.chat.entities import Complete
 from dragoman.chat.export import messages_out
-from dragoman.chat.http import STREAM_RESPONSES, ClosingStream, RunningAnswersDep
+from dragoman.chat.http import STREAM_RESPONSES, ClosingStream, RunningAnswersDep, StreamPlace
 from dragoman.chat.live_answer import AnswerKey, LiveAnswer, Position
 from dragoman.chat.pieces import server_sent
 from dragoman.chat.replay import find_stored, lost
@@ -273,7 +273,8 @@ async def resume_message_stream(
     answer = await replay.get_answer(deps, running, caller, asker_of(caller, user_id), key)
     if after.is_end:
         return Response(status_code=status.HTTP_204_NO_CONTENT)  # which tells an EventSource to come no more
-    return ClosingStream(_resumed(deps, running, answer, after, include_sources=include_sources))
+    async with StreamPlace.taken(deps.limiter, caller, asker_of(caller, user_id)) as held:
+        return ClosingStream(_resumed(deps, running, answer, after, include_sources=include_sources), held)
 
 
 @router.post("/api/chatbot/sessions/{session_id}/messages/{message_id}/cancel/", tags=["chat"])
@@ -321,8 +322,9 @@ async def _whole_answer(deps: Deps, caller: Caller, asked: Asked, body: AgainIn)
 async def _streamed_answer(
     deps: Deps, running: RunningAnswers, caller: Caller, asked: Asked, body: AgainIn
 ) -> StreamingResponse:
-    opened = await open_turn(deps, caller, asked)  # so that what forbids it is no event
-    return ClosingStream(_begun(deps, running, caller, asked, opened, body))
+    async with StreamPlace.taken(deps.limiter, caller, asked.asker) as held:
+        opened = await open_turn(deps, caller, asked)  # so that what forbids it is no event
+        return ClosingStream(_begun(deps, running, caller, asked, opened, body), held)
 
 
 async def _begun(

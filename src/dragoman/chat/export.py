@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from dragoman.chat.entities import Session
-from dragoman.chat.schemas import MessageOut, SessionOut, SourceOut
+from dragoman.chat.schemas import GivenFeedbackOut, MessageOut, SessionOut, SourceOut
 from dragoman.chat.service import Shown
 from dragoman.kit.text.safe_markdown import sanitise
 
@@ -29,6 +29,7 @@ def messages_out(shown: Shown) -> list[MessageOut]:
             message,
             [SourceOut.of_reference(reference, shown.chunks) for reference in message.citations],
             shown.alternatives.get(message.id, ()),
+            shown.feedback.get(message.id),
         )
         for message in shown.page.items
     ]
@@ -46,7 +47,15 @@ def as_markdown(shown: Shown) -> str:
         cut = ", interrupted" if message.state == "interrupted" else ""
         parts.append(f"## {_NAMES[message.role]}, {moment}{cut}\n\n{_content(message)}")
         parts += ["\n".join(_source(source) for source in message.sources)] if message.sources else []
+        parts += [_feedback(message.feedback)] if message.feedback else []
     return "\n\n".join(parts) + "\n"
+
+
+def _feedback(feedback: GivenFeedbackOut) -> str:
+    reason = f" ({feedback.reason.replace('_', ' ')})" if feedback.reason else ""
+    said = {"Comment": feedback.comment, "Correction": feedback.correction}
+    lines = [f"Rated {feedback.rating}{reason}.", *(f"{name}: {_shown(text)}" for name, text in said.items() if text)]
+    return "\n\n".join(lines)
 
 
 def _content(message: MessageOut) -> str:

@@ -312,6 +312,11 @@ def name_of(key: AnswerKey) -> str:
     return cache_key("answer-name", *_parts(key)).hex()
 
 
+def stream_of(key: AnswerKey) -> str:
+    """The key in Valkey under which an answer can be read on."""
+    return _STREAM + name_of(key)
+
+
 def _secret_of(key: AnswerKey) -> bytes:
     return cache_key("answer-seal", *_parts(key))
 

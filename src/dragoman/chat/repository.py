@@ -7,7 +7,7 @@ What opens and stores a turn are statements of fixed form: the first is read by 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 from uuid import UUID
@@ -55,11 +55,22 @@ async def find_session(connection: Reader, *, tenant_id: UUID, session_id: UUID)
     return None if row is None else _session(row)
 
 
+def ids_of_sessions_of(*, tenant_id: UUID, asker: str) -> Select[tuple[UUID]]:
+    """The ids of an asker's sessions, for a condition on what belongs to them."""
+    return select(sessions.c.id).where(sessions.c.tenant_id == tenant_id, sessions.c.asker == asker)
+
+
+def ids_of_chatbots_asked_by(*, tenant_id: UUID, asker: str) -> Select[tuple[UUID]]:
+    """The ids of the chatbots that an asker has sessions with."""
+    return select(sessions.c.chatbot_id).where(sessions.c.tenant_id == tenant_id, sessions.c.asker == asker)
+
+
 async def list_sessions(
     connection: AsyncConnection,
     *,
     tenant_id: UUID,
     chatbot_id: UUID | None,
+    hidden_chatbots: Collection[UUID],
     asker: str,
     is_archived: bool,
     text: str,
@@ -74,6 +85,8 @@ async def list_sessions(
     ]
     if chatbot_id is not None:
         conditions.append(sessions.c.chatbot_id == chatbot_id)
+    if hidden_chatbots:
+        conditions.append(sessions.c.chatbot_id.not_in(hidden_chatbots))
     said = _latest_saying(text)
     if text:
         conditions.append(or_(sessions.c.title.icontains(text, autoescape=True), said.is_not(None)))

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from dragoman.chat.entities import Complete, Message, Session, Turn
+from dragoman.deps.given_feedback import GivenFeedback
 from dragoman.generation.entities import Citation
 from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.tenancy.http import RequestBody
@@ -153,6 +154,18 @@ class SourceOut(BaseModel):
         )
 
 
+class GivenFeedbackOut(BaseModel):
+    rating: str = Field(description="`up` or `down`.")
+    reason: str | None
+    comment: str
+    correction: str
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, feedback: GivenFeedback) -> GivenFeedbackOut:
+        return cls(**{name: getattr(feedback, name) for name in cls.model_fields})
+
+
 class MessageOut(BaseModel):
     id: UUID
     session_id: UUID
@@ -168,9 +181,16 @@ class MessageOut(BaseModel):
     alternatives: list[UUID] = Field(
         default_factory=list, description="What was said in its place, itself among them; empty where there is nothing."
     )
+    feedback: GivenFeedbackOut | None = Field(None, description="What the asker said of it.")
 
     @classmethod
-    def of(cls, message: Message, sources: list[SourceOut], alternatives: Sequence[UUID] = ()) -> MessageOut:
+    def of(
+        cls,
+        message: Message,
+        sources: list[SourceOut],
+        alternatives: Sequence[UUID] = (),
+        feedback: GivenFeedback | None = None,
+    ) -> MessageOut:
         return cls(
             id=message.id,
             session_id=message.session_id,
@@ -184,6 +204,7 @@ class MessageOut(BaseModel):
             response_time=None if message.response_time_ms is None else round(message.response_time_ms / 1000, 4),
             created_at=message.created_at,
             alternatives=list(alternatives),
+            feedback=None if feedback is None else GivenFeedbackOut.of(feedback),
         )
 
 

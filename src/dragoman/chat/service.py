@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from dragoman.chat.errors import (
 )
 from dragoman.deps import Deps
 from dragoman.deps.conversation import Conversation
+from dragoman.deps.given_feedback import GivenFeedback
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.database import Database
 from dragoman.kit.pagination import Page, PageRequest
@@ -29,13 +30,13 @@ from dragoman.knowledge import repository as knowledge
 from dragoman.knowledge.entities import ChunkInDocument
 from dragoman.knowledge.errors import DocumentNotFoundError
 from dragoman.knowledge.service import get_documents
+from dragoman.tenancy import audit
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Caller, Chatbot, Permission
 from dragoman.tenancy.errors import ChatbotNotFoundError
 
 _TITLE_CHARACTERS = 80
 _CONVERSATION_MESSAGES = 24
-_MINUTE_S = 60.0
 
 
 async def create_session(
@@ -90,7 +91,9 @@ async def get_session(connection: Reader, caller: Caller, asker: str, session_id
         SessionNotFoundError: there is none, or it is somebody else's.
     """
     session = await repository.find_session(connection, tenant_id=caller.tenant_id, session_id=session_id)
-    if session is None or (session.asker != asker and Permission.READ_ALL_SESSIONS not in caller.permissions):
+    if session is None or not caller.sees(session.chatbot_id):
+        raise SessionNotFoundError
+    if session.asker != asker and Permission.READ_ALL_SESSIONS not in caller.permissions:
         raise SessionNotFoundError
     return session
 
@@ -104,21 +107,18 @@ async def get_open_session(connection: Reader, caller: Caller, asker: str, sessi
 
 
 async def count_message(deps: Deps, caller: Caller, asker: str, chatbot: Chatbot) -> None:
-    """Count one message of the asker to the chatbot; who may manage chatbots has a limit of their own.
+    """Count one message of the asker to the chatbot.
 
     Raises:
-        TooManyMessagesError: those of the last minute are used up.
+        TooManyMessagesError: those of the last minute, of the asker, the key, the tenant or the address, are used up.
     """
-    settings = tenancy.settings_of(chatbot)
-    is_manager = Permission.MANAGE_CHATBOTS in caller.permissions
-    limit = settings.messages_per_minute_managers if is_manager else settings.messages_per_minute
-    if limit == 0:
-        return
-    allowance = await deps.message_rate.take(f"{chatbot.id}:{asker}", limit=limit, per_s=_MINUTE_S)
-    if not allowance.is_granted:
+    refused = await deps.limiter.find_message_refusal(caller, asker, chatbot)
+    if refused is not None:
+        whose = {"messages": "You have", "messages-tenant": "Your tenant has"}.get(refused.what, "There were")
+        sent = "sent " if refused.what in ("messages", "messages-tenant") else ""
         raise TooManyMessagesError(
-            f"You have sent {limit} messages within a minute. Wait {math.ceil(allowance.wait_s)} s before the next one.",
-            retry_after_s=allowance.wait_s,
+            f"{whose} {sent}{refused.limit} messages within a minute. Wait {math.ceil(refused.wait_s)} s before the next one.",
+            retry_after_s=refused.wait_s,
         )
 
 
@@ -137,7 +137,8 @@ async def list_sessions(
         items, total = await repository.list_sessions(
             connection,
             tenant_id=caller.tenant_id,
-            chatbot_id=chatbot_id,
+            chatbot_id=chatbot_id or caller.only_chatbot,
+            hidden_chatbots=caller.hidden_chatbots,
             asker=asker,
             is_archived=is_archived,
             text=text,
@@ -155,16 +156,43 @@ async def update_session(
         values = {**values, "archived_at": now() if values["is_archived"] else None}
         del values["is_archived"]
     async with deps.database.transaction(caller.tenant_id) as connection:
-        await get_session(connection, caller, asker, session_id)
+        session = await get_session(connection, caller, asker, session_id)
         await repository.update_session(connection, tenant_id=caller.tenant_id, session_id=session_id, values=values)
+        await audit.record(
+            connection,
+            _as(caller, asker),
+            "session.changed",
+            subject_type="session",
+            subject_id=session_id,
+            changed=sorted(values),
+            **_whose(session, asker),
+        )
         return await get_session(connection, caller, asker, session_id)
 
 
 async def delete_session(deps: Deps, caller: Caller, *, asker: str, session_id: UUID) -> None:
     """Delete a session with its messages and turns. Raises SessionNotFoundError."""
     async with deps.database.transaction(caller.tenant_id) as connection:
-        await get_session(connection, caller, asker, session_id)
+        session = await get_session(connection, caller, asker, session_id)
         await repository.delete_session(connection, tenant_id=caller.tenant_id, session_id=session_id)
+        await audit.record(
+            connection,
+            _as(caller, asker),
+            "session.deleted",
+            subject_type="session",
+            subject_id=session_id,
+            **_whose(session, asker),
+        )
+
+
+def _as(caller: Caller, asker: str) -> Caller:
+    """The caller as whom the audit log shall name: the asker it acts for."""
+    return replace(caller, asker=asker)
+
+
+def _whose(session: Session, asker: str) -> dict[str, str]:
+    """Whose session it was, where it was another one's."""
+    return {} if session.asker == asker else {"asker": session.asker}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,12 +202,14 @@ class Shown:
     Attributes:
         alternatives: of each message, itself among them, where there are several; the oldest first.
         chunks: that their citations name and that still exist.
+        feedback: of the asker, by message.
     """
 
     session: Session
     page: Page[Message]
     alternatives: Mapping[UUID, Sequence[UUID]]
     chunks: Mapping[UUID, ChunkInDocument]
+    feedback: Mapping[UUID, GivenFeedback]
 
 
 async def list_messages(
@@ -208,9 +238,12 @@ async def list_messages(
         chunks = await knowledge.list_live_chunks(
             connection, tenant_id=caller.tenant_id, chatbot_id=session.chatbot_id, chunk_ids=list(chunk_ids)
         )
+        feedback = await deps.read_feedback(
+            connection, tenant_id=caller.tenant_id, asker=session.asker, message_ids=shown
+        )
     alternatives = {one: others for one in shown if len(others := tree.alternatives(one)) > 1}
     found = Page(items=items, total=len(ids), limit=page.limit, offset=page.offset)
-    return Shown(session=session, page=found, alternatives=alternatives, chunks=chunks)
+    return Shown(session=session, page=found, alternatives=alternatives, chunks=chunks, feedback=feedback)
 
 
 async def select_message(deps: Deps, caller: Caller, *, asker: str, session_id: UUID, message_id: UUID) -> Session:

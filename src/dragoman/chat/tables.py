@@ -96,4 +96,5 @@ turns = Table(
     ForeignKeyConstraint(["tenant_id", "session_id"], ["sessions.tenant_id", "sessions.id"], ondelete="CASCADE"),
     Index("ix_turns_chatbot", "tenant_id", "chatbot_id", "created_at"),
     Index("ix_turns_answer", "tenant_id", "answer_id"),
+    Index("ix_turns_unanswered", "tenant_id", "chatbot_id", "created_at", postgresql_where=text("not answered")),
 )

@@ -10,14 +10,19 @@ from uuid import UUID
 
 import httpx
 
+from dragoman.client.accounts import Accounts, SingleSignOn, Users
+from dragoman.client.audit import Audit
 from dragoman.client.chat import Messages, Sessions
 from dragoman.client.connectors import Connectors
 from dragoman.client.documents import Documents
+from dragoman.client.feedback import FeedbackOnAnswers
 from dragoman.client.imports import Imports
+from dragoman.client.insights import Alerts, Insights
 from dragoman.client.jobs import Jobs
 from dragoman.client.models import Answer, Readiness, SearchResult, StreamEvent
+from dragoman.client.privacy import Privacy
 from dragoman.client.search import Filter, Searches
-from dragoman.client.tenancy import Chatbots, Keys
+from dragoman.client.tenancy import Chatbots, Keys, ServiceAccounts, TenantLimits, WidgetKeys
 from dragoman.client.transport import Transport
 from dragoman.client.usage import UsageReports
 
@@ -45,8 +50,14 @@ class Dragoman:
             transport: replaces the network, for tests and for calls within a process.
         """
         self._transport = Transport(url, api_key, timeout_s=timeout_s, max_retries=max_retries, transport=transport)
+        self.accounts = Accounts(self._transport)
+        self.users = Users(self._transport)
+        self.single_sign_on = SingleSignOn(self._transport)
         self.chatbots = Chatbots(self._transport)
         self.keys = Keys(self._transport)
+        self.limits = TenantLimits(self._transport)
+        self.service_accounts = ServiceAccounts(self._transport)
+        self.widget_keys = WidgetKeys(self._transport)
         self.documents = Documents(self._transport)
         self.connectors = Connectors(self._transport)
         self.imports = Imports(self._transport)
@@ -55,6 +66,11 @@ class Dragoman:
         self.messages = Messages(self._transport)
         self.searches = Searches(self._transport)
         self.usage = UsageReports(self._transport)
+        self.insights = Insights(self._transport)
+        self.alerts = Alerts(self._transport)
+        self.feedback = FeedbackOnAnswers(self._transport)
+        self.audit = Audit(self._transport)
+        self.privacy = Privacy(self._transport)
 
     @property
     def url(self) -> str:

@@ -26,6 +26,7 @@ class Chatbot(_Received):
     name: str
     description: str
     is_default: bool
+    access: str = "tenant"
     settings: dict[str, Any]
     knowledge_revision: int
     created_at: datetime
@@ -44,12 +45,145 @@ class ApiKey(_Received):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    description: str = ""
+    scopes: list[str] | None = None
+    service_account_id: UUID | None = None
+    confined: bool = False
+    rotated_at: datetime | None = None
+    previous_until: datetime | None = None
+    last_used_address: str | None = None
 
 
 class CreatedApiKey(ApiKey):
     """A new key; `api_key` is the secret itself, shown this once."""
 
     api_key: str
+
+
+class ServiceAccount(_Received):
+    id: UUID
+    name: str
+    description: str
+    role: str
+    is_active: bool
+    created_by: str
+    created_at: datetime
+
+
+class ChatbotMember(_Received):
+    """Who has a role of his own on a chatbot; `kind`: user or service_account."""
+
+    id: UUID
+    kind: str
+    name: str
+    role: str
+    created_at: datetime
+
+
+class WidgetKey(_Received):
+    """A public key, with which visitors of these web sites may ask a chatbot."""
+
+    id: UUID
+    chatbot_id: UUID
+    name: str
+    public_key: str
+    origins: list[str]
+    allows_no_origin: bool
+    created_by: str
+    created_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class VisitorToken(_Received):
+    """What a visitor shows as its key until `expires_at`."""
+
+    token: str
+    expires_at: datetime
+    visitor_id: UUID
+    chatbot_id: UUID
+    chatbot_name: str
+
+
+class Tokens(_Received):
+    """Of a sign-in; `refresh_token` is good once, `expires_in` counts seconds of the access token."""
+
+    token_type: str
+    sign_in_id: UUID
+    expires_in: int
+    access_token: str | None
+    refresh_token: str | None
+    refresh_expires_at: datetime
+    device: str | None = None
+
+
+class SignIn(_Received):
+    id: UUID
+    method: str
+    is_cookie: bool
+    is_current: bool
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+class Me(_Received):
+    """Who a client is to the API."""
+
+    tenant_id: UUID
+    tenant_name: str
+    user_id: UUID | None
+    email: str | None
+    display_name: str | None
+    role: str
+    permissions: list[str]
+    api_key_id: UUID | None
+    sign_in_id: UUID | None
+    chatbot_id: UUID | None
+
+
+class User(_Received):
+    id: UUID
+    email: str
+    display_name: str
+    role: str
+    is_active: bool
+    has_password: bool
+    created_at: datetime
+    last_sign_in_at: datetime | None
+
+
+class IdentityProvider(_Received):
+    """`redirect_url` is entered at the provider; people begin at `start_url`."""
+
+    name: str
+    issuer: str
+    client_id: str
+    has_client_secret: bool
+    creates_users: bool
+    default_role: str
+    allowed_domains: list[str]
+    updated_at: datetime
+    redirect_url: str
+    start_url: str
+
+
+class Invitation(_Received):
+    id: UUID
+    email: str
+    role: str | None
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class CreatedInvitation(Invitation):
+    """A new invitation; `url` is the link itself, shown this once."""
+
+    url: str
+    is_mailed: bool
 
 
 class Document(_Received):
@@ -394,6 +528,16 @@ class Source(_Received):
     deleted: bool = False
 
 
+class GivenFeedback(_Received):
+    """What the asker said of a message. `rating`: up or down."""
+
+    rating: str
+    reason: str | None
+    comment: str
+    correction: str
+    updated_at: datetime
+
+
 class Message(_Received):
     id: UUID
     session_id: UUID
@@ -407,6 +551,7 @@ class Message(_Received):
     response_time: float | None
     created_at: datetime
     alternatives: list[UUID] = []
+    feedback: GivenFeedback | None = None
 
 
 class Usage(_Received):
@@ -447,6 +592,13 @@ class Budget(_Received):
     state: str | None
     starts_on: date
     ends_on: date
+
+
+class Limits(_Received):
+    """How often a tenant and its askers may do what costs, by name: what it has set (None: nothing), and what holds (0: no limit)."""
+
+    own: dict[str, int | None]
+    effective: dict[str, int]
 
 
 class NearestDocument(_Received):
@@ -511,3 +663,151 @@ StreamEvent = Annotated[
     StatusEvent | TokenEvent | SourceEvent | CompleteEvent | ErrorEvent, Field(discriminator="type")
 ]
 """Events of a stream, in order of appearance: `status` and `token`, then each `source`, then `complete`; or `error`."""
+
+
+class EarlierFeedback(_Received):
+    """What a feedback said from `given_at` until `replaced_at`."""
+
+    rating: str
+    reason: str | None
+    comment: str
+    correction: str
+    given_at: datetime
+    replaced_at: datetime
+
+
+class Feedback(_Received):
+    """What somebody said of an answer; `is_review`: somebody else than its asker. `history`: the latest first."""
+
+    id: UUID
+    message_id: UUID
+    session_id: UUID
+    chatbot_id: UUID
+    is_review: bool
+    rating: str
+    reason: str | None
+    comment: str
+    correction: str
+    metadata: dict[str, Any]
+    correction_state: str | None
+    created_at: datetime
+    updated_at: datetime
+    history: list[EarlierFeedback] = []
+
+
+class FeedbackItem(Feedback):
+    """With its question and answer; these are None where the chatbot keeps no text of questions."""
+
+    question: str | None
+    answer: str | None
+    language: str
+    model: str
+    prompt_version: str
+    answered: bool
+    document_ids: list[UUID]
+    correction_document_id: UUID | None
+    correction_note: str
+    decided_at: datetime | None
+
+
+class AcceptedCorrection(_Received):
+    """The document that a correction became."""
+
+    feedback: Feedback
+    document_id: UUID
+    document_state: str
+    waits_for_approval: bool
+
+
+class Satisfaction(_Received):
+    """Thumbs; `satisfaction_low` and `satisfaction_high` bound the rate with 95 % confidence. None: nobody has rated."""
+
+    up: int
+    down: int
+    total: int
+    satisfaction_rate: float | None
+    satisfaction_low: float | None
+    satisfaction_high: float | None
+
+
+class SatisfactionLine(Satisfaction):
+    """`key`: the day, language, model, prompt version, chatbot or document."""
+
+    key: str
+    title: str | None = None
+
+
+class FeedbackAnalytics(Satisfaction):
+    """The askers' ratings of a period; those of reviewers stand under `reviews`."""
+
+    first_day: date
+    last_day: date
+    reviews: Satisfaction
+    comments: int
+    corrections: dict[str, int]
+    by_day: list[SatisfactionLine]
+    by_language: list[SatisfactionLine]
+    by_reason: dict[str, int]
+    by_model: list[SatisfactionLine]
+    by_prompt_version: list[SatisfactionLine]
+    by_chatbot: list[SatisfactionLine]
+    by_document: list[SatisfactionLine]
+    recent: list[FeedbackItem]
+
+
+class ReportSummary(_Received):
+    """`state`: queued, ready or failed."""
+
+    id: UUID
+    kind: str
+    chatbot_id: UUID
+    first_day: date
+    last_day: date
+    state: str
+    is_scheduled: bool
+    job_id: UUID | None
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ReportDocument(_Received):
+    """A document in answers that were rated down. `chance`: how likely as many are by chance; `title` None: deleted."""
+
+    document_id: UUID
+    title: str | None
+    down: int
+    pages: list[int]
+    cited: int | None = None
+    rated: int | None = None
+    expected: float | None = None
+    chance: float | None = None
+
+
+class Topic(_Received):
+    """Questions about the same thing. `kind`: missing, bad or fine; `label`: the most central question."""
+
+    kind: str
+    label: str | None
+    examples: list[str]
+    asked: int
+    unanswered: int
+    up: int
+    down: int
+    languages: dict[str, int]
+    reasons: dict[str, int]
+    documents: list[ReportDocument]
+    suggestion: str
+
+
+class ImprovementReport(ReportSummary):
+    """What is badly answered, which documents mislead, which knowledge is missing."""
+
+    asked: int
+    unanswered: int
+    looked_at: int
+    up: int
+    down: int
+    topics_found: int
+    topics: list[Topic]
+    misleading: list[ReportDocument]

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Final
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from dragoman.jobs import service as jobs
 from dragoman.jobs.entities import Job, JobGroup, NewJob, Priority, Progress
 from dragoman.kit.fetch import Fetcher, Response, parse_url
 from dragoman.knowledge.entities import Source, Visibility
+from dragoman.tenancy import audit
 from dragoman.tenancy import repository as tenancy_repository
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import PERMISSIONS, require
@@ -28,6 +30,7 @@ from dragoman.tenancy.entities import Caller, Permission, Role
 from dragoman.tenancy.errors import ChatbotNotFoundError
 
 FETCH_URL = "connectors.fetch_url"
+_ALLOWED: Final = frozenset({Permission.READ_DOCUMENTS, Permission.CONTRIBUTE_DOCUMENTS, Permission.MANAGE_DOCUMENTS})
 
 _MAX_NAME_CHARACTERS = 500  # of an `external_id`
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
@@ -73,12 +76,16 @@ async def enqueue_urls(deps: Deps, caller: Caller, wanted: UrlList) -> tuple[Job
             "tags": list(wanted.tags),
             "asker": caller.asker,
             "role": caller.role.value,
+            "permissions": sorted(caller.permissions & _ALLOWED),
         }
         new = [
             NewJob(kind=FETCH_URL, payload={**described, "url": url}, priority=Priority.NORMAL, group_id=group.id)
             for url in urls
         ]
         enqueued = await jobs.enqueue_many(connection, new, tenant_id=caller.tenant_id)
+        await audit.record(
+            connection, caller, "urls.fetched", subject_type="import", subject_id=group.id, count=len(urls), urls=urls
+        )
     await jobs.announce_many(deps.sender, enqueued)
     return group, enqueued
 
@@ -152,12 +159,12 @@ def _file_name(response: Response) -> str:
 def _caller_of(job: Job) -> Caller:
     """Who gave the list: he may upload to the one chatbot, and manage its documents if his role may."""
     role = Role(job.payload["role"])
-    allowed = {Permission.READ_DOCUMENTS, Permission.CONTRIBUTE_DOCUMENTS, Permission.MANAGE_DOCUMENTS}
+    permissions = map(Permission, job.payload["permissions"]) if "permissions" in job.payload else PERMISSIONS[role]
     return Caller(
         tenant_id=job.tenant_id,
         role=role,
         asker=job.payload["asker"],
-        permissions=PERMISSIONS[role] & allowed,
+        permissions=frozenset(permissions) & _ALLOWED,
         chatbot_id=UUID(job.payload["chatbot_id"]),
     )
 

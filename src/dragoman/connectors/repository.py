@@ -56,11 +56,19 @@ async def lock_connector(connection: AsyncConnection, *, tenant_id: UUID, connec
 
 
 async def list_connectors(
-    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID | None, limit: int, offset: int
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    chatbot_id: UUID | None,
+    hidden_chatbots: Collection[UUID],
+    limit: int,
+    offset: int,
 ) -> tuple[list[Connector], int]:
     wanted = [connectors.c.tenant_id == tenant_id, connectors.c.deleted_at.is_(None)]
     if chatbot_id is not None:
         wanted.append(connectors.c.chatbot_id == chatbot_id)
+    if hidden_chatbots:
+        wanted.append(connectors.c.chatbot_id.not_in(hidden_chatbots))
     total = (await connection.execute(select(func.count()).select_from(connectors).where(*wanted))).scalar_one()
     query = select(connectors).where(*wanted).order_by(connectors.c.id.desc()).limit(limit).offset(offset)
     return [_connector(row) for row in await connection.execute(query)], total

@@ -48,7 +48,7 @@ from dragoman.knowledge.errors import DocumentNotFoundError
 from dragoman.ports import connector as port
 from dragoman.tenancy import audit
 from dragoman.tenancy import service as tenancy
-from dragoman.tenancy.access import require
+from dragoman.tenancy.access import require, require_in_tenant
 from dragoman.tenancy.entities import Caller, Permission
 
 _log = structlog.get_logger(__name__)
@@ -162,6 +162,11 @@ async def update_connector(deps: Deps, caller: Caller, connector_id: UUID, chang
             subject_type="connector",
             subject_id=connector_id,
             changed=sorted({*change.given, *(["settings"] if change.settings is not None else [])}),
+            **audit.changes(
+                {name: getattr(connector, name) for name in change.given},
+                dict(change.given),
+            ),
+            **({"settings": sorted(change.settings)} if change.settings is not None else {}),
         )
         changed = await get_connector(connection, caller, connector_id)
         wakes = change.settings is not None or values.get("is_paused") is False
@@ -287,7 +292,12 @@ async def get_view(deps: Deps, caller: Caller, connector_id: UUID) -> ConnectorV
 async def list_views(deps: Deps, caller: Caller, *, chatbot_id: UUID | None, page: PageRequest) -> Page[ConnectorView]:
     async with deps.database.transaction(caller.tenant_id) as connection:
         items, total = await repository.list_connectors(
-            connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id, limit=page.limit, offset=page.offset
+            connection,
+            tenant_id=caller.tenant_id,
+            chatbot_id=chatbot_id or caller.only_chatbot,
+            hidden_chatbots=caller.hidden_chatbots,
+            limit=page.limit,
+            offset=page.offset,
         )
         ids = [connector.id for connector in items]
         newest = await repository.newest_syncs(connection, tenant_id=caller.tenant_id, connector_ids=ids)
@@ -372,6 +382,15 @@ async def request_sync(deps: Deps, caller: Caller, connector_id: UUID, *, allow_
         active = await repository.find_active_sync(connection, tenant_id=caller.tenant_id, connector_id=connector_id)
         if active is None:
             started = await _start(connection, connector, SyncTrigger.HAND, allow_mass_deletion=allow_mass_deletion)
+        await audit.record(
+            connection,
+            caller,
+            "connector.sync_requested",
+            subject_type="connector",
+            subject_id=connector_id,
+            allow_mass_deletion=allow_mass_deletion,
+            is_new=active is None,
+        )
     await jobs.announce_many(deps.sender, [started.job] if started else [])
     found = started.sync if started else active
     if found is None or (allow_mass_deletion and not found.allow_mass_deletion):
@@ -559,7 +578,9 @@ def _kind(deps: Deps, name: str) -> port.ConnectorKind:
 
 def _allowed(caller: Caller, connector: port.Connector) -> port.Connector:
     """Raises ForbiddenError."""
-    require(caller, Permission.MANAGE_CHATBOTS if connector.reads_this_machine else Permission.MANAGE_DOCUMENTS)
+    if connector.reads_this_machine:
+        require_in_tenant(caller, Permission.MANAGE_CHATBOTS)
+    require(caller, Permission.MANAGE_DOCUMENTS)
     return connector
 
 

@@ -10,9 +10,10 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 from fastapi import Depends, Request, Response
 from fastapi.params import Depends as DependsParameter
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from dragoman.deps import Deps
-from dragoman.tenancy import access
+from dragoman.tenancy import access, http
 from dragoman.tenancy.entities import Caller, Permission
 
 
@@ -82,11 +83,14 @@ class LeanEndpoint:
         """
         deps: Deps = request.app.state.deps
         caller = await authenticated(request)
-        access.require(caller, self.permission)
+        if caller.reach is None:
+            access.require(caller, self.permission)
         try:
             body = self.body.model_validate_json(content)
         except ValidationError:
             return None
+        if caller.reach is not None:
+            caller = await http.on_its_chatbot(request, caller, self.permission, from_json(content))
         return {self.body_name: body, self.caller_name: caller, self.deps_name: deps}
 
 
@@ -99,9 +103,7 @@ async def authenticated(request: Request) -> Caller:
         elif name == b"authorization" and bearer is None:
             scheme, _, token = value.decode("latin-1").partition(" ")
             bearer = token.strip() if scheme.lower() == "bearer" else ""
-    caller = await access.authenticate(request.app.state.database, secret or bearer or None)
-    request.scope["state"]["tenant_id"] = caller.tenant_id
-    return caller
+    return await http.authenticated(request, secret or bearer or http.access_cookie_of(request))
 
 
 def _permission(hint: Any) -> Permission | None:

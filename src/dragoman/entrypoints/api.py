@@ -12,30 +12,45 @@ from functools import cache
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy import text
+from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import dragoman
 from dragoman.chat.running import RunningAnswers
 from dragoman.deps.http import LeanEndpoint, is_lean
+from dragoman.entrypoints import request_spans
+from dragoman.entrypoints.doors import Doors
+from dragoman.entrypoints.edge import Edge
+from dragoman.entrypoints.http_protocol import bounded_protocol
 from dragoman.entrypoints.mcp_door import close_mcp, mount_mcp
+from dragoman.entrypoints.openapi import declare_errors
 from dragoman.entrypoints.problems import install_problem_handlers, problem, problem_of
 from dragoman.entrypoints.reference import error_page
+from dragoman.entrypoints.request_bounds import RequestBounds, RequestTimedOutError
+from dragoman.entrypoints.scraping import serve_metrics
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.shared_metrics import of_all_processes
 from dragoman.entrypoints.telemetry import start_tracing
+from dragoman.entrypoints.visitor_cors import VisitorCors
 from dragoman.entrypoints.wiring import running_deps
-from dragoman.kit import event_loop
+from dragoman.insights.metrics.processes import reported
+from dragoman.kit import event_loop, rate_limit, request_origin, tracing
+from dragoman.kit.addresses import TrustedProxies
 from dragoman.kit.clock import Stopwatch, new_id
 from dragoman.kit.errors import DragomanError, InvalidSettingError
+from dragoman.kit.request_origin import RequestOrigin
 from dragoman.kit.telemetry import configure_logging, log_event
+from dragoman.openai_api.errors import PREFIX
+from dragoman.tenancy.cookies import CookiePolicy
 from dragoman.tenancy.http import Problem
+from dragoman.tenancy.limits import Limiter
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "chat": ("dragoman.chat.endpoints",),
@@ -47,27 +62,45 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "dragoman.knowledge.endpoints",
     ),
     "search": ("dragoman.search.endpoints",),
+    "feedback": ("dragoman.feedback.endpoints",),
     "openai": ("dragoman.openai_api.endpoints",),
+    "accounts": (
+        "dragoman.accounts.endpoints",
+        "dragoman.accounts.pages.endpoints",
+        "dragoman.accounts.users.endpoints",
+        "dragoman.accounts.single_sign_on.endpoints",
+    ),
     "tenancy": ("dragoman.tenancy.endpoints", "dragoman.generation.endpoints"),
     "usage": ("dragoman.metering.endpoints",),
+    "insights": (
+        "dragoman.insights.endpoints",
+        "dragoman.insights.metrics.endpoints",
+        "dragoman.insights.alerts.endpoints",
+    ),
+    "privacy": ("dragoman.privacy.endpoints",),
+    "audit": ("dragoman.tenancy.audit_log.endpoints",),
 }
 """The groups of endpoints for `dragoman api --only GROUP…`."""
 
 _DESCRIPTION = """Knowledge chatbots in every language: upload documents, ask, get cited answers.
 
-Send your API key as `X-API-Key: dgm_…` or `Authorization: Bearer dgm_…`. All paths work with and without a trailing
+Send your API key as `X-API-Key: dgm_…` or `Authorization: Bearer dgm_…`, or the access token of a sign-in. All paths work with and without a trailing
 slash. Errors are problem documents (RFC 9457)."""
-_PROBLEM_RESPONSES: dict[int | str, dict[str, object]] = {
-    code: {"model": Problem, "description": description}
-    for code, description in (
-        (401, "No API key, or one that opens nothing."),
-        (403, "Your role may not do this."),
-        (404, "Nothing with this id exists in your tenant."),
-        (422, "The request does not fit."),
-    )
-}
-_MAX_BODY_BYTES = 520 * 1024 * 1024  # above the largest document that a chatbot may accept
+# FastAPI's own would stand beside ours, with addresses of askers, query strings and messages of exceptions.
+_NO_OTHER_SPANS = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 
+
+class PrometheusText(Response):
+    """The text format of Prometheus."""
+
+    media_type = CONTENT_TYPE_LATEST
+
+
+REQUESTS_RUNNING = Gauge(
+    "dragoman_http_requests_running",
+    "HTTP requests whose answer has not ended, streams among them.",
+    multiprocess_mode="livesum",
+)
 REQUESTS = Counter("dragoman_http_requests_total", "HTTP requests.", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
     "dragoman_http_request_seconds",
@@ -93,12 +126,17 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
             app.state.deps = deps
             app.state.database = deps.database
             app.state.budgets = deps.budgets
+            app.state.audit_log = deps.audit_log
+            app.state.limiter = deps.limiter
+            app.state.accounts = deps.accounts
             app.state.embedding_version_id = deps.embedding_version_id
             app.state.running_answers = RunningAnswers(deps.cache, grace_s=settings.stream_grace_s)
             try:
-                yield
+                async with reported(deps.cache, "api"):
+                    yield
             finally:
                 await close_mcp(app)
+                await deps.accounts.finish()
                 await app.state.running_answers.close()
 
     app = FastAPIOffline(  # /docs with its scripts from the package: no browser has to reach a CDN
@@ -109,28 +147,45 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
-        responses=_PROBLEM_RESPONSES,
+        telemetry=_NO_OTHER_SPANS,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.cookie_policy = CookiePolicy.of(settings.url)
     modules = [module for group in only or GROUPS for module in GROUPS[group]]
     lean: dict[tuple[str, str], _LeanRoute] = {}
-    for router in (*(importlib.import_module(module).router for module in modules), _operations):
+    operations = (_operations, _metrics) if settings.metrics_on_api else (_operations,)
+    for router in (*(importlib.import_module(module).router for module in modules), *operations):
         app.include_router(router)
         _serve_other_spellings(app, router)
         lean |= _lean_routes(router)
     if not only:  # its tools are requests to the other groups
         mount_mcp(app, origins=settings.cors_origins)
     install_problem_handlers(app)
-    app.add_middleware(_RequestMiddleware, lean=lean)
+    declare_errors(app)
+    app.add_middleware(_RequestMiddleware, app_state=app.state, settings=settings, lean=lean)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["*"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            expose_headers=["X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"],
         )
+    app.add_middleware(VisitorCors, also=tuple(settings.cors_origins))
+    _surround(app, settings)
     return app
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """Put the edge around all of Starlette's own middleware too: answers to unforeseen errors are made there."""
+    build = app.build_middleware_stack
+    proxies = TrustedProxies.of(settings.trusted_proxies, settings.trusted_proxy_header)
+    is_https = (settings.public_url or "").startswith("https://")
+
+    def build_within_edge() -> ASGIApp:
+        return Edge(build(), proxies, is_https=is_https)
+
+    app.build_middleware_stack = build_within_edge  # type: ignore[method-assign]
 
 
 def run(settings: Settings, *, only: Sequence[str] = ()) -> None:
@@ -140,7 +195,8 @@ def run(settings: Settings, *, only: Sequence[str] = ()) -> None:
 
 async def _serve(settings: Settings, only: Sequence[str]) -> None:
     configure_logging(level=settings.log_level, style=settings.log_style)
-    start_tracing("api", settings.otlp_endpoint)
+    start_tracing("api", settings)
+    serve_metrics("api", settings)
     sockets = [_shared_socket(settings.host, settings.port)] if settings.api_processes > 1 else None
     config = uvicorn.Config(
         create_app(settings, only=only),
@@ -149,6 +205,8 @@ async def _serve(settings: Settings, only: Sequence[str]) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `edge` reads them, from the proxies that the operator names
+        http=bounded_protocol(settings.header_timeout_s),
         timeout_graceful_shutdown=8,
     )
     await uvicorn.Server(config).serve(sockets)
@@ -260,10 +318,13 @@ async def errors() -> HTMLResponse:
     return HTMLResponse(error_page())
 
 
-@_operations.get("/metrics", response_class=Response)
+_metrics = APIRouter(tags=["operations"])
+
+
+@_metrics.get("/metrics", response_class=PrometheusText)
 async def metrics() -> Response:
     """Metrics for Prometheus, of all API processes on this port."""
-    return Response(generate_latest(of_all_processes()), media_type=CONTENT_TYPE_LATEST)
+    return PrometheusText(generate_latest(of_all_processes()))
 
 
 async def _check(request: Request, check: Callable[[Request], Awaitable[bool]]) -> str:
@@ -291,13 +352,17 @@ async def _cache_answers(request: Request) -> bool:
 
 
 class _RequestMiddleware:
-    """Gives each request an id, bounds its body, and logs and counts its end. Pure ASGI, so that streams stay streams.
+    """Gives each request an id, bounds its body and its time, and logs and counts its end. Pure ASGI, so that streams stay streams.
 
     Lean endpoints are served from here.
     """
 
-    def __init__(self, app: ASGIApp, lean: Mapping[tuple[str, str], _LeanRoute]) -> None:
-        self._app, self._lean = app, lean
+    def __init__(
+        self, app: ASGIApp, *, app_state: State, settings: Settings, lean: Mapping[tuple[str, str], _LeanRoute]
+    ) -> None:
+        self._app, self._lean, self._state = app, lean, app_state
+        self._doors, self._bounds = Doors(settings), RequestBounds.of(settings)
+        self._follows_callers = settings.trace_callers == "parent"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -305,46 +370,95 @@ class _RequestMiddleware:
             return
         request_id = _given_id(scope) or new_id().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        origin = _origin_of(scope, request_id)
+        request_origin.begin(origin)
+        span = request_spans.start(scope, request_id, follows_callers=self._follows_callers)
+        told = rate_limit.begin_telling()
         watch = Stopwatch()
         status = 500
+        bounded = self._bounds.begin(scope, receive)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                bounded.answer_has_begun()
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                if told:
+                    headers += rate_limit.headers_of(told)
+                    if scope["path"].startswith(PREFIX):
+                        headers += rate_limit.openai_headers(told)
+                message["headers"] = headers
             await send(message)
 
+        REQUESTS_RUNNING.inc()
         structlog.contextvars.clear_contextvars()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with tracing.under(span), structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
+                refusal = await self._refusal(scope, origin.address)
+                if refusal is not None:
+                    await refusal(scope, receive, send_with_id)
+                    return
                 lean = self._lean.get((scope["method"], scope["path"]))
-                if lean is None or not _is_small_json(scope):
-                    await self._app(scope, _bounded(receive), send_with_id)
-                else:
-                    await self._serve_lean(lean, scope, receive, send_with_id)
+                async with bounded.in_time():
+                    if lean is None or not _is_small_json(scope):
+                        await self._app(scope, bounded.receive, send_with_id)
+                    else:
+                        await self._serve_lean(lean, scope, bounded.receive, send_with_id)
+            except RequestTimedOutError as error:
+                if bounded.has_begun:
+                    raise
+                await _problem_of(scope, error)(scope, receive, send_with_id)
             finally:
+                REQUESTS_RUNNING.dec()
+                request_spans.end(span, scope, status)
                 _count_and_log(scope, request_id, status, watch.elapsed_ms)
 
-    async def _serve_lean(self, lean: _LeanRoute, scope: Scope, receive: Receive, send: Send) -> None:
-        content = await _body(receive)
-        if content is None:
-            return
-        request = Request(scope)
+    async def _refusal(self, scope: Scope, address: str) -> Response | None:
+        """What stands before any endpoint: closed pages, and the requests that one address may make."""
         try:
+            self._doors.require_open(scope)
+            limiter: Limiter | None = getattr(self._state, "limiter", None)  # none: what is served needs no wiring
+            if limiter is not None and scope["path"] not in _UNCOUNTED:
+                await limiter.take_request(address)
+        except DragomanError as error:
+            return _problem_of(scope, error)
+        return None
+
+    async def _serve_lean(self, lean: _LeanRoute, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        scope["route"] = lean
+        try:
+            content = await _body(receive)
+            if content is None:
+                return
             arguments = await lean.endpoint.prepare(request, content)
             if arguments is None:
                 await self._app(scope, _replay(content, receive), send)
                 return
-            scope["route"] = lean
             response = await lean.endpoint.call(**arguments)
         except Exception as error:
-            scope["route"] = lean
             answer = problem_of(request, error)
             if answer is None:
                 raise
             response = answer
         await response(scope, receive, send)
+
+
+def _problem_of(scope: Scope, error: DragomanError) -> Response:
+    response = problem_of(Request(scope), error)
+    assert response is not None  # each of our own errors has one
+    return response
+
+
+_USER_AGENT_CHARACTERS = 200
+
+
+def _origin_of(scope: Scope, request_id: str) -> RequestOrigin:
+    client = scope.get("client")
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    shown = agent[:_USER_AGENT_CHARACTERS].decode("latin-1")
+    return RequestOrigin(request_id=request_id, address=client[0] if client else "", user_agent=shown)
 
 
 _LEAN_BODY_BYTES = 256 * 1024
@@ -356,7 +470,7 @@ def _is_small_json(scope: Scope) -> bool:
         if name == b"content-type":
             is_json = value in (b"application/json", b"application/json; charset=utf-8")
         elif name == b"content-length":
-            is_small = value.isdigit() and int(value) <= min(_LEAN_BODY_BYTES, _MAX_BODY_BYTES)
+            is_small = value.isdigit() and int(value) <= _LEAN_BODY_BYTES
     return is_json and is_small
 
 
@@ -386,40 +500,26 @@ def _replay(content: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _bounded(receive: Receive) -> Receive:
-    received = 0
-
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > _MAX_BODY_BYTES:
-            raise HTTPException(413)  # FastAPI makes a 400 of any other error while it reads a body
-        return message
-
-    return bounded
-
-
 def _count_and_log(scope: Scope, request_id: str, status: int, duration_ms: float) -> None:
-    route = getattr(scope.get("route"), "path", "unmatched")
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = request_spans.route_of(scope)
+    method = scope["method"] if scope["method"] in request_spans.METHODS else "other"
     _requests(method, route, status).inc()
     _request_seconds(route).observe(duration_ms / 1000)
-    if route not in ("/healthz", "/readyz", "/metrics"):
+    if route not in _UNCOUNTED:
         tenant_id = scope["state"].get("tenant_id")
         log_event(
             "api.request",
             __name__,
             request_id,
             method=method,
-            path=scope["path"],
+            path=request_spans.shown_path(scope),
             status=status,
             duration_ms=round(duration_ms, 1),
             tenant_id=None if tenant_id is None else str(tenant_id),
         )
 
 
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @cache  # all three are from short lists

@@ -10,7 +10,10 @@ import typer
 
 import dragoman
 from dragoman.entrypoints.commands import (
+    alerts,
+    analytics,
     ask,
+    audit,
     blobs,
     chatbots,
     connectors,
@@ -18,16 +21,23 @@ from dragoman.entrypoints.commands import (
     doctor,
     documents,
     evaluate,
+    feedback,
     imports,
     index,
     ingest,
     jobs,
     key,
+    limits,
+    machines,
     mcp,
+    privacy,
     search,
     server,
+    signing_keys,
     tenant,
     translators,
+    user,
+    widget,
 )
 from dragoman.entrypoints.commands.options import Json
 from dragoman.entrypoints.commands.terminal import ExitCode, print_json, print_line, report
@@ -56,9 +66,19 @@ app.add_typer(documents.app, name="documents", rich_help_panel=_USE)
 app.add_typer(chatbots.app, name="chatbots", rich_help_panel=_USE)
 app.add_typer(imports.app, name="imports", rich_help_panel=_USE)
 app.add_typer(connectors.app, name="connectors", rich_help_panel=_USE)
+app.add_typer(feedback.app, name="feedback", rich_help_panel=_USE)
 
+app.command("analytics", rich_help_panel=_ADMINISTER)(analytics.analytics)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=_ADMINISTER)
 app.add_typer(key.app, name="key", rich_help_panel=_ADMINISTER)
+app.add_typer(machines.app, name="service-accounts", rich_help_panel=_ADMINISTER)
+app.add_typer(widget.app, name="widget", rich_help_panel=_ADMINISTER)
+app.add_typer(user.app, name="user", rich_help_panel=_ADMINISTER)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=_ADMINISTER)
+app.add_typer(limits.app, name="limits", rich_help_panel=_ADMINISTER)
+app.add_typer(signing_keys.app, name="signing-keys", rich_help_panel=_ADMINISTER)
+app.add_typer(audit.app, name="audit", rich_help_panel=_ADMINISTER)
+app.add_typer(privacy.app, name="privacy", rich_help_panel=_ADMINISTER)
 app.add_typer(db.app, name="db", rich_help_panel=_ADMINISTER)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_ADMINISTER)
 app.add_typer(blobs.app, name="blobs", rich_help_panel=_ADMINISTER)

@@ -41,6 +41,7 @@ _ENOUGH_DISK_MIB, _LEAST_DISK_MIB = 2048, 256
 _STUCK_AFTER_S = 60.0
 _CLOCK_TOLERANCE_S = 2.0
 _LLM_LIMIT_S = 30.0
+_OLD_KEY_DAYS, _UNUSED_KEY_DAYS = 365, 90
 _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)[^;]*(?:;(?P<marker>.*))?$")
 
 
@@ -317,6 +318,46 @@ async def _row_level_security(patient: _Patient) -> Finding:
         remedy = "Run `dragoman db upgrade`; if that changes nothing, `dragoman db check` shows the difference."
         return Finding(check="row-level security", state=State.FAIL, message=message, remedy=remedy)
     return Finding(check="row-level security", state=State.OK, message="forced on every table of tenants")
+
+
+async def _append_only(patient: _Patient) -> Finding:
+    """The roles that serve requests may add audit events and read them, nothing else."""
+    async with _system_connection(patient) as connection:
+        rows = await connection.execute(
+            text(
+                "select r.rolname || ' may ' || p.privilege from (values ('dragoman_app'), ('dragoman_system')) r(rolname) "
+                "cross join (values ('update'), ('delete'), ('truncate')) p(privilege) "
+                "where has_table_privilege(r.rolname, 'audit_events', p.privilege)"
+            )
+        )
+        mighty = [str(row[0]) for row in rows]
+    if mighty:
+        remedy = "Revoke it as an administrator: revoke update, delete, truncate on audit_events from …"
+        message = f"The audit is not append-only: {', '.join(mighty)}."
+        return Finding(check="audit", state=State.FAIL, message=message, remedy=remedy)
+    return Finding(check="audit", state=State.OK, message="can be added to, not changed")
+
+
+async def _keys(patient: _Patient) -> Finding:
+    async with _system_connection(patient) as connection:
+        old, unused = (
+            await connection.execute(
+                text(
+                    "select count(*) filter (where expires_at is null and created_at < now() - make_interval(days => :old)), "
+                    "count(*) filter (where coalesce(last_used_at, created_at) < now() - make_interval(days => :unused)) "
+                    "from api_keys where revoked_at is null and (expires_at is null or expires_at > now())"
+                ),
+                {"old": _OLD_KEY_DAYS, "unused": _UNUSED_KEY_DAYS},
+            )
+        ).one()
+    if old or unused:
+        message = (
+            f"{old} keys are older than {_OLD_KEY_DAYS} days and never expire; "
+            f"{unused} were not used for {_UNUSED_KEY_DAYS} days."
+        )
+        remedy = "`dragoman key list` shows them; make new ones with an expiry, and revoke these."
+        return Finding(check="API keys", state=State.WARN, message=message, remedy=remedy)
+    return Finding(check="API keys", state=State.OK, message="none is old or forgotten")
 
 
 async def _revision(patient: _Patient) -> Finding:

@@ -1,7 +1,7 @@
 """The embedder role: one process per machine that holds the model; API and workers ask it over a unix socket.
 
 Frames are those of `kit/frames.py`. The role greets each connection with `{"profile": …}`. A request is
-`{"id", "method", "texts"}` with method `embed_queries`, `embed_passages` or `count_tokens`; its answer carries the
+`{"id", "method", "texts"}`, maybe with a `traceparent`, with method `embed_queries`, `embed_passages` or `count_tokens`; its answer carries the
 same id and `rows` with the vectors as body, `counts`, or `error`. `{"id", "method": "cancel"}` takes a request back.
 Answers come in the order in which they are ready.
 """
@@ -15,12 +15,13 @@ import fcntl
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from dragoman.kit import tracing
 from dragoman.kit.errors import ConflictError, DragomanError, InvalidSettingError
 from dragoman.kit.frames import Frame, FrameError, encode_frame, pack_float32, read_frame
 from dragoman.ports.embedder import Embedder
@@ -108,7 +109,8 @@ class _Role:
         if method is None or not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             return _error_frame("The embedder role does not know this request. Run one version of Dragoman everywhere.")
         try:
-            return await method(texts)
+            with _span(header, len(texts)):
+                return await method(texts)
         except DragomanError as error:
             return _error_frame(error.message, is_worth_another_try=error.retryable, retry_after_s=error.retry_after_s)
         except Exception as error:  # noqa: BLE001 - a defect of one embedder must not end the role
@@ -126,6 +128,12 @@ class _Role:
 
     async def _count_tokens(self, texts: list[str]) -> Frame:
         return Frame(header={"counts": await self._embedder.count_tokens(texts)})
+
+
+def _span(header: dict[str, Any], texts: int) -> AbstractContextManager[Any]:
+    """A span below that of the client, which may send along `traceparent`."""
+    parent = tracing.remote({"traceparent": str(header["traceparent"])}) if "traceparent" in header else None
+    return tracing.span(f"embedder {header['method']}", kind=tracing.SERVER, parent=parent, dragoman__texts=texts)
 
 
 class _Connection:

@@ -26,6 +26,7 @@ import psutil
 
 from dragoman.kit.errors import ConflictError, InvalidSettingError
 
+FIRST_USER = "owner@localhost"  # the owner of the tenant that the first start makes
 SUPERVISED_HOME = "DRAGOMAN_SUPERVISED_HOME"  # in the environment of every child: which instance it belongs to
 
 _LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS

@@ -17,15 +17,19 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 
+from dragoman.entrypoints.request_spans import route_of
 from dragoman.kit.errors import ConflictError, DragomanError, InvalidRequestError
 from dragoman.openai_api.errors import PREFIX, error_in_openai, param_in_openai, status_in_openai
+from dragoman.tenancy import audit
+from dragoman.tenancy.entities import Caller
 
 _log = structlog.get_logger(__name__)
-_MEDIA_TYPE = "application/problem+json"
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+MEDIA_TYPE = "application/problem+json"
+_CODES = {404: "not_found", 405: "method_not_allowed", 408: "body_stalled", 413: "too_large"}
 _DETAILS = {
     404: "There is nothing at this address. The documentation at /docs lists all that exist.",
-    413: "The body of the request is larger than anything this service accepts.",
+    408: "The body of the request came too slowly, and was given up. Send it again over a better connection.",
+    413: "The body of the request is larger than this service accepts here. Files go to the operations for uploads.",
     405: "This address does not know this method. The documentation at /docs lists those it knows.",
 }
 
@@ -70,7 +74,7 @@ def problem(
         "instance": request.url.path,
         **more,
     }
-    return JSONResponse(body, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _on_dragoman_error(request: Request, error: Exception) -> JSONResponse:
@@ -80,6 +84,8 @@ def _on_dragoman_error(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if error.status == 403:
+        _record_refusal(request, error)
     if error.status >= 500:
         _log.error("api.error", code=error.code, reason=error.message, exc_info=error)
     return problem(
@@ -90,6 +96,23 @@ def _on_dragoman_error(request: Request, error: Exception) -> JSONResponse:
         detail=error.message,
         headers=headers,
         param=error.details.get("param"),
+    )
+
+
+def _record_refusal(request: Request, error: DragomanError) -> None:
+    """A caller who is known and may not do this stands in the audit log of their tenant."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        return
+    route = request.scope.get("route")
+    audit.record_refusal(
+        request.app.state.database,
+        "request.forbidden",
+        tenant_id=caller.tenant_id,
+        actor=caller.asker,
+        method=request.method,
+        route=getattr(route, "path", ""),
+        error=error.code,
     )
 
 
@@ -131,7 +154,7 @@ def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
 
 
 def _on_unforeseen(request: Request, error: Exception) -> JSONResponse:
-    _log.error("api.unforeseen_error", path=request.url.path, exc_info=error)
+    _log.error("api.unforeseen_error", route=route_of(request.scope), exc_info=error)
     headers = {"X-Request-ID": getattr(request.state, "request_id", "")}  # answered outside the middleware that adds it
     return problem(
         request,
@@ -145,7 +168,7 @@ def _on_unforeseen(request: Request, error: Exception) -> JSONResponse:
 
 def _on_unstorable(request: Request, error: Exception) -> JSONResponse:
     """A value that passed validation and that PostgreSQL cannot hold: a NUL character in a form field, above all."""
-    _log.warning("api.unstorable_value", path=request.url.path, exc_info=error)
+    _log.warning("api.unstorable_value", route=route_of(request.scope), exc_info=error)
     return problem(
         request,
         status=422,
@@ -157,7 +180,7 @@ def _on_unstorable(request: Request, error: Exception) -> JSONResponse:
 
 def _on_overtaken(request: Request, error: Exception) -> JSONResponse:
     """What this request checked before it wrote was no longer so: another one wrote the same thing in between."""
-    _log.warning("api.overtaken", path=request.url.path, exc_info=error)
+    _log.warning("api.overtaken", route=route_of(request.scope), exc_info=error)
     return problem(
         request,
         status=409,

@@ -31,6 +31,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import dragoman
+from dragoman.insights.alerts.rules import BUILTIN
 from dragoman.kit import registry
 from dragoman.kit.errors import DragomanError
 
@@ -44,11 +45,20 @@ PERMISSIONS: Final = {
     "documents:contribute": "Upload private documents and delete one's own.",
     "documents:manage": "Upload, replace and delete shared documents.",
     "chatbots:read": "List and show chatbots with their settings.",
-    "chatbots:manage": "Make, change and delete chatbots.",
-    "keys:manage": "Make, list and revoke API keys with at most one's own role.",
+    "chatbots:manage": "Make, change and delete chatbots, and say who may have them: members and widget keys.",
+    "keys:manage": "Make, list, rotate and revoke API keys and service accounts with at most one's own role.",
     "explain": "See the raw scores behind a result.",
     "usage:read": "See what model calls took and cost, and the budgets.",
     "budgets:manage": "Set and remove budgets of paid model calls.",
+    "users:manage": "Invite users, give and take roles, sign users out.",
+    "tenant:manage": "Set limits and quotas, how people sign in, and how long things are kept.",
+    "audit:read": "Read, export and verify the audit log.",
+    "personal_data:manage": "Export and erase what is stored about a user or visitor.",
+    "feedback:give": "Rate answers and say what is wrong with them.",
+    "feedback:read": "See ratings, corrections and improvement reports.",
+    "analytics:read": "See how much is asked and how well it is answered.",
+    "metrics:read": "See the state of the system: processes, database, search.",
+    "alerts:manage": "Make, change and silence alert rules.",
 }
 """What each permission allows."""
 
@@ -63,6 +73,10 @@ ROLES: Final = {
 
 _OF_DOCUMENT: Final = "`document_id`, `version_id`, `chatbot_id`, `visibility`, `owner`, `state`"
 _OF_BUDGET: Final = "`scope`, `subject`, `period`, `starts_on`, `limit_usd`"
+_OF_FEEDBACK: Final = (
+    "`feedback_id`, `message_id`, `session_id`, `chatbot_id`, `rating`, `reason`, `is_review`, `has_comment`, "
+    "`has_correction`"
+)
 _OF_SYNC: Final = "`connector_id`, `sync_id`, `state`"
 
 TOPICS: Final = {
@@ -84,6 +98,18 @@ TOPICS: Final = {
     "document.deleted": ("The document is deleted; no search knows it any more.", _OF_DOCUMENT),
     "budget.warning": ("80 % of a budget are spent. Once in its period.", _OF_BUDGET),
     "budget.exhausted": ("A paid call did not fit into a budget any more. Once in its period.", _OF_BUDGET),
+    "feedback.given": ("An answer was rated.", _OF_FEEDBACK),
+    "feedback.changed": ("Somebody changed what they said of an answer.", _OF_FEEDBACK),
+    "feedback.withdrawn": ("Somebody took back what they said of an answer.", _OF_FEEDBACK),
+    "feedback.correction_accepted": ("A correction became a document.", "`feedback_id`, `chatbot_id`, `document_id`"),
+    "feedback.correction_rejected": (
+        "A correction was turned down.",
+        "`feedback_id`, `chatbot_id`, `document_id` of an earlier one that was accepted, or null",
+    ),
+    "feedback.report_ready": (
+        "An improvement report is written.",
+        "`report_id`, `chatbot_id`, `first_day`, `last_day`, `is_scheduled`",
+    ),
     "connector.sync_ended": ("A sync succeeded, failed or was cancelled; its report says what happened.", _OF_SYNC),
 }
 """What each topic of the outbox means, and its payload."""
@@ -96,10 +122,14 @@ JOBS: Final = {
     "ingestion.refill_keyword_index": "Fills the keyword index of a chatbot where an upgrade has changed its layout.",
     "check_external_index": "Compares the indexes outside PostgreSQL with it and mends what differs.",
     "build_vector_index": "Builds, checks or drops the vector index of a chatbot, as its size and recall ask for.",
+    "insights.deliver_alert": "Tells one channel of an alert that fires or is resolved.",
     "understanding.learn_expansions": "Learns acronyms and other names from the documents of a chatbot.",
+    "feedback.write_report": "Groups the questions of a period and writes an improvement report.",
     "connectors.sync": "Brings the documents of a connector in step with their origin.",
     "connectors.remove": "Deletes the documents of a deleted connector.",
     "connectors.fetch_url": "Fetches one address of a list and uploads what is there.",
+    "privacy.request": "Makes an archive of what is held about a person, or erases the person everywhere.",
+    "privacy.expire_archives": "Removes archives with personal data that are kept no longer.",
 }
 """What each kind of job does."""
 
@@ -523,6 +553,24 @@ def jobs() -> str:
 # ---- metrics
 
 
+def alert_rules() -> str:
+    """The built-in rules of alerts."""
+    rows = [
+        (
+            f"`{builtin.name}`",
+            f"`{builtin.signal.value}` {'below' if builtin.rule.fires_below else 'above'} {builtin.threshold:g}",
+            f"{builtin.window_s // 60} min",
+            f"{builtin.for_s // 60} min",
+            str(builtin.min_samples),
+            builtin.severity.value,
+            "installation" if builtin.rule.is_of_installation else "tenant",
+            f"{builtin.summary} {builtin.remedy}",
+        )
+        for builtin in BUILTIN
+    ]
+    return _table(("Rule", "Fires when", "Window", "For", "Least", "Severity", "Of", "What it means"), rows)
+
+
 def metrics() -> str:
     """What `/metrics` offers beside the figures of the Python process."""
     rows = [
@@ -564,28 +612,46 @@ def _operations_by_tag() -> Mapping[str, list[Sequence[str]]]:
     from dragoman.entrypoints.settings import Settings  # noqa: PLC0415
 
     document = create_app(Settings.model_construct()).openapi()
-    permissions = _permissions_by_operation()
+    permissions = permissions_by_operation()
     by_tag: dict[str, list[Sequence[str]]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            permission = permissions.get((method.upper(), path))
+            place = (method.upper(), path)
+            permission = f"`{permissions[place]}`" if place in permissions else _without_permission(place)
             summary = _first_sentence(operation.get("description", operation["summary"]))
-            row = (method.upper(), f"`{path}`", summary, f"`{permission}`" if permission else "none")
+            row = (method.upper(), f"`{path}`", summary, permission)
             by_tag.setdefault(operation["tags"][0], []).append(row)
     return by_tag
 
 
-def _permissions_by_operation() -> Mapping[tuple[str, str], str]:
-    """The permission that the signature of each endpoint asks for."""
+def permissions_by_operation() -> Mapping[tuple[str, str], str]:
+    """The permission that the signature of each endpoint asks for, where it asks for one."""
+    found: dict[tuple[str, str], str] = {}
+    for route in _routes():
+        if permission := _permission_of(route):
+            found |= dict.fromkeys(((method, route.path_format) for method in route.methods or ()), permission)
+    return found
+
+
+def _routes() -> Iterator[APIRoute]:
     from dragoman.entrypoints.api import GROUPS  # noqa: PLC0415
 
-    found: dict[tuple[str, str], str] = {}
     for modules in GROUPS.values():
         for module in modules:
             for route in importlib.import_module(module).router.routes:
-                if isinstance(route, APIRoute) and (permission := _permission_of(route)):
-                    found |= dict.fromkeys(((method, route.path_format) for method in route.methods or ()), permission)
-    return found
+                if isinstance(route, APIRoute):
+                    yield route
+
+
+def _without_permission(place: tuple[str, str]) -> str:
+    """Some operations are for whoever shows who he is, some for everybody."""
+    from dragoman.tenancy.http import _caller  # noqa: PLC0415
+
+    for route in _routes():
+        if place[0] in (route.methods or ()) and route.path_format == place[1]:
+            is_for_callers = any(dependency.call is _caller for dependency in route.dependant.dependencies)
+            return "any caller" if is_for_callers else "none"
+    return "none"
 
 
 def _permission_of(route: APIRoute) -> str | None:
@@ -598,7 +664,8 @@ def _permission_of(route: APIRoute) -> str | None:
 
 
 def permissions() -> str:
-    """Which role has which permission."""
+    """Which role has which permission, which of them a role on a single chatbot gives, and what visitors may do."""
+    from dragoman.tenancy.access import CHATBOT_PERMISSIONS, VISITOR_PERMISSIONS  # noqa: PLC0415
     from dragoman.tenancy.access import PERMISSIONS as GRANTED  # noqa: PLC0415
     from dragoman.tenancy.entities import Permission  # noqa: PLC0415
 
@@ -606,11 +673,15 @@ def permissions() -> str:
         (
             f"`{permission.value}`",
             PERMISSIONS[permission.value],
-            *("yes" if permission in granted else "" for granted in GRANTED.values()),
+            *(
+                "yes" if permission in granted else ""
+                for granted in (*GRANTED.values(), VISITOR_PERMISSIONS, CHATBOT_PERMISSIONS)
+            ),
         )
         for permission in Permission
     ]
-    return _table(("Permission", "What it allows", *(role.value for role in GRANTED)), rows)
+    roles = [role.value for role in GRANTED]
+    return _table(("Permission", "What it allows", *roles, "visitor", "given per chatbot"), rows)
 
 
 def roles() -> str:

@@ -55,11 +55,15 @@ def _run_api(settings: Settings, only: Sequence[str]) -> None:
 
 
 def _run_embedder(settings: Settings) -> None:
+    from dragoman.entrypoints.scraping import serve_metrics  # noqa: PLC0415
+    from dragoman.entrypoints.telemetry import start_tracing  # noqa: PLC0415
     from dragoman.kit.telemetry import configure_logging  # noqa: PLC0415
 
     configure_logging(level=settings.log_level, style=settings.log_style)
     if settings.embedder_socket is None:
         raise MissingSocketError
+    start_tracing("embedder", settings)
+    serve_metrics("embedder", settings)
     event_loop.run(_serve_embedder(settings, settings.embedder_socket))
 
 

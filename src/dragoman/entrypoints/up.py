@@ -29,7 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from dragoman.entrypoints.embedded import EmbeddedPostgres, EmbeddedValkey
-from dragoman.entrypoints.home import InstanceHome, read_json, write_private_json
+from dragoman.entrypoints.home import FIRST_USER, InstanceHome, read_json, write_private_json
 from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.supervisor import Report, Service, StopStep, Supervisor, child_environment
 from dragoman.kit.errors import ConflictError, DragomanError
@@ -62,6 +62,8 @@ class UpSettings(Protocol):
     def port(self) -> int: ...
     @property
     def api_processes(self) -> int: ...
+    @property
+    def metrics_port(self) -> int | None: ...
     @property
     def database_url(self) -> str | None: ...
     @property
@@ -253,12 +255,14 @@ async def _start(
     async def start_stores_and_roles() -> None:
         await _together(_start_database(postgres, supervisor, hooks, context, report), _start_cache(valkey, supervisor))
         report(f"Starting {', '.join(hooks.roles)} …")
-        services = [_role_service(role, hooks, context) for role in hooks.roles]
+        services = [_role_service(role, hooks, context, settings.metrics_port) for role in hooks.roles]
         if settings.api_processes > 1:
             services = _with_further_apis(services, settings.api_processes, home)
         await _together(*map(supervisor.start, services))
 
-    await _together(start_stores_and_roles(), supervisor.start(_embedder_service(hooks, context)))
+    await _together(
+        start_stores_and_roles(), supervisor.start(_embedder_service(hooks, context, settings.metrics_port))
+    )
     return context
 
 
@@ -278,14 +282,24 @@ async def _start_cache(valkey: EmbeddedValkey | None, supervisor: Supervisor) ->
         await supervisor.start(valkey.service())
 
 
-def _role_service(role: str, hooks: UpHooks, context: UpContext) -> Service:
+_SCRAPED = ("api", "worker", "scheduler", "embedder")
+
+
+def _metrics_environment(role: str, first_port: int | None) -> dict[str, str]:
+    """Each role's own port for `/metrics`, counted up from the one that is set."""
+    if first_port is None or role not in _SCRAPED:
+        return {}
+    return {"DRAGOMAN_METRICS_PORT": str(first_port + _SCRAPED.index(role))}
+
+
+def _role_service(role: str, hooks: UpHooks, context: UpContext, metrics_port: int | None) -> Service:
     async def answers(_pid: int) -> bool:
         return await _is_ready_over_http(context.port)
 
     return Service(
         role=role,
         command=hooks.command(role),
-        environment=context.environment,
+        environment={**context.environment, **_metrics_environment(role, metrics_port)},
         is_ready=answers if role == "api" else None,
         stop_steps=(StopStep(signal=signal.SIGTERM, limit_s=6.0),),
         tier=2,
@@ -303,11 +317,12 @@ def _with_further_apis(services: Sequence[Service], processes: int, home: Instan
             more.append(service)
             continue
         first = replace(service, environment={**service.environment, **metrics})
-        more += [first, *(replace(first, role=f"api-{number}", is_ready=None) for number in range(2, processes + 1))]
+        further = replace(first, environment={**first.environment, "DRAGOMAN_METRICS_PORT": ""}, is_ready=None)
+        more += [first, *(replace(further, role=f"api-{number}") for number in range(2, processes + 1))]
     return more
 
 
-def _embedder_service(hooks: UpHooks, context: UpContext) -> Service:
+def _embedder_service(hooks: UpHooks, context: UpContext, metrics_port: int | None) -> Service:
     async def listens(_pid: int) -> bool:
         try:
             _, writer = await asyncio.open_unix_connection(str(context.embedder_socket))
@@ -322,7 +337,7 @@ def _embedder_service(hooks: UpHooks, context: UpContext) -> Service:
     return Service(
         role="embedder",
         command=hooks.command("embedder"),
-        environment=context.environment,
+        environment={**context.environment, **_metrics_environment("embedder", metrics_port)},
         is_ready=listens,
         prepare=forget_old_socket,
         stop_steps=(StopStep(signal=signal.SIGTERM, limit_s=3.0),),
@@ -456,6 +471,8 @@ class _Screen:
     def welcome(self, context: UpContext, demo: DemoInfo | None, command: Callable[[DemoInfo], str]) -> None:
         lines = [("Address", context.url), ("Documentation", f"{context.url}/docs")]
         if demo is not None:
+            set_password = f"dragoman user reset-password {FIRST_USER}  (prints a link)"
+            lines += [("First user", FIRST_USER), ("Its password", set_password)]
             lines += [("API key", demo.api_key), ("Chatbot", demo.chatbot_id), ("First question", demo.question)]
         lines += [("Logs", str(context.home / "logs")), ("Stop", "Ctrl-C")]
         text = "\n".join(f"{name + ':':<16}{value}" for name, value in lines)

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import dragoman
+from dragoman.accounts.parts import AccountParts, AccountPolicy
 from dragoman.chat import service as chat
 from dragoman.connectors import fetch_urls
 from dragoman.connectors import service as connectors
@@ -25,6 +26,8 @@ from dragoman.entrypoints.leftovers import sweep_leftovers
 from dragoman.entrypoints.reader import create_sandbox
 from dragoman.entrypoints.resources import resource_path
 from dragoman.entrypoints.settings import Settings, adapter_settings, environment
+from dragoman.feedback import service as feedback
+from dragoman.feedback.improvement import service as reports
 from dragoman.inference.catalogue import Catalogue
 from dragoman.inference.judging import AnyJudge, Judges
 from dragoman.inference.masking import mask_source
@@ -43,6 +46,7 @@ from dragoman.ingestion.ingest import (
 )
 from dragoman.ingestion.reading import IMAGE_TYPES
 from dragoman.ingestion.refill import REFILL_KEYWORD_INDEX, refill_keyword_index
+from dragoman.insights.alerts.deliver import DELIVER_ALERT, deliver_alert
 from dragoman.jobs.celery_app import CelerySender, create_celery
 from dragoman.jobs.entities import BatchProgress, Job, JobKind, Progress
 from dragoman.jobs.live import LiveFeed
@@ -65,10 +69,17 @@ from dragoman.ports.connector import ConnectorKind, Premises
 from dragoman.ports.embedder import Embedder
 from dragoman.ports.extractor import Extractor
 from dragoman.ports.llm import Llm
+from dragoman.ports.mailer import Mailer
 from dragoman.ports.malware_scanner import MalwareScanner
 from dragoman.ports.pii_detector import PiiDetector
 from dragoman.ports.translator import LanguagePair
+from dragoman.privacy import service as privacy
 from dragoman.search.analytics import create_search_log
+from dragoman.tenancy import audit
+from dragoman.tenancy.audit_log.anchors import Anchors
+from dragoman.tenancy.audit_log.service import AuditLog
+from dragoman.tenancy.limits import InstallationLimits, Limiter
+from dragoman.tenancy.quotas import EffectiveQuotas
 from dragoman.understanding import expansion
 
 
@@ -196,6 +207,43 @@ def create_keyring(settings: Settings) -> Keyring:
     return Keyring.load_or_create(settings.home / "master.key")
 
 
+def create_audit_log(settings: Settings, database: Database) -> AuditLog:
+    """The audit log behind a database, which seals from now on what is recorded there."""
+    if settings.audit_keys is not None:
+        keyring = Keyring.parse(settings.audit_keys.get_secret_value())
+    else:
+        keyring = Keyring.load_or_create(settings.home / "audit.key")
+    audit.seal_with(database, keyring)
+    return AuditLog(
+        database=database, keyring=keyring, anchors=Anchors(settings.audit_heads or settings.home / "audit")
+    )
+
+
+def create_mailer(settings: Settings) -> Mailer:
+    mailer: Mailer = _create_adapter(settings, "mailer")
+    return mailer
+
+
+def create_accounts(settings: Settings, database: Database, cache: Cache, keyring: Keyring) -> AccountParts:
+    """What users sign in with."""
+    return AccountParts(
+        database=database,
+        keyring=keyring,
+        mailer=create_mailer(settings),
+        attempts=RateLimit(cache, "sign_in", is_told=False),  # what is left would tell who is known here
+        network=FetchPolicy.of(settings.private_networks, user_agent=f"Dragoman/{dragoman.__version__}"),
+        url=settings.url,
+        policy=AccountPolicy(
+            idle_days=settings.sign_in_idle_days,
+            most_days=settings.sign_in_days,
+            invitation_hours=settings.invitation_hours,
+            reset_minutes=settings.password_reset_minutes,
+            attempts=settings.sign_in_attempts,
+            attempts_per_address=settings.sign_in_attempts_per_address,
+        ),
+    )
+
+
 def create_blob_store(settings: Settings, keyring: Keyring) -> BlobStore:
     """The blob store that is set, behind encryption. What is encrypted stays readable after that is switched off."""
     store: BlobStore = _create_adapter(settings, "blob_store")
@@ -246,6 +294,18 @@ def _premises(settings: Settings) -> Premises:
     )
 
 
+def installation_limits(settings: Settings) -> InstallationLimits:
+    """The limits that the operator sets."""
+    names = EffectiveQuotas.model_fields
+    return InstallationLimits(
+        quotas=EffectiveQuotas(**{name: getattr(settings, f"limit_{name}") for name in names}),
+        requests_per_minute_address=settings.limit_requests_per_minute_address,
+        messages_per_minute_address=settings.limit_messages_per_minute_address,
+        sign_ins_address=settings.limit_sign_ins_address,
+        sign_ins_account=settings.limit_sign_ins_account,
+    )
+
+
 def load_catalogue(settings: Settings) -> Catalogue:
     """The listed provider models. Raises InvalidSettingError: the list cannot be used, or an adapter in it is unknown."""
     catalogue = Catalogue.load(_config_directory(settings) / "models.yaml", environment())
@@ -259,7 +319,8 @@ def load_catalogue(settings: Settings) -> Catalogue:
     return catalogue
 
 
-def _load_budgets(settings: Settings, database: Database) -> Budgets:
+def load_budgets(settings: Settings, database: Database) -> Budgets:
+    """Budgets, with those of the operator. Raises InvalidSettingError."""
     path = _config_directory(settings) / "cost_limits.yaml"
     return Budgets(database, load_ceilings(path) if path.exists() else ())
 
@@ -362,7 +423,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
     database = Database(database_urls(settings), pool_size=settings.database_pool_size)
     cache = Cache(cache_url(settings))
     usage = UsageBuffer(database)
-    budgets = _load_budgets(settings, database)
+    budgets = load_budgets(settings, database)
     embedder = create_embedder(settings)
     catalogue = load_catalogue(settings)
     upload_directory = settings.home / "uploads"
@@ -412,7 +473,10 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
             cache=_judgements(settings, cache),
         )
         search_log = create_search_log(database, keyring, pii_detectors)
+        audit_log = create_audit_log(settings, database)
+        limiter = Limiter(database, cache, installation_limits(settings))
         usage.start()
+        audit.start(database)
         search_log.start()
         try:
             kinds: dict[str, JobKind] = {}
@@ -437,6 +501,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 keyring=keyring,
                 connectors=_connectors(),
                 premises=_premises(settings),
+                accounts=create_accounts(settings, database, cache, keyring),
                 live=live,
                 embedding_version_id=version.id,
                 embedding_version_name=version.name,
@@ -447,19 +512,25 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 search_results=_search_results(settings, cache),
                 answer_cache=_answer_cache(settings, cache),
                 similar_questions=_similar_questions(settings, cache),
-                message_rate=RateLimit(cache, "messages"),
+                limiter=limiter,
                 search_log=search_log,
+                audit_log=audit_log,
                 read_conversation=partial(chat.read_conversation, database),
+                operator_tenant=settings.operator_tenant,
+                home=settings.home,
+                read_feedback=feedback.read_given,
             )
             # Their bodies need the deps that they are part of.
             kinds |= job_kinds(deps, IndexPolicy(memory_mib=settings.index_build_mib))
             async with remembering(database, vector_index):
                 yield deps
         finally:
+            await limiter.close()
             await live.close()
             await sandbox.close()
             await blob_store.close()
             await search_log.close()
+            await audit.close(database)
             await rerankers.close()
             await translators.close()
             await judges.close()
@@ -524,8 +595,26 @@ def job_kinds(deps: Deps, indexes: IndexPolicy = _USUAL_INDEXES) -> dict[str, Jo
     async def build_vector_index(job: Job, progress: Progress) -> None:
         await vector_indexes.run_job(deps.database, indexes, job, progress)
 
+    async def tell_of_alert(job: Job, progress: Progress) -> None:
+        await deliver_alert(deps, job, progress)
+
+    async def privacy_request(job: Job, progress: Progress) -> None:
+        await privacy.run_request(deps, job, progress)
+
+    async def privacy_request_failed(job: Job, _code: str, message: str) -> None:
+        await privacy.record_failure(deps, job, message)
+
+    async def expire_archives(job: Job, progress: Progress) -> None:
+        await privacy.remove_expired(deps, job, progress)
+
     async def learn_expansions(job: Job, progress: Progress) -> None:
         await expansion.learn_expansions(deps.database, job, progress)
+
+    async def write_report(job: Job, progress: Progress) -> None:
+        await reports.run_job(deps, job, progress)
+
+    async def report_failed(job: Job, code: str, message: str) -> None:
+        await reports.record_failure(deps, job, code, message)
 
     kinds = (
         JobKind(
@@ -552,6 +641,10 @@ def job_kinds(deps: Deps, indexes: IndexPolicy = _USUAL_INDEXES) -> dict[str, Jo
         JobKind(name=REFILL_KEYWORD_INDEX, body=refill_keywords),
         JobKind(name=external_indexes.CHECK_EXTERNAL_INDEX, body=check_external_index),
         JobKind(name=vector_indexes.BUILD_VECTOR_INDEX, body=build_vector_index),
+        JobKind(name=privacy.PRIVACY_REQUEST, body=privacy_request, on_failed=privacy_request_failed),
+        JobKind(name=privacy.EXPIRE_ARCHIVES, body=expire_archives),
         JobKind(name=expansion.LEARN_EXPANSIONS, body=learn_expansions),
+        JobKind(name=DELIVER_ALERT, body=tell_of_alert),
+        JobKind(name=reports.WRITE_REPORT, body=write_report, on_failed=report_failed),
     )
     return {kind.name: kind for kind in kinds}

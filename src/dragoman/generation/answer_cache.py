@@ -4,6 +4,9 @@ The key of the former is all that the model is told: instructions, conversation,
 knowledge, another asker's documents, another language or another template never meet an answer that was not theirs, and
 nobody can read an entry once a source it was made of has gone. The latter is `similar_answers`. Search and the check
 against the sources run as always.
+
+Each text has a name, which its turn keeps. When an asker rates the answer down, the text is rejected under that name
+(`rejected_texts`): it is told to nobody any more, and the next one who asks has it written anew.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -20,7 +24,7 @@ from prometheus_client import Counter
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
-from dragoman.generation import similar_answers
+from dragoman.generation import rejected_texts, similar_answers
 from dragoman.generation.entities import GenerationRequest
 from dragoman.generation.similar_answers import READS
 from dragoman.inference.ladder import Charged, Fallback, Reused, TextEvent
@@ -73,6 +77,7 @@ async def stream_text(
             elif isinstance(event, Fallback):
                 gave_way = True
             elif not gave_way and event.finish == "stop":
+                event = replace(event, remembered_as=key.hex())
                 await cache.put(key, _kept("".join(parts), event, time.perf_counter() - started))
             yield event
 
@@ -86,10 +91,12 @@ async def _find(
     version: EmbeddingVersion,
 ) -> tuple[Mapping[str, Any], Literal["exact", "semantic"]] | None:
     """A text that was written before, and how it was found."""
-    kept = await cache.find(key)
-    READS.labels("exact", "miss" if kept is None else "hit").inc()
-    if kept is not None:
-        return json.loads(kept), "exact"
+    found = await cache.find(key)
+    kept = None if found is None else json.loads(found)
+    is_rejected = kept is not None and await rejected_texts.is_rejected(deps, scope.tenant_id, kept)
+    READS.labels("exact", "miss" if kept is None else "rejected" if is_rejected else "hit").inc()
+    if kept is not None and not is_rejected:
+        return kept, "exact"
     similar = await similar_answers.find(deps, request, scope, version)
     return None if similar is None else (similar, "semantic")
 
@@ -103,6 +110,8 @@ def _key(request: GenerationRequest, writer: Writer, asked: TextRequest) -> byte
 def _kept(text: str, end: Charged, seconds: float) -> bytes:
     facts = {
         "text": text,
+        "name_of_text": end.remembered_as,
+        "written_at": time.time(),
         "name": end.name,
         "model": end.model,
         "cost_usd": str(end.cost_usd),
@@ -124,5 +133,6 @@ def _told_again(kept: Mapping[str, Any], kind: Literal["exact", "semantic"]) -> 
         name=kept["name"],
         cost_usd=Decimal(0),
         reused=saved,
+        remembered_as=kept["name_of_text"],
     )
     return [*words, end]

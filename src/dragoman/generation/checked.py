@@ -27,6 +27,7 @@ from dragoman.generation.judged import Judging, Verdict, judged
 from dragoman.generation.markers import MarkerFilter
 from dragoman.generation.phrases import i_do_not_know
 from dragoman.kit.errors import DragomanError
+from dragoman.kit.telemetry import BoundedWords
 from dragoman.kit.text.sentences import split_sentences
 from dragoman.kit.text.terms import base_language
 from dragoman.ports.embedder import Calibration, Vectors
@@ -41,6 +42,7 @@ SENTENCES = Counter(
     "hallucination rate is the share that is not `grounded`.",
     ["outcome", "language"],
 )
+_language_word = BoundedWords("[a-z]{2,3}", most=60)
 GROUNDING = Histogram(
     "dragoman_answer_grounding_score",
     "How well language models' answers are supported by their sources, 0 to 1.",
@@ -267,7 +269,7 @@ class AnswerChecker:
     def _count(self, checked: CheckedSentence) -> None:
         if checked.claims:
             outcome = "grounded" if checked.is_grounded else "removed" if self._mode == "remove" else "ungrounded"
-            SENTENCES.labels(outcome, base_language(self._request.language)).inc()
+            SENTENCES.labels(outcome, _language_word(base_language(self._request.language))).inc()
 
     def _settled(self, sentence: str, checked: CheckedSentence) -> str:
         if self._mode == "remove" and not checked.is_grounded:

@@ -51,6 +51,7 @@ class Usage:
     Attributes:
         cached: how the text was found that an earlier answer had: `exact` or `semantic`; None: it was written now.
         saved_usd, saved_seconds: what the call took that was not made again.
+        remembered_as: names the model's text in the answer cache, so that a rating can have it written anew.
     """
 
     input_tokens: int = 0
@@ -62,6 +63,7 @@ class Usage:
     cached: str | None = None
     saved_usd: float = 0.0
     saved_seconds: float = 0.0
+    remembered_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,7 @@ class Draft:
         grounding: how the text is supported: `method`, `score` 0 to 1.
         rendered_prompt: the messages given to the model, with passages as references.
         reused: the model wrote it for an earlier question; None: for this one, or nobody wrote it.
+        remembered_as: names the model's text in the answer cache; empty where it is not kept there.
     """
 
     text: str
@@ -155,3 +158,4 @@ class Draft:
     rendered_prompt: Sequence[Mapping[str, Any]] | None = None
     degraded: tuple[str, ...] = field(default_factory=tuple)
     reused: Reused | None = None
+    remembered_as: str = ""

@@ -10,6 +10,7 @@ from dragoman.kit.database import Database
 from dragoman.kit.errors import NotFoundError
 from dragoman.kit.pagination import Page, PageRequest
 from dragoman.kit.reading import Reader
+from dragoman.tenancy import audit
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.entities import Caller, Chatbot
 
@@ -39,6 +40,15 @@ async def create_template(
             text=text,
             note=note,
             created_by=caller.asker,
+        )
+        await audit.record(
+            connection,
+            caller,
+            "prompt.created",
+            subject_type="chatbot",
+            subject_id=chatbot.id,
+            version=made.version,
+            note=note,
         )
     if is_used:
         await use_template(database, caller, chatbot_id, made.version)

@@ -1,15 +1,18 @@
-"""SQL of prompt templates."""
+"""SQL of prompt templates, and of remembered texts that were rated down."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.generation.entities import PromptTemplate
-from dragoman.generation.tables import prompt_templates
+from dragoman.generation.tables import prompt_templates, rejected_texts
+from dragoman.kit.clock import now
 from dragoman.kit.reading import Reader
 
 
@@ -68,6 +71,38 @@ async def list_templates(
     )
     total = (await connection.execute(select(func.count()).select_from(prompt_templates).where(*mine))).scalar_one()
     return [_template(row) for row in rows], total
+
+
+# ---- remembered texts that were rated down
+
+
+async def reject_text(connection: AsyncConnection, *, tenant_id: UUID, name: bytes) -> None:
+    statement = upsert(rejected_texts).values(tenant_id=tenant_id, name=name, rejected_at=now())
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "name"], set_={"rejected_at": statement.excluded.rejected_at}
+        )
+    )
+
+
+_FIND_REJECTION = select(rejected_texts.c.rejected_at).where(
+    rejected_texts.c.tenant_id == bindparam("tenant_id"), rejected_texts.c.name == bindparam("name")
+)
+
+
+async def find_rejection(connection: Reader, *, tenant_id: UUID, name: bytes) -> datetime | None:
+    """When a text of this name was rejected last; None: never."""
+    row = (await connection.execute(_FIND_REJECTION, {"tenant_id": tenant_id, "name": name})).one_or_none()
+    return None if row is None else row.rejected_at
+
+
+async def forget_rejections(connection: AsyncConnection, *, tenant_id: UUID, older_than: timedelta) -> int:
+    """Remove what no remembered text can be as old as."""
+    c = rejected_texts.c
+    gone = await connection.execute(
+        delete(rejected_texts).where(c.tenant_id == tenant_id, c.rejected_at < now() - older_than)
+    )
+    return gone.rowcount
 
 
 def _template(row: Any) -> PromptTemplate:

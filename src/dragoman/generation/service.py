@@ -147,7 +147,10 @@ async def _written_by_model(
         degraded.append(completion.name)  # the rung that answered
     degraded += [f"output_{kind}_removed" for kind in sorted(outlet.removed)]
     draft = replace(
-        draft, degraded=(*degraded, *draft.degraded), reused=completion.reused if completion is not None else None
+        draft,
+        degraded=(*degraded, *draft.degraded),
+        reused=completion.reused if completion is not None else None,
+        remembered_as=completion.remembered_as if completion is not None else "",
     )
     if completion is not None and not evidence.abstain and request.screening.action == "none":
         await similar_answers.keep(deps, request, scope, version, draft, completion, watch.elapsed_ms / 1000)
@@ -290,6 +293,7 @@ def _nothing_left(
         draft,
         degraded=degraded,
         provider_model=completion.model if completion else draft.provider_model,
+        remembered_as=completion.remembered_as if completion else "",
         grounding={**draft.grounding, "removed": checker.removed},
         prompt_version=prompts.version_of(request),
         rendered_prompt=prompts.build_references(request, passages),

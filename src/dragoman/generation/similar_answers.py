@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -24,6 +25,7 @@ from pydantic_core import to_json
 
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
+from dragoman.generation import rejected_texts
 from dragoman.generation.entities import Draft, GenerationRequest
 from dragoman.generation.same_question import why_different
 from dragoman.inference.ladder import Charged
@@ -102,6 +104,8 @@ async def keep(
     shelf = _shelf(_circumstances(request, scope, version), asker=None if is_shared else scope.owner)
     written = {
         "text": draft.text,
+        "name_of_text": end.remembered_as,
+        "written_at": time.time(),
         "chunks": [str(passage.chunk_id) for passage in passages],
         "name": end.name,
         "model": end.model,
@@ -134,6 +138,8 @@ async def _kept(
         return None, "passages"
     if is_shared and not await _are_shared(deps, scope, _passages(request)):
         return None, "private"
+    if await rejected_texts.is_rejected(deps, scope.tenant_id, kept):
+        return None, "rejected"
     return {**kept, "text": text}, ""
 
 

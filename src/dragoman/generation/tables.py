@@ -1,4 +1,4 @@
-"""Table of prompt templates: each version of a chatbot's system message."""
+"""Tables of prompt templates (each version of a chatbot's system message), and of remembered texts that were rated down."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKeyConstraint,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -34,4 +35,15 @@ prompt_templates = Table(
         name="fk_prompt_templates_tenant_id_chatbot_id",
         ondelete="CASCADE",
     ),
+)
+
+# `name`: the key under which the answer cache remembers the text. What is older than `rejected_at` is not told again.
+rejected_texts = Table(
+    "rejected_texts",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("name", LargeBinary, nullable=False),
+    Column("rejected_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("tenant_id", "name"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_rejected_texts_tenant_id", ondelete="CASCADE"),
 )

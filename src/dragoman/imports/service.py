@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,6 +46,7 @@ async def create_import(
             requested_by=caller.asker,
             expected_jobs=expected_documents,
         )
+        await audit.record(connection, caller, "import.created", subject_type="import", subject_id=group.id, name=name)
     return ImportView(group=group, progress=GroupProgress())
 
 
@@ -56,7 +58,12 @@ async def list_imports(
         if chatbot_id is not None:
             await tenancy.get_chatbot(connection, caller, chatbot_id)
         found = await groups.list_groups(
-            connection, tenant_id=caller.tenant_id, chatbot_id=chatbot_id, state=state, page=page
+            connection,
+            tenant_id=caller.tenant_id,
+            chatbot_id=chatbot_id or caller.only_chatbot,
+            hidden_chatbots=caller.hidden_chatbots,
+            state=state,
+            page=page,
         )
         progress = await groups.progress_of(connection, tenant_id=caller.tenant_id, groups=found.items)
     items = [ImportView(group=group, progress=progress[group.id]) for group in found.items]
@@ -107,8 +114,7 @@ async def retry_failed(deps: Deps, caller: Caller, import_id: UUID) -> tuple[Imp
         retried = await groups.retry_failed_of_group(
             connection, deps.job_kinds, tenant_id=caller.tenant_id, group_id=import_id
         )
-        if retried:
-            await _record(connection, caller, "import.retried", import_id, jobs=len(retried))
+        await _record(connection, caller, "import.retried", import_id, jobs=len(retried))
         group = await groups.get_group(connection, tenant_id=caller.tenant_id, group_id=import_id)
         view = await _view(connection, caller, group)
     await jobs.announce_many(deps.sender, retried)
@@ -131,6 +137,9 @@ async def _record(connection: AsyncConnection, caller: Caller, action: str, impo
 
 async def list_jobs(deps: Deps, caller: Caller, *, wanted: JobFilter, page: PageRequest) -> Page[JobView]:
     """Jobs, newest first."""
+    wanted = replace(
+        wanted, chatbot_id=wanted.chatbot_id or caller.only_chatbot, hidden_chatbots=caller.hidden_chatbots
+    )
     async with deps.database.transaction(caller.tenant_id) as connection:
         return await _list_jobs(connection, caller, wanted, page)
 

@@ -17,7 +17,7 @@ from dragoman.inference.roster import Roster
 from dragoman.inference.service import CallContext, Inference, Writer
 from dragoman.kit.cache import LayeredCache, cache_key
 from dragoman.kit.errors import DragomanError
-from dragoman.kit.telemetry import span
+from dragoman.kit.tracing import span
 from dragoman.ports.judge import Judge, JudgeUnavailableError, PromptedJudge, Statement
 
 AnyJudge = Judge | PromptedJudge

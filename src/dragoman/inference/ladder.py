@@ -39,12 +39,13 @@ class Reused:
 class Charged(Completion):
     """The end of the text, with the name of the model that wrote its end and what that call cost.
 
-    `reused`: it was written before; None: now.
+    `reused`: it was written before; None: now. `remembered_as`: names the text where it is remembered; empty: it is not.
     """
 
     name: str
     cost_usd: Decimal
     reused: Reused | None = None
+    remembered_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dragoman.inference.errors import RerankerTimeoutError, UnknownRerankerError
 from dragoman.inference.roster import Roster
 from dragoman.inference.service import CallContext, Inference
 from dragoman.kit.errors import DragomanError
-from dragoman.kit.telemetry import span
+from dragoman.kit.tracing import span
 from dragoman.ports.reranker import PromptedReranker, RerankCandidate, Reranker, RerankerUnavailableError
 
 AnyReranker = Reranker | PromptedReranker

@@ -76,4 +76,4 @@ class Roster(Generic[T]):
             await adapter.close()
 
     def _breaker(self, name: str) -> CircuitBreaker:
-        return self._breakers.setdefault(name, CircuitBreaker())
+        return self._breakers.setdefault(name, CircuitBreaker(name))

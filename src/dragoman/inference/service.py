@@ -22,6 +22,7 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
+from dragoman.inference import model_spans
 from dragoman.inference.breaker import CircuitBreaker
 from dragoman.inference.catalogue import AUTO, Catalogue
 from dragoman.inference.errors import EmbedderTimeoutError, LlmTimeoutError, UnknownModelError
@@ -29,9 +30,9 @@ from dragoman.inference.ladder import Charged, Fallback, TextEvent, TextStream, 
 from dragoman.inference.masking import MaskSource, PiiMask
 from dragoman.inference.question_cache import QuestionCache
 from dragoman.inference.router import Demand, Size, fits, order_models
+from dragoman.kit import tracing
 from dragoman.kit.clock import Stopwatch, new_id, now
 from dragoman.kit.errors import DragomanError
-from dragoman.kit.telemetry import span
 from dragoman.metering.budgets import Budgets
 from dragoman.metering.entities import NOBODY, Reservation, Spender, UsageRecord
 from dragoman.metering.prices import PriceList
@@ -182,14 +183,13 @@ class Inference:
         timeout_s: float,
         texts: Sequence[str],
     ) -> Vectors:
-        breaker = self._breakers.setdefault(f"embedder:{version}", CircuitBreaker())
+        breaker = self._breakers.setdefault(f"embedder:{version}", CircuitBreaker(version))
         # Four characters a token is near enough for bookkeeping; a paid provider's own count comes with its adapter.
         tokens = sum(len(text) for text in texts) // 4
         model = embedder.profile.model
-        with span("inference.embed", purpose=context.purpose, texts=len(texts)):
-            async with self.metered(context, kind="embedder", name=version, model=model, estimate=tokens) as took:
-                vectors = await self._with_retries(call, timeout_s, breaker, EmbedderTimeoutError)
-                took.input_tokens = tokens
+        async with self.metered(context, kind="embedder", name=version, model=model, estimate=tokens) as took:
+            vectors = await self._with_retries(call, timeout_s, breaker, EmbedderTimeoutError)
+            took.input_tokens = tokens
         return vectors
 
     async def _with_retries(
@@ -376,20 +376,28 @@ class Inference:
         mask = await self._mask_for(call, llm)
         told = request if mask is None else await mask.mask(request)
         reservation = await self._reserve(call, _prompt_tokens(request), request.max_tokens)
+        span = model_spans.start(
+            kind="llm", name=name, model=call.model, purpose=context.purpose, tokens=request.max_tokens
+        )
+        model_spans.show_question(span, told.messages)
         events = llm.stream(told)
         restorer = None if mask is None else mask.restorer()
         written, said, is_recorded = 0, False, False
+        parts: list[str] | None = [] if tracing.shows_text() else None
 
         def broke_off(error_code: str, *, is_charged: bool) -> None:
             if not is_recorded:
                 took = (_prompt_tokens(request), written // _BYTES_PER_TOKEN) if written or is_charged else (0, 0)
-                self._record_soon(reservation, self._record_of(call, *took, error_code))
+                record = self._record_of(call, *took, error_code)
+                model_spans.end(span, record, said=parts)
+                self._record_soon(reservation, record)
 
         try:
             while True:
                 try:
                     async with asyncio.timeout(timeout_s):
-                        event = await anext(events)
+                        with tracing.under(span):
+                            event = await anext(events)
                 except StopAsyncIteration:
                     return
                 patience.heard()
@@ -399,6 +407,7 @@ class Inference:
                     error_code = None if said else LlmEmptyError.code
                     record = self._record_of(call, event.input_tokens, event.output_tokens, error_code)
                     is_recorded = True
+                    model_spans.end(span, record, said=parts)
                     await self._record(reservation, record)
                     if not said:
                         raise LlmEmptyError
@@ -407,6 +416,8 @@ class Inference:
                     yield _charged(event, name, record.cost_usd)
                 else:
                     written += _bytes(event.text)
+                    if parts is not None:
+                        parts.append(event.text)
                     said = said or bool(event.text.strip())
                     if restorer is None:
                         yield event
@@ -425,6 +436,7 @@ class Inference:
             broke_off(DragomanError.code, is_charged=True)
             raise
         finally:
+            tracing.finish(span)  # where the model said no end
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
@@ -454,7 +466,7 @@ class Inference:
         return self._prices.cost_usd(model, input_tokens=input_tokens, output_tokens=output_tokens)
 
     def _breaker_of(self, name: str) -> CircuitBreaker:
-        return self._breakers.setdefault(f"llm:{name}", CircuitBreaker())
+        return self._breakers.setdefault(f"llm:{name}", CircuitBreaker(name))
 
     def _embedder(self, version: str) -> Embedder:
         if version not in self._embedders:
@@ -493,14 +505,18 @@ class Inference:
         call = _Call(context=context, kind=kind, name=name, model=model)
         reservation = await self._reserve(call, estimate, 0)
         taken = Taken()
+        span = model_spans.start(kind=kind, name=name, model=model, purpose=context.purpose)
         try:
-            yield taken
+            with tracing.under(span):
+                yield taken
         except BaseException as error:
-            self._record_soon(
-                reservation, self._record_of(call, taken.input_tokens, taken.output_tokens, _code_of(error))
-            )
+            record = self._record_of(call, taken.input_tokens, taken.output_tokens, _code_of(error))
+            model_spans.end(span, record)
+            self._record_soon(reservation, record)
             raise
-        await self._record(reservation, self._record_of(call, taken.input_tokens, taken.output_tokens, None))
+        record = self._record_of(call, taken.input_tokens, taken.output_tokens, None)
+        model_spans.end(span, record)
+        await self._record(reservation, record)
 
     async def _reserve(self, call: _Call, input_tokens: int, output_tokens: int) -> Reservation | None:
         """Set aside what the call may cost; None: it is free, or nothing bounds it. Raises BudgetExhaustedError."""

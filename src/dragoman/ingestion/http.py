@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message
 
 from dragoman.deps import Deps
+from dragoman.deps.http import authenticated
 from dragoman.ingestion.errors import DocumentTooLargeError, UploadStorageFullError
 from dragoman.tenancy import access
 from dragoman.tenancy import service as tenancy
@@ -52,9 +53,7 @@ class UploadRoute(APIRoute):
     async def _limit(self, request: Request) -> int:
         """Raises the errors of `access.authenticate`, ForbiddenError."""
         deps: Deps = request.app.state.deps
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        bearer = token if scheme.lower() == "bearer" else None
-        caller = await access.authenticate(deps.database, request.headers.get("x-api-key") or bearer)
+        caller = await authenticated(request)
         access.require(caller, Permission.CONTRIBUTE_DOCUMENTS)
         largest = await tenancy.largest_document_mib(deps.database, caller)
         return largest * MIB * self.files + FORM_ALLOWANCE_BYTES

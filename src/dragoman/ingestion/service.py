@@ -38,9 +38,11 @@ from dragoman.jobs import groups
 from dragoman.jobs import service as jobs
 from dragoman.jobs.entities import Job, Priority
 from dragoman.jobs.errors import GroupCancelledError, GroupNotFoundError
+from dragoman.kit import rate_limit
 from dragoman.kit.clock import new_id
 from dragoman.kit.database import DatabaseUnavailableError
 from dragoman.kit.errors import DragomanError
+from dragoman.kit.rate_limit import Allowance
 from dragoman.knowledge import repository
 from dragoman.knowledge import service as knowledge
 from dragoman.knowledge.entities import Document, NewDocument, Source, Visibility
@@ -49,6 +51,7 @@ from dragoman.tenancy import audit
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import require
 from dragoman.tenancy.entities import Caller, Chatbot, Permission
+from dragoman.tenancy.quotas import EffectiveQuotas
 from dragoman.tenancy.settings import ChatbotSettings
 
 _log = structlog.get_logger(__name__)
@@ -404,8 +407,9 @@ async def _register(
     try:
         registered: dict[int, Uploaded | DragomanError] = {**await _store_all(deps, fresh)}
         stored = {place: item for place, item in fresh.items() if place not in registered}
+        quotas = await deps.limiter.quotas_of_tenant(caller.tenant_id)
         async with deps.database.transaction(caller.tenant_id) as connection:
-            results, announced = await _register_fresh(connection, caller, stored)
+            results, announced = await _register_fresh(connection, caller, quotas, stored)
             is_committing = True
     except BaseException:
         await _delete_blobs(deps, await _list_unregistered(deps, caller, fresh) if is_committing else fresh.values())
@@ -510,16 +514,19 @@ async def _file_content(path: Path, size: int) -> AsyncIterator[bytes]:
 
 
 async def _register_fresh(
-    connection: AsyncConnection, caller: Caller, fresh: Mapping[int, _Checked]
+    connection: AsyncConnection, caller: Caller, quotas: EffectiveQuotas, fresh: Mapping[int, _Checked]
 ) -> tuple[dict[int, Uploaded | DragomanError], list[Job]]:
     results: dict[int, Uploaded | DragomanError] = {}
     wanted = dict(fresh)
-    left = await _uploads_left(connection, caller, fresh) if fresh else None
-    if left is not None:
-        counted = [place for place, item in fresh.items() if item.upload.source is not Source.CONNECTOR]
+    counted = [place for place, item in fresh.items() if item.upload.source is not Source.CONNECTOR]
+    if counted:
+        allowances = await _uploads_left(connection, caller, quotas, fresh[counted[0]].chatbot)
+        left = min((each.remaining for each in allowances), default=len(counted))
+        told = [_told(each, len(counted)) for each in allowances]
         for place in counted[left:]:
-            results[place] = DailyUploadsUsedUpError(retry_after_s=3600)
+            results[place] = DailyUploadsUsedUpError(retry_after_s=max(each.wait_s for each in told))
             del wanted[place]
+        rate_limit.tell(told)
     announced: list[Job] = []
     for group_id in dict.fromkeys(item.upload.group_id for item in wanted.values()):
         places = [place for place, item in wanted.items() if item.upload.group_id == group_id]
@@ -552,7 +559,21 @@ async def _register_group(
         return [error] * len(items)
 
 
-async def _uploads_left(connection: AsyncConnection, caller: Caller, fresh: Mapping[int, _Checked]) -> int | None:
-    settings = next(iter(fresh.values())).settings
-    limit = settings.documents_per_day_managers if knowledge.may_manage(caller) else settings.documents_per_day
-    return await knowledge.uploads_left(connection, caller, limit=limit)
+async def _uploads_left(
+    connection: AsyncConnection, caller: Caller, quotas: EffectiveQuotas, chatbot: Chatbot
+) -> Sequence[Allowance]:
+    own = quotas.replaced_by(chatbot.settings)
+    limit = own.documents_per_day_managers if knowledge.may_manage(caller) else own.documents_per_day
+    return await knowledge.uploads_left(
+        connection, caller, limit=limit, limit_of_tenant=quotas.documents_per_day_tenant
+    )
+
+
+def _told(allowance: Allowance, taken: int) -> Allowance:
+    """The allowance after so many uploads were asked for."""
+    refused = taken > allowance.remaining
+    return replace(
+        allowance,
+        remaining=max(0, allowance.remaining - taken),
+        wait_s=max(1.0, allowance.reset_s) if refused else 0.0,
+    )

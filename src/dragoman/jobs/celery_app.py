@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
 from kombu.exceptions import KombuError
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from dragoman.jobs.entities import Priority
 from dragoman.jobs.errors import BrokerUnavailableError
+from dragoman.kit import tracing
 from dragoman.kit.clock import Stopwatch
 
 TASK = "dragoman.wake_worker"
@@ -19,6 +24,11 @@ _PRIORITIES = list(range(10))
 _EXPIRES_S = 60  # later, workers have long looked by themselves
 _BULK_INTERVAL_S = 0.25
 _REST_AFTER_FAILURE_S = 2.0
+
+
+@setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
+def _leave_logging_alone(**_: Any) -> None:
+    """Where somebody listens to this signal Celery sets up no logging: its level, WARNING, would become the worker's."""
 
 
 def create_celery(broker_url: str) -> Celery:
@@ -78,9 +88,31 @@ class CelerySender:
 
     def _send(self, priority: int) -> None:
         try:
-            self._app.send_task(TASK, args=(priority,), priority=priority, expires=_EXPIRES_S, retry=False)
+            with _span("send", tracing.PRODUCER):
+                self._app.send_task(
+                    TASK,
+                    args=(priority,),
+                    priority=priority,
+                    expires=_EXPIRES_S,
+                    retry=False,
+                    headers=tracing.outgoing_headers(),
+                )
         except (KombuError, RedisError, OSError) as error:
             raise BrokerUnavailableError from error
+
+
+def _span(what: str, kind: SpanKind, parent: Context | None = None) -> AbstractContextManager[Any]:
+    """Only of a wake-up that belongs to a request: the scheduler sends them again and again."""
+    if parent is None and not tracing.is_within_trace():
+        return nullcontext()
+    return tracing.span(
+        f"{what} {TASK}",
+        kind=kind,
+        parent=parent,
+        messaging__system="celery",
+        messaging__destination__name="dragoman",
+        messaging__operation__name=what,
+    )
 
 
 def _is_within(since: Stopwatch | None, interval_s: float) -> bool:
@@ -92,6 +124,8 @@ def register_task(
 ) -> None:
     """Let this worker hear wake-ups: each message runs `wake(priority)` on `loop`."""
 
-    @app.task(name=TASK)  # type: ignore[untyped-decorator]
-    def wake_worker(priority: int) -> None:
-        asyncio.run_coroutine_threadsafe(wake(priority), loop).result()
+    @app.task(name=TASK, bind=True)  # type: ignore[untyped-decorator]
+    def wake_worker(task: Any, priority: int) -> None:
+        sent = tracing.remote({"traceparent": str(task.request.get("traceparent") or "")})
+        with _span("process", tracing.CONSUMER, sent):
+            asyncio.run_coroutine_threadsafe(wake(priority), loop).result()

@@ -42,6 +42,7 @@ class Job:
         attempts: how often it was started.
         group_id: the bulk import that it is part of.
         subject_id: what it is about, for instance the document that is read.
+        traceparent: the trace in which it was enqueued (W3C Trace Context); None: it was in none.
     """
 
     id: UUID
@@ -62,6 +63,7 @@ class Job:
     finished_at: datetime | None
     group_id: UUID | None = None
     subject_id: UUID | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,10 @@ class GroupProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs a list shows; None does not restrict. `error_code` is the reason why a job failed or is tried again."""
+    """Which jobs a list shows; None does not restrict. `error_code` is the reason why a job failed or is tried again.
+
+    Those of `hidden_chatbots` are left out.
+    """
 
     state: JobState | None = None
     kind: str | None = None
@@ -130,6 +135,7 @@ class JobFilter:
     chatbot_id: UUID | None = None
     subject_id: UUID | None = None
     error_code: str | None = None
+    hidden_chatbots: frozenset[UUID] = frozenset()
 
 
 class Progress(Protocol):

@@ -74,12 +74,18 @@ async def list_groups(
     *,
     tenant_id: UUID,
     chatbot_id: UUID | None = None,
+    hidden_chatbots: Collection[UUID] = (),
     state: GroupState | None = None,
     page: PageRequest,
 ) -> Page[JobGroup]:
     """Groups, newest first."""
     items, total = await repository.list_groups(
-        connection, tenant_id=tenant_id, chatbot_id=chatbot_id, state=state, page=page
+        connection,
+        tenant_id=tenant_id,
+        chatbot_id=chatbot_id,
+        hidden_chatbots=hidden_chatbots,
+        state=state,
+        page=page,
     )
     return Page(items=items, total=total, limit=page.limit, offset=page.offset)
 

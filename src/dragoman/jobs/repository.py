@@ -41,6 +41,7 @@ from dragoman.kit.pagination import PageRequest
 
 _WAITING = (JobState.QUEUED.value, JobState.PAUSED.value)
 _UNFINISHED = (*_WAITING, JobState.RUNNING.value)
+_TRACEPARENT = "_traceparent"  # beside the payload of jobs that were enqueued in a trace
 _TRIED_QUEUES = 8  # more than workers that may claim in the same millisecond
 
 # ---- writing and finding jobs
@@ -52,7 +53,7 @@ async def insert_jobs(connection: AsyncConnection, new: Sequence[Job]) -> None:
             "tenant_id": job.tenant_id,
             "id": job.id,
             "kind": job.kind,
-            "payload": job.payload,
+            "payload": job.payload if job.traceparent is None else {**job.payload, _TRACEPARENT: job.traceparent},
             "state": job.state.value,
             "priority": job.priority,
             "max_attempts": job.max_attempts,
@@ -107,7 +108,26 @@ def _conditions(tenant_id: UUID, wanted: JobFilter) -> list[ColumnElement[bool]]
             conditions.append(column == value)
     if wanted.chatbot_id is not None:
         conditions.append(jobs.c.payload["chatbot_id"].as_string() == str(wanted.chatbot_id))
+    if wanted.hidden_chatbots:
+        chatbot = func.coalesce(jobs.c.payload["chatbot_id"].as_string(), "")
+        conditions.append(chatbot.not_in(sorted(map(str, wanted.hidden_chatbots))))
     return conditions
+
+
+async def count_waiting(connection: AsyncConnection) -> list[Row[Any]]:
+    """How many jobs wait, pause and run, by state and priority, and since when the oldest could have been started."""
+    oldest = func.extract("epoch", func.now() - func.min(jobs.c.run_after))
+    query = (
+        select(jobs.c.state, jobs.c.priority, func.count().label("jobs"), func.greatest(oldest, 0).label("oldest_s"))
+        .where(jobs.c.state.in_(_UNFINISHED))
+        .group_by(jobs.c.state, jobs.c.priority)
+    )
+    return list(await connection.execute(query))
+
+
+async def count_unpublished(connection: AsyncConnection) -> int:
+    query = select(func.count()).select_from(outbox_events).where(outbox_events.c.published_at.is_(None))
+    return int((await connection.execute(query)).scalar_one())
 
 
 # ---- claiming
@@ -449,6 +469,7 @@ async def list_groups(
     *,
     tenant_id: UUID,
     chatbot_id: UUID | None,
+    hidden_chatbots: Collection[UUID],
     state: GroupState | None,
     page: PageRequest,
 ) -> tuple[list[JobGroup], int]:
@@ -456,6 +477,8 @@ async def list_groups(
     conditions: list[ColumnElement[bool]] = [job_groups.c.tenant_id == tenant_id]
     if chatbot_id is not None:
         conditions.append(job_groups.c.chatbot_id == chatbot_id)
+    if hidden_chatbots:
+        conditions.append(job_groups.c.chatbot_id.not_in(hidden_chatbots))
     if state is not None:
         conditions.append(job_groups.c.state == state.value)
     total = (await connection.execute(select(func.count()).select_from(job_groups).where(*conditions))).scalar_one()
@@ -681,11 +704,13 @@ async def delete_published(connection: AsyncConnection, *, older_than: timedelta
 
 
 def _job(row: Row[Any]) -> Job:
+    payload = dict(row.payload)
     return Job(
+        traceparent=payload.pop(_TRACEPARENT, None),
         id=row.id,
         tenant_id=row.tenant_id,
         kind=row.kind,
-        payload=row.payload,
+        payload=payload,
         state=JobState(row.state),
         priority=row.priority,
         progress=row.progress,

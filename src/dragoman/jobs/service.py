@@ -19,12 +19,13 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import Span, Status, StatusCode
 from prometheus_client import Counter, Histogram
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,11 +33,11 @@ from dragoman.jobs import groups, repository
 from dragoman.jobs.entities import Job, JobKind, JobSender, JobState, NewJob, Priority
 from dragoman.jobs.errors import BrokerUnavailableError
 from dragoman.jobs.live import LiveEvent, SignalBoard, channel_of, event_messages
+from dragoman.kit import tracing
 from dragoman.kit.cache import Cache
 from dragoman.kit.clock import Stopwatch, new_id, now
 from dragoman.kit.database import Database
 from dragoman.kit.errors import DragomanError
-from dragoman.kit.telemetry import span
 
 _log = structlog.get_logger(__name__)
 _Result = TypeVar("_Result")
@@ -130,6 +131,7 @@ def _queued(new: NewJob, tenant_id: UUID, state: JobState) -> Job:
         finished_at=None,
         group_id=new.group_id,
         subject_id=new.subject_id,
+        traceparent=tracing.traceparent(),
     )
 
 
@@ -213,9 +215,11 @@ async def execute(
 
 async def _run(kinds: Mapping[str, JobKind], attempt: _Attempt) -> None:
     job, watch = attempt.jobs[0], Stopwatch()
-    with structlog.contextvars.bound_contextvars(job_id=str(job.id), job_kind=job.kind):
-        with span("job", kind=job.kind, attempt=job.attempts, jobs=len(attempt.jobs)):
-            outcomes = await _attempt(kinds.get(job.kind), attempt)
+    place = structlog.contextvars.bound_contextvars(job_id=str(job.id), job_kind=job.kind, tenant_id=str(job.tenant_id))
+    with place, _span_of(attempt.jobs) as span:
+        outcomes = await _attempt(kinds.get(job.kind), attempt)
+        if {"failed", "retried"} & set(outcomes):
+            span.set_status(Status(StatusCode.ERROR))
         for outcome in outcomes:
             JOB_SECONDS.labels(job.kind).observe(watch.elapsed_ms / 1000 / len(attempt.jobs))
             JOBS_FINISHED.labels(job.kind, outcome).inc()
@@ -226,6 +230,27 @@ async def _run(kinds: Mapping[str, JobKind], attempt: _Attempt) -> None:
             jobs=len(attempt.jobs),
             duration_ms=round(watch.elapsed_ms),
         )
+
+
+def _span_of(jobs: Sequence[Job]) -> AbstractContextManager[Span]:
+    """A job that somebody waits for goes on with the trace that enqueued it. All others begin one, linked to theirs.
+
+    The trace of a bulk import, a sync or a request tried again an hour later would not end.
+    """
+    job = jobs[0]
+    is_waited_for = len(jobs) == 1 and job.group_id is None and job.attempts <= 1 and job.priority <= Priority.USER
+    parent = tracing.remote({"traceparent": job.traceparent}) if is_waited_for and job.traceparent else None
+    return tracing.span(
+        f"job {job.kind}",
+        kind=tracing.CONSUMER,
+        parent=parent or tracing.new_trace(),
+        links=[] if parent else tracing.links_to([each.traceparent for each in jobs]),
+        dragoman__job__id=str(job.id),
+        dragoman__job__kind=job.kind,
+        dragoman__job__attempt=job.attempts,
+        dragoman__job__count=len(jobs),
+        dragoman__tenant_id=str(job.tenant_id),
+    )
 
 
 async def _attempt(kind: JobKind | None, attempt: _Attempt) -> list[str]:

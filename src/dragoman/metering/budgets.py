@@ -35,6 +35,8 @@ from dragoman.metering.entities import (
     UsageRecord,
 )
 from dragoman.metering.errors import BudgetExhaustedError, BudgetNotFoundError
+from dragoman.tenancy import audit
+from dragoman.tenancy.entities import Caller
 
 _log = structlog.get_logger(__name__)
 WARNING_SHARE: Final = Decimal("0.8")
@@ -147,21 +149,41 @@ class Budgets:
             return await self._states(connection, tenant_id, moment)
 
     async def set_budget(
-        self, tenant_id: UUID, *, scope: BudgetScope, subject: str, period: BudgetPeriod, limit_usd: Decimal
+        self, caller: Caller, *, scope: BudgetScope, subject: str, period: BudgetPeriod, limit_usd: Decimal
     ) -> BudgetState:
         """Make a budget or change its limit."""
+        tenant_id = caller.tenant_id
         async with self._database.transaction(tenant_id) as connection:
+            own = await repository.list_budgets(connection, tenant_id=tenant_id)
+            before = next(
+                (one for one in own if (one.scope, one.subject, one.period) == (scope, subject, period)), None
+            )
             budget_id = await repository.set_budget(
                 connection, tenant_id=tenant_id, scope=scope, subject=subject, period=period, limit_usd=limit_usd
+            )
+            await audit.record(
+                connection,
+                caller,
+                "budget.set",
+                subject_type="budget",
+                subject_id=budget_id,
+                scope=scope.value,
+                subject=subject,
+                period=period.value,
+                **audit.changes(
+                    {"limit_usd": None if before is None else f"{before.limit_usd:f}"},
+                    {"limit_usd": f"{limit_usd:f}"},
+                ),
             )
             states = await self._states(connection, tenant_id, now())
         return next(state for state in states if state.budget.id == budget_id)
 
-    async def delete_budget(self, tenant_id: UUID, budget_id: UUID) -> None:
+    async def delete_budget(self, caller: Caller, budget_id: UUID) -> None:
         """Raises BudgetNotFoundError."""
-        async with self._database.transaction(tenant_id) as connection:
-            if await repository.delete_budget(connection, tenant_id=tenant_id, budget_id=budget_id) is None:
+        async with self._database.transaction(caller.tenant_id) as connection:
+            if await repository.delete_budget(connection, tenant_id=caller.tenant_id, budget_id=budget_id) is None:
                 raise BudgetNotFoundError
+            await audit.record(connection, caller, "budget.deleted", subject_type="budget", subject_id=budget_id)
 
     async def _states(self, connection: AsyncConnection, tenant_id: UUID, moment: datetime) -> list[BudgetState]:
         own = await repository.list_budgets(connection, tenant_id=tenant_id)

@@ -73,7 +73,7 @@ async def set_budget(
         async with database.transaction(caller.tenant_id) as connection:
             await tenancy.get_chatbot(connection, caller, UUID(body.subject))
     state = await _budgets(request).set_budget(
-        caller.tenant_id, scope=body.scope, subject=body.subject, period=body.period, limit_usd=body.limit_usd
+        caller, scope=body.scope, subject=body.subject, period=body.period, limit_usd=body.limit_usd
     )
     return BudgetOut.of(state)
 
@@ -81,7 +81,7 @@ async def set_budget(
 @router.delete("/api/budgets/{budget_id}/", status_code=status.HTTP_204_NO_CONTENT, tags=["usage"])
 async def delete_budget(budget_id: UUID, caller: CallerWhoManagesBudgets, request: Request) -> None:
     """Remove a budget."""
-    await _budgets(request).delete_budget(caller.tenant_id, budget_id)
+    await _budgets(request).delete_budget(caller, budget_id)
 
 
 def _budgets(request: Request) -> Budgets:

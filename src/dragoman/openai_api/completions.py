@@ -77,6 +77,11 @@ async def open_completion(deps: Deps, caller: Caller, body: ChatCompletionIn) ->
     return Opened(completion_id=f"chatcmpl-{asked.answer_id}", events=events, ignored=_ignored(body))
 
 
+def asker_in(caller: Caller, body: ChatCompletionIn) -> str:
+    """Whose conversation it is."""
+    return asker_of(caller, body.safety_identifier or body.user)
+
+
 def _refuse_unsupported(body: ChatCompletionIn) -> None:
     wanted: Mapping[str, bool] = {
         "tools": bool(body.tools),
@@ -132,7 +137,7 @@ def _text_of(message: ChatMessageIn, place: int) -> str:
 
 
 async def _asked(deps: Deps, caller: Caller, body: ChatCompletionIn, said: Sequence[Said], question: str) -> Asked:
-    asker = asker_of(caller, body.safety_identifier or body.user)
+    asker = asker_in(caller, body)
     chatbot = await models.get_chatbot_of_model(deps, caller, body.model)
     options = body.dragoman
     if options.session_id is None:

@@ -29,6 +29,7 @@ async def embed(deps: Deps, caller: Caller, body: EmbeddingsIn) -> dict[str, Any
     Raises:
         ModelNotFoundError, InvalidParameterError, UnsupportedParameterError.
         EmbedderUnavailableError, EmbedderRejectedError, CircuitOpenError.
+        TooManySearchesError: it counts as one search.
     """
     texts = _texts(body)
     version, profile, chatbot_id = await models.find_embedding_model(deps, caller, body.model)
@@ -36,6 +37,7 @@ async def embed(deps: Deps, caller: Caller, body: EmbeddingsIn) -> dict[str, Any
         raise UnsupportedParameterError(
             f"This model's vectors have {profile.dimensions} dimensions and cannot be shortened.", param="dimensions"
         )
+    await deps.limiter.take_searches(caller, caller.asker, chatbot_id)
     tokens = await _count(deps, version, texts)
     _refuse_too_long(tokens, profile, whole_input=isinstance(body.input, str))
     context = CallContext(tenant_id=caller.tenant_id, chatbot_id=chatbot_id, purpose="embeddings_api")

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from dragoman.chat.http import ClosingStream
+from dragoman.chat.http import ClosingStream, StreamPlace
 from dragoman.deps.http import DepsDep
 from dragoman.openai_api import completions, embeddings, models
 from dragoman.openai_api.completions import Opened
@@ -51,9 +51,10 @@ async def create_chat_completion(body: ChatCompletionIn, caller: CallerWhoAsks, 
     Parameters of OpenAI that are not listed here, such as `temperature`, are taken and have no effect; messages of
     `system` have none either. The answer names what was not obeyed in `dragoman.ignored`.
     """
-    opened = await completions.open_completion(deps, caller, body)
     if body.stream:
-        return _CompletionStream(opened, body)
+        async with StreamPlace.taken(deps.limiter, caller, completions.asker_in(caller, body)) as held:
+            return _CompletionStream(await completions.open_completion(deps, caller, body), body, held)
+    opened = await completions.open_completion(deps, caller, body)
     completion = await completions.whole_completion(opened, body)
     return Response(completion.model_dump_json(), media_type="application/json")
 
@@ -79,8 +80,8 @@ async def get_model(model: str, caller: CallerWhoReadsChatbots, deps: DepsDep) -
 class _CompletionStream(ClosingStream):
     """Ends the answer with the stream, also where nobody has read any of it."""
 
-    def __init__(self, opened: Opened, body: ChatCompletionIn) -> None:
-        super().__init__(completions.streamed_completion(opened, body))
+    def __init__(self, opened: Opened, body: ChatCompletionIn, held: StreamPlace) -> None:
+        super().__init__(completions.streamed_completion(opened, body), held)
         self._opened = opened
 
     async def stream_response(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:

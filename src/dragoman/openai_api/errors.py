@@ -12,7 +12,14 @@ PREFIX: Final = "/v1/"
 """Below it errors have OpenAI's shape."""
 
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES: Final = {"tenancy.invalid_key": "invalid_api_key", "openai.model_not_found": "model_not_found"}
+_CODES: Final = {
+    "tenancy.invalid_key": "invalid_api_key",
+    "openai.model_not_found": "model_not_found",
+    "chat.too_many_messages": "rate_limit_exceeded",
+    "limits.too_many_searches": "rate_limit_exceeded",
+    "limits.too_many_requests": "rate_limit_exceeded",
+    "limits.too_many_streams": "rate_limit_exceeded",
+}
 """Codes that clients know by OpenAI's name; all others keep ours."""
 
 

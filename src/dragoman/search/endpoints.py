@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from dragoman.deps.http import DepsDep, lean
 from dragoman.kit.clock import now
@@ -43,6 +46,7 @@ _DEFAULT_PERIOD = timedelta(days=29)
 async def search(body: SearchIn, caller: CallerWhoSearches, deps: DepsDep) -> Response:
     """Find the passages of a chatbot's knowledge that are nearest to a question, in any language."""
     asking = _asking(body, caller)
+    await deps.limiter.take_searches(caller, asking.asker, body.chatbot_id)
     return _json(search_json(body, await service.search(deps, asking, body.request())))
 
 
@@ -53,6 +57,9 @@ async def search_batch(body: BatchIn, caller: CallerWhoSearches, deps: DepsDep) 
     items = body.items()
     prepared = [_prepared(item, caller) for item in items]
     wanted = [each for each in prepared if not isinstance(each, DragomanError)]
+    counts = Counter((asking.asker, request.chatbot_id) for asking, request in wanted)
+    for (asker, chatbot_id), count in counts.items():
+        await deps.limiter.take_searches(caller, asker, chatbot_id, count=count)
     found = iter(await service.search_many(deps, wanted))
     results = [each if isinstance(each, DragomanError) else next(found) for each in prepared]
     return _json(batch_json(items, results))
@@ -81,7 +88,7 @@ async def search_hybrid(
     explain: Annotated[bool, Query(description="Show the raw scores of each arm.")] = False,
 ) -> Response:
     """Find passages by vectors and keywords across content types, so that one type does not crowd out the others."""
-    body = SearchIn(
+    body = _checked(
         query=q,
         chatbot_id=chatbot_id,
         user_id=user_id,
@@ -92,14 +99,25 @@ async def search_hybrid(
         filter=filter,
         explain=explain,
     )
+    asking = _asking(body, caller)
+    await deps.limiter.take_searches(caller, asking.asker, chatbot_id)
     found = await across.search_across(
         deps,
-        _asking(body, caller),
+        asking,
         body.request("hybrid"),
         content_types=[kind.value for kind in content_types or ContentType],
         arrangement=arrangement,
     )
     return _json(hybrid_json(body, found, arrangement))
+
+
+def _checked(**parameters: Any) -> SearchIn:
+    """The parameters of an address under the rules of a body. Raises RequestValidationError."""
+    try:
+        return SearchIn(**parameters)
+    except ValidationError as error:
+        wrong = [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(wrong) from error
 
 
 @router.get("/api/search/analytics/{chatbot_id}")

@@ -48,7 +48,7 @@ def percentile(buckets: Sequence[int], percent: int) -> float | None:
     for number, count in enumerate(buckets):
         seen += count
         if seen >= wanted:
-            return round(_middle_ms(number), 2)
+            return round(middle_ms(number), 2)
     return None
 
 
@@ -66,5 +66,5 @@ def by_stage(histogram: Sequence[int]) -> dict[str, dict[str, float]]:
     return {stage: values for stage, values in found.items() if values is not None}
 
 
-def _middle_ms(bucket: int) -> float:
+def middle_ms(bucket: int) -> float:
     return float(FIRST_END_MS * 2 ** ((bucket - 0.5) / PER_DOUBLING))

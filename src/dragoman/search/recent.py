@@ -42,7 +42,8 @@ class RecentChatbots:
         )
 
     def find(self, caller: Caller, chatbot_id: UUID | None) -> RecentChatbot | None:
-        return self._cache.find((caller.tenant_id, chatbot_id or caller.chatbot_id))
+        found = self._cache.find((caller.tenant_id, chatbot_id or caller.chatbot_id))
+        return found if found is not None and caller.sees(found.chatbot.id) else None
 
     def keep(
         self, caller: Caller, chatbot_id: UUID | None, chatbot: Chatbot, version: EmbeddingVersion

@@ -11,6 +11,7 @@ import numpy as np
 import openai
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from dragoman.kit import tracing
 from dragoman.kit.retry_after import parse_retry_after
 from dragoman.ports.embedder import (
     Calibration,
@@ -56,6 +57,7 @@ class Adapter:
             api_key=settings.api_key.get_secret_value() if settings.api_key else "none",
             timeout=settings.timeout_s,
             max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"request": [tracing.join]}),
         )
         calibration = Calibration(midpoint=settings.similarity_midpoint, slope=settings.similarity_slope)
         self._profile = EmbedderProfile(

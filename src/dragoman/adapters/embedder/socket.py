@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from dragoman.kit import tracing
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.frames import Frame, FrameError, encode_frame, read_frame, unpack_float32
 from dragoman.ports.embedder import EmbedderProfile, EmbedderRejectedError, EmbedderUnavailableError, Vectors
@@ -161,7 +162,8 @@ class _Connection:
         self._waiting[request_id] = answer
         try:
             async with asyncio.timeout(timeout_s):
-                await self._send({"id": request_id, "method": method, "texts": list(texts)})
+                context = {} if (parent := tracing.traceparent()) is None else {"traceparent": parent}
+                await self._send({"id": request_id, "method": method, "texts": list(texts), **context})
                 frame = await answer
         finally:
             if self._waiting.pop(request_id, None) is not None and not self.is_lost:

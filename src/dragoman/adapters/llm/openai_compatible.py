@@ -13,6 +13,7 @@ import openai
 from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from dragoman.kit import tracing
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.retry_after import parse_retry_after
 from dragoman.ports.llm import (
@@ -58,6 +59,7 @@ class Adapter:
             api_key=settings.api_key.get_secret_value() if settings.api_key else "none",
             timeout=openai.Timeout(settings.first_token_timeout_s, connect=settings.connect_timeout_s),
             max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"request": [tracing.join]}),
         )
 
     @property

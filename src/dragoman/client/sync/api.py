@@ -12,13 +12,18 @@ from uuid import UUID
 import httpx
 
 from dragoman.client.models import Answer, Readiness, SearchResult, StreamEvent
+from dragoman.client.sync.accounts import Accounts, SingleSignOn, Users
+from dragoman.client.sync.audit import Audit
 from dragoman.client.sync.chat import Messages, Sessions
 from dragoman.client.sync.connectors import Connectors
 from dragoman.client.sync.documents import Documents
+from dragoman.client.sync.feedback import FeedbackOnAnswers
 from dragoman.client.sync.imports import Imports
+from dragoman.client.sync.insights import Alerts, Insights
 from dragoman.client.sync.jobs import Jobs
+from dragoman.client.sync.privacy import Privacy
 from dragoman.client.sync.search import Filter, Searches
-from dragoman.client.sync.tenancy import Chatbots, Keys
+from dragoman.client.sync.tenancy import Chatbots, Keys, ServiceAccounts, TenantLimits, WidgetKeys
 from dragoman.client.sync.transport import Transport
 from dragoman.client.sync.usage import UsageReports
 
@@ -46,8 +51,14 @@ class SyncDragoman:
             transport: replaces the network, for tests and for calls within a process.
         """
         self._transport = Transport(url, api_key, timeout_s=timeout_s, max_retries=max_retries, transport=transport)
+        self.accounts = Accounts(self._transport)
+        self.users = Users(self._transport)
+        self.single_sign_on = SingleSignOn(self._transport)
         self.chatbots = Chatbots(self._transport)
         self.keys = Keys(self._transport)
+        self.limits = TenantLimits(self._transport)
+        self.service_accounts = ServiceAccounts(self._transport)
+        self.widget_keys = WidgetKeys(self._transport)
         self.documents = Documents(self._transport)
         self.connectors = Connectors(self._transport)
         self.imports = Imports(self._transport)
@@ -56,6 +67,11 @@ class SyncDragoman:
         self.messages = Messages(self._transport)
         self.searches = Searches(self._transport)
         self.usage = UsageReports(self._transport)
+        self.insights = Insights(self._transport)
+        self.alerts = Alerts(self._transport)
+        self.feedback = FeedbackOnAnswers(self._transport)
+        self.audit = Audit(self._transport)
+        self.privacy = Privacy(self._transport)
 
     @property
     def url(self) -> str:

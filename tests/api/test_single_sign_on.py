@@ -1,0 +1,338 @@
+"""Signing in with an identity provider: a real one runs in a thread, and forged ones in its place."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet, OctKey, RSAKey
+
+from dragoman.accounts.single_sign_on import openid
+from dragoman.entrypoints.api import create_app
+
+from .conftest import Service
+from .signing_in import add_person, audited, client_at, code_of, rows
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it still uses a module of authlib that is to go
+    from oidc_provider_mock import User, run_server_in_thread
+
+# The provider runs in a thread of this process; what it warns of is its own business.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+CLIENT_SECRET = "a secret of ours at the provider"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[str]:
+    """The address of a provider that knows some people."""
+    people = [
+        User(sub="eva", claims={"email": "Eva@Tavelund.example", "email_verified": True, "name": "Eva Lund"}),
+        User(sub="mallory", claims={"email": "ada@example.com", "email_verified": False, "name": "Not Ada"}),
+        User(sub="stranger", claims={"email": "stranger@elsewhere.example", "email_verified": True}),
+        User(sub="nameless", claims={}),
+        User(sub="ada", claims={"email": "ada@example.com", "email_verified": True, "name": "Ada"}),
+    ]
+    with run_server_in_thread(user_claims=people, require_nonce=True) as server:
+        yield f"http://localhost:{server.server_port}"
+
+
+@pytest.fixture(scope="module")
+async def service(settings_for: Any) -> AsyncIterator[Service]:
+    settings = settings_for(private_networks=["localhost"], public_url="http://dragoman.test")
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield Service(app=app, settings=settings)
+
+
+async def _set_up(company: Any, issuer: str, **settings: Any) -> dict[str, Any]:
+    body = {"issuer": issuer, "client_id": "dragoman", "client_secret": CLIENT_SECRET, **settings}
+    answer = await company.api().put("/api/single-sign-on/", json=body)
+    assert answer.status_code == 200, answer.text
+    shown: dict[str, Any] = answer.json()
+    return shown
+
+
+async def _begin(company: Any, browser: httpx.AsyncClient, **params: str) -> str:
+    """Where the browser is led: the provider's page."""
+    begun = await browser.get(f"/api/auth/single-sign-on/{company.tenant_id}/start/", params=params)
+    assert begun.status_code == 303, begun.text
+    return begun.headers["location"]
+
+
+async def _allow(url: str, who: str) -> str:
+    """What the person does at the provider; where the browser is led back to."""
+    async with httpx.AsyncClient() as there:
+        answer = await there.post(url, data={"sub": who})
+    assert answer.status_code == 302, answer.text
+    return answer.headers["location"]
+
+
+async def _come_in(company: Any, who: str) -> tuple[httpx.AsyncClient, httpx.Response]:
+    browser = client_at(company.service)
+    back = await _allow(await _begin(company, browser, return_to="/chat"), who)
+    return browser, await browser.get(back)
+
+
+async def test_the_flow_uses_pkce_state_and_nonce_which_the_browser_keeps_sealed(company: Any, provider: str) -> None:
+    shown = await _set_up(company, provider)
+    assert shown["redirect_url"] == "http://dragoman.test/api/auth/single-sign-on/callback/"
+    browser = client_at(company.service)
+    query = parse_qs(urlsplit(await _begin(company, browser)).query)
+    assert query["code_challenge_method"] == ["S256"]
+    assert query["response_type"] == ["code"]
+    assert query["redirect_uri"] == [shown["redirect_url"]]
+    assert "openid" in query["scope"][0].split()
+    [challenge], [state], [nonce] = query["code_challenge"], query["state"], query["nonce"]
+    assert min(len(challenge), len(state), len(nonce)) >= 43
+    kept = browser.cookies["dragoman_state"]
+    assert not [secret for secret in (challenge, state, nonce) if secret in kept]
+    second = parse_qs(urlsplit(await _begin(company, browser)).query)
+    assert not {challenge, state, nonce} & {second[name][0] for name in ("code_challenge", "state", "nonce")}
+
+
+async def test_the_verifier_goes_to_the_provider_and_fits_the_challenge(
+    company: Any, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+    await _set_up(company, provider, creates_users=True)
+    sent: list[httpx.Request] = []
+    real = httpx.AsyncHTTPTransport.handle_async_request
+
+    async def watching(self: Any, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and request.url.path.endswith("token"):
+            sent.append(request)
+        return await real(self, request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", watching)
+    browser = client_at(company.service)
+    url = await _begin(company, browser)
+    assert (await browser.get(await _allow(url, "eva"))).status_code == 303
+    [request] = sent
+    form = parse_qs(request.content.decode())
+    assert create_s256_code_challenge(form["code_verifier"][0]) == parse_qs(urlsplit(url).query)["code_challenge"][0]
+    assert request.headers["authorization"].startswith("Basic ")
+
+
+async def test_a_new_person_becomes_a_user_with_the_default_role_and_is_known_next_time(
+    company: Any, provider: str
+) -> None:
+    await _set_up(company, provider, creates_users=True, default_role="agent", allowed_domains=["tavelund.example"])
+    for _ in range(2):
+        browser, answer = await _come_in(company, "eva")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/chat")
+        me = (await browser.get("/api/auth/me/")).json()
+        assert (me["email"], me["display_name"], me["role"]) == ("eva@tavelund.example", "Eva Lund", "agent")
+        assert "dragoman_state" not in browser.cookies
+    [[users]] = await rows(company, "select count(*) from users where email = 'eva@tavelund.example'")
+    assert users == 1
+    events = await audited(company, "user.signed_in", me["user_id"])
+    assert [event["method"] for event in events] == ["single_sign_on"] * 2
+
+
+async def test_who_is_no_user_stays_outside_where_none_are_made(company: Any, provider: str) -> None:
+    await _set_up(company, provider)
+    browser, answer = await _come_in(company, "eva")
+    assert code_of(answer) == (403, "accounts.single_sign_on_refused")
+    assert (await browser.get("/api/auth/me/")).status_code == 401
+    [event] = await audited(company, "user.sign_in_refused")
+    assert event["reason"] == "single_sign_on"
+
+
+async def test_domains_bound_who_becomes_a_user(company: Any, provider: str) -> None:
+    await _set_up(company, provider, creates_users=True, allowed_domains=["@Tavelund.example"])
+    assert code_of((await _come_in(company, "stranger"))[1]) == (403, "accounts.single_sign_on_refused")
+    assert (await _come_in(company, "eva"))[1].status_code == 303
+
+
+async def test_an_address_that_the_provider_does_not_vouch_for_opens_nobodys_account(
+    company: Any, provider: str
+) -> None:
+    """Else whoever may write any address into a profile would become its owner."""
+    await _set_up(company, provider, creates_users=True)
+    for who in ("mallory", "nameless"):
+        assert code_of((await _come_in(company, who))[1]) == (403, "accounts.single_sign_on_refused")
+    assert not await rows(company, "select 1 from user_identities")
+    browser, answer = await _come_in(company, "ada")  # vouched for: the owner of this tenant
+    assert answer.status_code == 303
+    assert (await browser.get("/api/auth/me/")).json()["role"] == "owner"
+
+
+async def test_a_deactivated_user_stays_outside(company: Any, provider: str) -> None:
+    await _set_up(company, provider)
+    person = await add_person(company, email="eva@tavelund.example")
+    assert (await _come_in(company, "eva"))[1].status_code == 303
+    await company.api().patch(f"/api/users/{person.user_id}/", json={"is_active": False})
+    assert code_of((await _come_in(company, "eva"))[1]) == (403, "accounts.single_sign_on_refused")
+
+
+async def test_who_comes_back_must_be_the_browser_that_began(company: Any, provider: str) -> None:
+    """So that nobody is signed in to an attacker's account by a link (login CSRF)."""
+    await _set_up(company, provider, creates_users=True)
+    attacker = client_at(company.service)
+    back = await _allow(await _begin(company, attacker), "eva")
+    victim = client_at(company.service)
+    assert code_of(await victim.get(back)) == (403, "accounts.single_sign_on_refused")
+    await _begin(company, victim)  # has begun, but not this
+    assert code_of(await victim.get(back)) == (403, "accounts.single_sign_on_refused")
+    assert (await attacker.get(back)).status_code == 303
+
+
+async def test_a_code_is_good_once_and_a_made_up_one_never(company: Any, provider: str) -> None:
+    await _set_up(company, provider, creates_users=True)
+    browser = client_at(company.service)
+    back = await _allow(await _begin(company, browser), "eva")
+    kept = dict(browser.cookies)
+    assert (await browser.get(back)).status_code == 303
+    replaying = client_at(company.service, Cookie=f"dragoman_state={kept['dragoman_state']}")
+    assert code_of(await replaying.get(back)) == (403, "accounts.single_sign_on_refused")
+    state = parse_qs(urlsplit(await _begin(company, browser)).query)["state"][0]
+    made_up = await browser.get("/api/auth/single-sign-on/callback/", params={"state": state, "code": "made-up"})
+    assert code_of(made_up) == (403, "accounts.single_sign_on_refused")
+
+
+async def test_a_refusal_at_the_provider_and_an_answer_of_another_are_refused(company: Any, provider: str) -> None:
+    await _set_up(company, provider, creates_users=True)
+    for extra in ({"error": "access_denied"}, {"code": "x", "iss": "https://another.example"}, {}):
+        browser = client_at(company.service)
+        state = parse_qs(urlsplit(await _begin(company, browser)).query)["state"][0]
+        answer = await browser.get("/api/auth/single-sign-on/callback/", params={"state": state, **extra})
+        assert code_of(answer) == (403, "accounts.single_sign_on_refused")
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://attacker.example", "//attacker.example", "/\\attacker.example", "javascript:alert(1)", ""]
+)
+async def test_people_are_led_to_no_other_site(company: Any, provider: str, elsewhere: str) -> None:
+    await _set_up(company, provider, creates_users=True)
+    browser = client_at(company.service)
+    answer = await browser.get(await _allow(await _begin(company, browser, return_to=elsewhere), "eva"))
+    assert answer.headers["location"] == "/"
+
+
+# ---- ID tokens that are forged
+
+
+@pytest.fixture
+def forged(company: Any, provider: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Comes back with an ID token of these claims, signed as told; a token of the right ones is let in."""
+    key = RSAKey.generate_key(2048, parameters={"kid": "their-key"})
+
+    async def come(*, header: dict[str, Any] | None = None, sign_with: Any = key, **changed: Any) -> httpx.Response:
+        await _set_up(company, provider, creates_users=True)
+        browser = client_at(company.service)
+        query = parse_qs(urlsplit(await _begin(company, browser)).query)
+        moment = int(time.time())
+        claims = {
+            "iss": provider,
+            "aud": "dragoman",
+            "sub": "eva",
+            "nonce": query["nonce"][0],
+            "iat": moment,
+            "exp": moment + 300,
+            "email": "eva@tavelund.example",
+            "email_verified": True,
+            **changed,
+        }
+        head = {"alg": "RS256", "kid": "their-key", **(header or {})}
+        present = {name: value for name, value in claims.items() if value is not None}
+        token = jwt.encode(head, present, sign_with, algorithms=[head["alg"]])
+
+        async def keys(*_: Any, **__: Any) -> KeySet:
+            return KeySet([key])
+
+        async def exchanged(*_: Any) -> openid._Tokens:
+            return openid._Tokens(id_token=token, access_token="x")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(openid, "_keys", keys)
+            patch.setattr(openid, "_exchanged", exchanged)
+            back = {"state": query["state"][0], "code": "x"}
+            return await browser.get("/api/auth/single-sign-on/callback/", params=back)
+
+    return come
+
+
+async def test_an_id_token_of_the_provider_is_let_in(forged: Any) -> None:
+    """So that the refusals below are for what they say."""
+    assert (await forged()).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"iss": "https://another.example"},
+        {"aud": "another-client"},
+        {"aud": ["dragoman", "another-client"]},
+        {"nonce": "of-another-sign-in"},
+        {"nonce": None},
+        {"exp": 1},
+        {"exp": None},
+        {"sub": ""},
+        {"sub": None},
+        {"email_verified": None},
+    ],
+)
+async def test_an_id_token_that_is_not_for_this_sign_in_is_refused(
+    company: Any, forged: Any, changed: dict[str, Any]
+) -> None:
+    assert code_of(await forged(**changed)) == (403, "accounts.single_sign_on_refused")
+    assert await audited(company, "user.sign_in_refused")
+
+
+async def test_an_id_token_of_another_key_or_a_shared_secret_is_refused(forged: Any) -> None:
+    another = RSAKey.generate_key(2048, parameters={"kid": "their-key"})
+    assert code_of(await forged(sign_with=another)) == (403, "accounts.single_sign_on_refused")
+    secret = OctKey.import_key(CLIENT_SECRET)
+    assert code_of(await forged(sign_with=secret, header={"alg": "HS256"})) == (403, "accounts.single_sign_on_refused")
+
+
+# ---- setting it up
+
+
+async def test_the_client_secret_is_stored_sealed_and_never_shown(company: Any, provider: str) -> None:
+    await _set_up(company, provider)
+    shown = await company.api().get("/api/single-sign-on/")
+    assert shown.json()["has_client_secret"] is True
+    assert CLIENT_SECRET not in shown.text
+    stored = str(await rows(company, "select s::text from single_sign_on s"))
+    stored += str(await rows(company, "select e::text from audit_events e"))
+    assert CLIENT_SECRET not in stored
+    await _set_up(company, provider, client_secret=None, name="Tavelund")
+    assert (await company.api().get("/api/single-sign-on/")).json()["has_client_secret"] is True
+    await _set_up(company, provider, client_secret=None, client_id="another")  # goes to no other client
+    assert (await company.api().get("/api/single-sign-on/")).json()["has_client_secret"] is False
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://login.example.com", "ftp://x.org", "https://u:p@x.org", "https://x.org/?a", "x"]
+)
+async def test_an_issuer_that_is_no_https_address_is_refused(company: Any, issuer: str) -> None:
+    answer = await company.api().put("/api/single-sign-on/", json={"issuer": issuer, "client_id": "d"})
+    assert answer.status_code == 422
+
+
+async def test_an_issuer_in_a_private_network_is_not_asked(company: Any, other_company: Any) -> None:
+    """The guard of every address that a user can set."""
+    await _set_up(company, "https://169.254.169.254")
+    answer = await client_at(company.service).get(f"/api/auth/single-sign-on/{company.tenant_id}/start/")
+    assert code_of(answer) == (422, "fetch.forbidden_address")
+
+
+async def test_a_provider_that_calls_itself_otherwise_is_not_used(company: Any, provider: str) -> None:
+    await _set_up(company, f"{provider}/")
+    answer = await client_at(company.service).get(f"/api/auth/single-sign-on/{company.tenant_id}/start/")
+    assert code_of(answer) == (502, "accounts.provider")
+
+
+async def test_without_a_provider_there_is_nothing_to_begin(company: Any) -> None:
+    answer = await client_at(company.service).get(f"/api/auth/single-sign-on/{company.tenant_id}/start/")
+    assert code_of(answer) == (404, "accounts.single_sign_on_not_found")
+    assert (await company.api().delete("/api/single-sign-on/")).status_code == 404
