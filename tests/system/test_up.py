@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 import signal
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -167,6 +168,39 @@ def test_several_api_processes_share_the_port_and_are_counted_together(home: Pat
         _until(lambda: len(_api_processes(instance)) == 2, "it was started again")
         assert _searches_counted(instance) == 24
     assert _processes_of(home) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere several processes cannot share a port")
+def test_connections_are_dealt_out_evenly_among_api_processes(home: Path) -> None:
+    with running(home, "--no-sample", **_FAST, DRAGOMAN_API_PROCESSES="2") as instance:
+        _until(lambda: len(_api_processes(instance)) == 2, "both listen")
+        first, second = _api_processes(instance)
+        with ExitStack() as opened:
+            for _ in range(30):
+                _ask_alive(opened.enter_context(socket.create_connection(("127.0.0.1", instance.port), timeout=10)))
+            assert sorted((_served(first, instance.port), _served(second, instance.port))) == [15, 15]
+        _until(lambda: _served(first, instance.port) == _served(second, instance.port) == 0, "all are closed")
+
+        second.send_signal(signal.SIGKILL)  # what it held, and its place, must not be counted for ever
+        with ExitStack() as opened:
+            _until(lambda: len(_api_processes(instance)) == 2, "it was started again")
+            [third] = [process for process in _api_processes(instance) if process.pid != first.pid]
+            for _ in range(12):
+                _ask_alive(opened.enter_context(socket.create_connection(("127.0.0.1", instance.port), timeout=10)))
+            assert (_served(first, instance.port), _served(third, instance.port)) == (6, 6)
+    assert _processes_of(home) == []
+
+
+def _ask_alive(connection: socket.socket) -> None:
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def _served(process: psutil.Process, port: int) -> int:
+    return sum(
+        connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port == port
+        for connection in process.net_connections("tcp")
+    )
 
 
 def _log_of(instance: Instance, process: psutil.Process) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from dragoman.deps.http import LeanEndpoint, is_lean
 from dragoman.entrypoints import request_spans
 from dragoman.entrypoints.doors import Doors
 from dragoman.entrypoints.edge import Edge
+from dragoman.entrypoints.home import InstanceHome
 from dragoman.entrypoints.http_protocol import bounded_protocol
 from dragoman.entrypoints.mcp_door import close_mcp, mount_mcp
 from dragoman.entrypoints.openapi import declare_errors
@@ -37,6 +36,7 @@ from dragoman.entrypoints.request_bounds import RequestBounds, RequestTimedOutEr
 from dragoman.entrypoints.scraping import serve_metrics
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.shared_metrics import of_all_processes
+from dragoman.entrypoints.shared_port import SharingServer, shared_socket
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.visitor_cors import VisitorCors
 from dragoman.entrypoints.wiring import running_deps
@@ -197,7 +197,7 @@ async def _serve(settings: Settings, only: Sequence[str]) -> None:
     configure_logging(level=settings.log_level, style=settings.log_style)
     start_tracing("api", settings)
     serve_metrics("api", settings)
-    sockets = [_shared_socket(settings.host, settings.port)] if settings.api_processes > 1 else None
+    listener = shared_socket(settings.host, settings.port) if settings.api_processes > 1 else None
     config = uvicorn.Config(
         create_app(settings, only=only),
         host=settings.host,
@@ -209,35 +209,12 @@ async def _serve(settings: Settings, only: Sequence[str]) -> None:
         http=bounded_protocol(settings.header_timeout_s),
         timeout_graceful_shutdown=8,
     )
-    await uvicorn.Server(config).serve(sockets)
-
-
-class PortNotSharedError(InvalidSettingError):
-    """Several API processes cannot share a port on this system. Set DRAGOMAN_API_PROCESSES to 1."""
-
-    code = "settings.port_not_shared"
-
-
-def _shared_socket(host: str, port: int) -> socket.socket:
-    """A socket among those of other API processes, to which Linux deals out connections (SO_REUSEPORT).
-
-    Raises:
-        PortNotSharedError.
-    """
-    if sys.platform != "linux":
-        raise PortNotSharedError
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    shared = socket.socket(family, kind, protocol)
-    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        shared.bind(address)
-    except OSError as error:
-        shared.close()
-        raise PortNotSharedError(
-            f"Port {port} cannot be shared with other API processes ({error.strerror}). Set DRAGOMAN_PORT to a free one."
-        ) from error
-    return shared
+    if listener is None:
+        await uvicorn.Server(config).serve()
+        return
+    home = InstanceHome(settings.home)
+    home.prepare()
+    await SharingServer(config, listener, home.socket_dir / f"port-{settings.port}").serve()
 
 
 def _serve_other_spellings(app: FastAPI, router: APIRouter) -> None:

@@ -6,6 +6,7 @@ uvicorn bounds neither: of a connection that sends one byte a minute it waits fo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -29,6 +30,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _waiting_bytes = 0
     _is_too_large = False
 
+    def __init__(self, *args: Any, ended: Callable[[], None] | None = None, **options: Any) -> None:
+        """`ended` is called when the connection is closed; the rest is uvicorn's."""
+        super().__init__(*args, **options)
+        self._ended = ended
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect_head()
@@ -36,6 +42,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        if self._ended is not None:
+            self._ended()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

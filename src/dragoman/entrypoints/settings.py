@@ -259,7 +259,7 @@ class Settings(BaseSettings):
         1,
         ge=1,
         le=64,
-        description="API processes that `up` starts, on one port (Linux); beyond one, every `dragoman api` shares its port.",
+        description="API processes that `up` starts, on one port (Linux); beyond one, every `dragoman api` of a home shares its port.",
     )
     worker_concurrency: int = Field(2, ge=1, le=64, description="Jobs that one worker runs at once.")
     worker_express_slots: int = Field(1, ge=0, le=16, description="Further jobs at once, only of users' own uploads.")
