@@ -905,15 +905,15 @@ async def test_a_key_in_use_is_looked_up_again_while_no_request_waits_for_that(
     service: Any, company: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up: list[float] = []
-    look_up = access._look_up
+    look_up = access._caller_by_key
 
-    async def slowly(database: Any, key_hash: bytes) -> Any:
+    async def slowly(*looked_for: Any) -> Any:
         looked_up.append(time.monotonic())
         if len(looked_up) > 1:
             await asyncio.sleep(0.2)
-        return await look_up(database, key_hash)
+        return await look_up(*looked_for)
 
-    monkeypatch.setattr(access, "_look_up", slowly)
+    monkeypatch.setattr(access, "_caller_by_key", slowly)
     secret = (await company.api().post("/api/keys/", json={"name": "busy"})).json()["api_key"]
     looked_up.clear()
     waited_s: list[float] = []

@@ -247,6 +247,11 @@ class ReadConnection:
         """
         self._prefetched[statement] = (parameters, self._travelling(statement, parameters))
 
+    def prefetch_statement(self, statement: Any, parameters: _Values) -> None:
+        """The same for a SQLAlchemy statement of fixed form, and `execute`."""
+        sql, constants = _compiled(statement)
+        self.prefetch(sql, {**constants, **parameters})
+
     def send_along(self, statement: Any, parameters: _Values) -> Along:
         """Let a statement of fixed form travel with the next one, at no round trip of its own (see `send_waiting`)."""
         sql, constants = _compiled(statement)

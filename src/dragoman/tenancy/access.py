@@ -131,7 +131,7 @@ async def authenticate(
         raise InvalidKeyError
     if secret.startswith(KEY_PREFIX):
         key_hash = secret_hash(secret)
-        return await _memory_of(database).caller(key_hash, lambda: _caller_by_key(database, key_hash))
+        return await _memory_of(database).caller(key_hash, lambda known: _caller_by_key(database, key_hash, known))
     if secret.startswith(visitor_tokens.PREFIX) and keyring is not None:
         return await _visitor(database, keyring, secret, origin)
     raise InvalidKeyError
@@ -152,6 +152,9 @@ def forget_tenant(database: Database, tenant_id: UUID) -> None:
 Found = tuple[Caller, datetime | None]
 """A caller, and the moment from which what it showed opens nothing; None: that is not known before."""
 
+LookUp = Callable[[Caller | None], Awaitable[Found]]
+"""Finds a caller; what it was when it was looked up last says where to look, and nothing else."""
+
 
 class _CallerMemory:
     """Callers of one database by the hash of their key. Only keys that open are remembered, never a refusal."""
@@ -162,26 +165,26 @@ class _CallerMemory:
         self._forgotten = 0
         self._refreshing: set[asyncio.Task[None]] = set()
 
-    async def caller(self, key_hash: bytes, look_up: Callable[[], Awaitable[Found]]) -> Caller:
+    async def caller(self, key_hash: bytes, look_up: LookUp) -> Caller:
         """Raises whatever `look_up` raises."""
         known = self._callers.get(key_hash)
         left_s = 0.0 if known is None else known[0] - time.monotonic()
         if known is None or left_s <= 0:
-            return await self._flights.run(key_hash, lambda: self._looked_up(key_hash, look_up))
+            return await self._flights.run(key_hash, lambda: self._looked_up(key_hash, look_up, None))
         if left_s < _REFRESHED_BEFORE_S and not self._flights.is_running(key_hash):
-            task = asyncio.create_task(self._refresh(key_hash, look_up), name="refresh-caller")
+            task = asyncio.create_task(self._refresh(key_hash, look_up, known[1]), name="refresh-caller")
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
         return known[1]
 
-    async def _refresh(self, key_hash: bytes, look_up: Callable[[], Awaitable[Found]]) -> None:
+    async def _refresh(self, key_hash: bytes, look_up: LookUp, known: Caller) -> None:
         with suppress(DragomanError):  # the next request that has to look the key up tells it
-            await self._flights.run(key_hash, lambda: self._looked_up(key_hash, look_up))
+            await self._flights.run(key_hash, lambda: self._looked_up(key_hash, look_up, known))
 
-    async def _looked_up(self, key_hash: bytes, look_up: Callable[[], Awaitable[Found]]) -> Caller:
+    async def _looked_up(self, key_hash: bytes, look_up: LookUp, known: Caller | None) -> Caller:
         begun, forgotten = time.monotonic(), self._forgotten
         try:
-            caller, ends_at = await look_up()
+            caller, ends_at = await look_up(known)
         except DragomanError as error:
             if error.status < 500:  # else the database is away: that says nothing of the key
                 self._callers.pop(key_hash, None)
@@ -214,21 +217,37 @@ def _memory_of(database: Database) -> _CallerMemory:
 # ---- who holds a key
 
 
-async def _caller_by_key(database: Database, key_hash: bytes) -> Found:
-    key, ends_at = await _look_up(database, key_hash)
-    async with database.reading(key.tenant_id) as reading:
-        caller = await caller_of(reading, key)
-    return caller, ends_at
+async def _caller_by_key(database: Database, key_hash: bytes, known: Caller | None) -> Found:
+    """One that was known is found in one round trip, which other requests share; a new one in two.
+
+    Raises:
+        InvalidKeyError, RevokedKeyError, ExpiredKeyError, InactiveServiceAccountError.
+    """
+    if known is None:
+        async with database.system_reading() as system:
+            found = await repository.find_key_by_hash(system, key_hash)
+        key, ends_at = await _opened(database, found)
+        async with database.reading(key.tenant_id) as reading:
+            repository.prefetch_holder(
+                reading, tenant_id=key.tenant_id, user_id=key.user_id, account_id=key.service_account_id
+            )
+            return await caller_of(reading, key), ends_at
+    async with database.reading(known.tenant_id) as reading:
+        repository.prefetch_key(reading, key_hash)
+        repository.prefetch_holder(
+            reading, tenant_id=known.tenant_id, user_id=known.user_id, account_id=known.service_account_id
+        )
+        await reading.send_waiting()
+        key, ends_at = await _opened(database, await repository.find_key_by_hash(reading, key_hash))
+        return await caller_of(reading, key), ends_at
 
 
-async def _look_up(database: Database, key_hash: bytes) -> tuple[ApiKey, datetime | None]:
+async def _opened(database: Database, found: tuple[ApiKey, bool] | None) -> tuple[ApiKey, datetime | None]:
     """The key, and until when this secret of it works.
 
     Raises:
         InvalidKeyError, RevokedKeyError, ExpiredKeyError.
     """
-    async with database.system_reading() as reading:
-        found = await repository.find_key_by_hash(reading, key_hash)
     if found is None:
         raise InvalidKeyError
     key, is_previous = found
@@ -378,7 +397,7 @@ async def _visitor(database: Database, keyring: Keyring, token: str, origin: str
     """Raises InvalidVisitorTokenError, ExpiredVisitorTokenError, OriginNotAllowedError."""
     shown = visitor_tokens.verified(token, keyring)
     remembered_by = shown.widget_key_id.bytes + shown.origin.encode()
-    anybody = await _memory_of(database).caller(remembered_by, lambda: _any_visitor(database, shown))
+    anybody = await _memory_of(database).caller(remembered_by, lambda _: _any_visitor(database, shown))
     caller = replace(anybody, asker=f"visitor:{shown.visitor_id}", origin=shown.origin or None)
     if origin is not None and origin.lower() != shown.origin:
         audit.record_refusal(

@@ -605,6 +605,22 @@ async def find_key_by_hash(connection: Reader, secret_hash: bytes) -> tuple[ApiK
     return None if row is None else (_key(row), bool(row.is_previous))
 
 
+def prefetch_key(connection: ReadConnection, secret_hash: bytes) -> None:
+    """Let what `find_key_by_hash` asks travel with the next statement. Read as `app`, it finds keys of the tenant."""
+    connection.prefetch_statement(_FIND_KEY, {"secret_hash": secret_hash})
+
+
+def prefetch_holder(
+    connection: ReadConnection, *, tenant_id: UUID, user_id: UUID | None, account_id: UUID | None
+) -> None:
+    """The same for `find_user` or `find_service_account`, and `list_special_chatbots`, of the one who holds a key."""
+    if user_id is not None:
+        connection.prefetch_statement(_FIND_USER, {"tenant_id": tenant_id, "user_id": user_id})
+    if account_id is not None:
+        connection.prefetch_statement(_FIND_SERVICE_ACCOUNT, {"tenant_id": tenant_id, "account_id": account_id})
+    connection.prefetch_statement(_SPECIAL, {"tenant_id": tenant_id, "member_id": user_id or account_id})
+
+
 async def mark_key_used(connection: AsyncConnection, key: ApiKey, *, address: str | None) -> None:
     await connection.execute(
         update(api_keys)
