@@ -486,8 +486,16 @@ async def test_a_reader_learns_that_the_process_which_wrote_is_gone(
     answer.tell(PieceKind.TOKEN, "Half of ")
     writer.publish(answer)
     address = f"{path}{key.message_id}/stream/"
-    reading = asyncio.create_task(_read(second, company, "GET", address, until=_never))
-    await asyncio.sleep(0.3)
+    half = asyncio.Event()
+
+    def watched(read: Read) -> bool:
+        if read.text == "Half of ":
+            half.set()
+        return False
+
+    reading = asyncio.create_task(_read(second, company, "GET", address, until=watched))
+    async with asyncio.timeout(20):
+        await half.wait()
     for task in writer._tasks.values():
         task.cancel()
     await cache.client.delete(f"dragoman:answer:{name_of(key)}")
