@@ -99,6 +99,8 @@ async def rows(database: Database, owner: Any) -> dict[str, Row]:
                 await connection.execute(table.insert().values(known[table.name]))
         facts = metadata.tables["insight_facts"]  # triggers have written others, of the rows above
         await connection.execute(facts.delete().where(facts.c.kind != known["insight_facts"]["kind"]))
+        marks = metadata.tables["feedback_changes"]
+        await connection.execute(marks.delete().where(marks.c.day != known["feedback_changes"]["day"]))
     return known
 
 

@@ -25,6 +25,7 @@ from dragoman.entrypoints.wiring import (
     database_urls,
     load_budgets,
 )
+from dragoman.feedback.days import rollup as feedback_days
 from dragoman.feedback.improvement import service as reports
 from dragoman.generation import rejected_texts
 from dragoman.ingestion import external_indexes
@@ -98,6 +99,7 @@ async def run_scheduler(settings: Settings) -> None:
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: jobs.sweep(database)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: analytics.purge(database)))
             rounds.create_task(_repeat(stop, _ROLL_UP_INTERVAL_S, lambda: rollup.roll_up(database)))
+            rounds.create_task(_repeat(stop, _ROLL_UP_INTERVAL_S, lambda: feedback_days.roll_up(database)))
             rounds.create_task(_repeat(stop, _ALERT_INTERVAL_S, evaluator.evaluate))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rollup.purge(database)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rejected_texts.purge(database)))

@@ -9,8 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from dragoman.deps import Deps
-from dragoman.feedback import repository, service
-from dragoman.feedback.entities import FeedbackFilter, FeedbackReport, Line
+from dragoman.feedback import service
+from dragoman.feedback.days import repository
+from dragoman.feedback.entities import CorrectionState, FeedbackFilter, FeedbackReport, Line
 from dragoman.feedback.errors import InvalidFeedbackPeriodError
 from dragoman.feedback.satisfaction import Satisfaction
 from dragoman.tenancy.entities import Caller
@@ -27,7 +28,9 @@ async def read_report(deps: Deps, caller: Caller, wanted: FeedbackFilter, *, lim
     first, last = wanted.first, wanted.last
     if first is None or last is None or not timedelta() <= last - first <= timedelta(days=LONGEST_PERIOD_DAYS):
         raise InvalidFeedbackPeriodError
-    async with deps.database.transaction(caller.tenant_id) as connection:
+    async with deps.database.reading(
+        caller.tenant_id
+    ) as connection:  # one state: no day is missing, and none counts twice
         wanted = await service.of_caller(connection, caller, wanted)
         place: dict[str, Any] = {
             "tenant_id": caller.tenant_id,
@@ -35,23 +38,26 @@ async def read_report(deps: Deps, caller: Caller, wanted: FeedbackFilter, *, lim
             "first": first,
             "last": last,
         }
-        cells = await repository.sum_cells(connection, **place)
-        days = await repository.sum_days(connection, **place)
-        texts = await repository.count_texts(connection, **place)
+        sums = await repository.sum_cells(connection, **place)
         documents = await repository.sum_documents(connection, **place, limit=limit)
+    cells = [each for each in sums if not each.is_day]
     of_askers = [cell for cell in cells if not cell.is_review]
     reasons: Counter[str] = Counter()
     for cell in of_askers:
-        if cell.reason is not None:
+        if cell.reason:
             reasons[cell.reason] += cell.up + cell.down
     return FeedbackReport(
         first=first,
         last=last,
         total=_sum(of_askers),
         reviews=_sum(cell for cell in cells if cell.is_review),
-        comments=texts.comments,
-        corrections={"open": texts.open, "accepted": texts.accepted, "rejected": texts.rejected},
-        by_day=[Line(key=day.day.isoformat(), satisfaction=_sum([day])) for day in days],
+        comments=sum(cell.comments for cell in cells),
+        corrections={state: sum(getattr(cell, state) for cell in cells) for state in CorrectionState},
+        by_day=[
+            Line(key=each.day.isoformat(), satisfaction=_sum([each]))
+            for each in sums
+            if each.is_day and not each.is_review
+        ],
         by_language=_lines(of_askers, lambda cell: cell.language),
         by_reason=dict(reasons.most_common()),
         by_model=_lines(of_askers, lambda cell: cell.model),

@@ -31,7 +31,6 @@ from dragoman.feedback.schemas import (
     ReportSummary,
 )
 from dragoman.kit.clock import now
-from dragoman.kit.pagination import PageRequest
 from dragoman.knowledge.entities import Approval
 from dragoman.tenancy.access import asker_of
 from dragoman.tenancy.http import (
@@ -197,8 +196,7 @@ async def feedback_analytics(
     wanted = FeedbackFilter(chatbot_id=chatbot_id, first=first, last=last)
     report = await analytics.read_report(deps, caller, wanted, limit=limit)
     with_text = FeedbackFilter(chatbot_id=chatbot_id, first=first, last=last, has_text=True)
-    recent = await service.list_feedback(deps, caller, with_text, PageRequest(limit=_RECENT))
-    return FeedbackAnalyticsOut.of(report, recent.items)
+    return FeedbackAnalyticsOut.of(report, await service.list_latest(deps, caller, with_text, limit=_RECENT))
 
 
 # ---- corrections

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
     any_,
     delete,
@@ -18,7 +17,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     tuple_,
     update,
 )
@@ -263,9 +261,17 @@ async def list_feedback(
     """The latest first, with the number of all."""
     conditions = _conditions(tenant_id, wanted)
     total = (await connection.execute(select(func.count()).select_from(feedback).where(*conditions))).scalar_one()
+    return await list_latest(connection, tenant_id=tenant_id, wanted=wanted, limit=limit, offset=offset), total
+
+
+async def list_latest(
+    connection: AsyncConnection, *, tenant_id: UUID, wanted: FeedbackFilter, limit: int, offset: int = 0
+) -> list[Listed]:
+    """The latest first."""
+    conditions = _conditions(tenant_id, wanted)
     order = (feedback.c.created_at.desc(), feedback.c.id.desc())
     rows = await connection.execute(_listing().where(*conditions).order_by(*order).limit(limit).offset(offset))
-    return [_listed(row) for row in rows], total
+    return [_listed(row) for row in rows]
 
 
 async def list_after(
@@ -327,66 +333,6 @@ _RETRIEVED: Final = """(
     left join chunks on chunks.tenant_id = turns.tenant_id and chunks.chatbot_id = turns.chatbot_id
         and chunks.id = (passage ->> 'chunk_id')::uuid
 )"""
-
-
-# ---- sums
-
-_COUNTED: Final = """
-    count(*) filter (where rating = 'up') as up, count(*) filter (where rating = 'down') as down
-"""
-_PLACE: Final = """
-    tenant_id = :tenant_id and created_at >= :since and created_at < :until
-    and (cast(:chatbot_id as uuid) is null or chatbot_id = :chatbot_id)
-"""
-_CELLS: Final = text(f"""
-    select is_review, language, reason, model, prompt_version, chatbot_id, {_COUNTED}
-    from feedback where {_PLACE} group by 1, 2, 3, 4, 5, 6
-""")  # noqa: S608 - own text
-_DAYS: Final = text(f"""
-    select (created_at at time zone 'UTC')::date as day, {_COUNTED}
-    from feedback where {_PLACE} and not is_review group by 1 order by 1
-""")  # noqa: S608
-_TEXTS: Final = text(f"""
-    select count(*) filter (where comment <> '') as comments,
-        count(*) filter (where correction_state = 'open') as open,
-        count(*) filter (where correction_state = 'accepted') as accepted,
-        count(*) filter (where correction_state = 'rejected') as rejected
-    from feedback where {_PLACE} and (comment <> '' or correction_state is not null)
-""")  # noqa: S608
-_DOCUMENTS: Final = text(f"""
-    with cited as (
-        select document_id, {_COUNTED} from feedback, unnest(documents) as document_id
-        where {_PLACE} and not is_review group by document_id
-    )
-    select cited.*, documents.title from cited
-    left join documents on documents.tenant_id = :tenant_id and documents.id = cited.document_id
-        and documents.deleted_at is null
-    order by down desc, up, document_id limit :limit
-""")  # noqa: S608
-
-
-async def sum_cells(connection: AsyncConnection, **place: Any) -> Sequence[Row[Any]]:
-    """Ratings by all that they are counted by, but days and documents."""
-    return (await connection.execute(_CELLS, _period(**place))).all()
-
-
-async def sum_days(connection: AsyncConnection, **place: Any) -> Sequence[Row[Any]]:
-    return (await connection.execute(_DAYS, _period(**place))).all()
-
-
-async def count_texts(connection: AsyncConnection, **place: Any) -> Row[Any]:
-    return (await connection.execute(_TEXTS, _period(**place))).one()
-
-
-async def sum_documents(connection: AsyncConnection, *, limit: int, **place: Any) -> Sequence[Row[Any]]:
-    """The documents cited in rated answers, the most rated down first."""
-    return (await connection.execute(_DOCUMENTS, {**_period(**place), "limit": limit})).all()
-
-
-def _period(*, tenant_id: UUID, chatbot_id: UUID | None, first: date, last: date) -> dict[str, Any]:
-    since = datetime.combine(first, time(), UTC)
-    until = datetime.combine(last, time(), UTC) + timedelta(days=1)
-    return {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "since": since, "until": until}
 
 
 # ---- what belongs to an asker

@@ -142,6 +142,15 @@ async def list_feedback(deps: Deps, caller: Caller, wanted: FeedbackFilter, page
     return Page(items=[await _kept(kept, item) for item in items], total=total, limit=page.limit, offset=page.offset)
 
 
+async def list_latest(deps: Deps, caller: Caller, wanted: FeedbackFilter, *, limit: int) -> list[Listed]:
+    """The latest, without counting all: see `list_feedback`. Raises ChatbotNotFoundError."""
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        wanted = await of_caller(connection, caller, wanted)
+        items = await repository.list_latest(connection, tenant_id=caller.tenant_id, wanted=wanted, limit=limit)
+        kept = await KeptText.of(deps, connection, caller, {item.feedback.chatbot_id for item in items})
+    return [await _kept(kept, item) for item in items]
+
+
 async def export(deps: Deps, caller: Caller, wanted: FeedbackFilter) -> AsyncIterator[Listed]:
     """All of it, the oldest first, read in pieces so that no transaction lasts. Raises ChatbotNotFoundError."""
     async with deps.database.transaction(caller.tenant_id) as connection:
@@ -167,7 +176,7 @@ async def _exported(deps: Deps, caller: Caller, wanted: FeedbackFilter) -> Async
         after = (items[-1].feedback.created_at, items[-1].feedback.id)
 
 
-async def of_caller(connection: AsyncConnection, caller: Caller, wanted: FeedbackFilter) -> FeedbackFilter:
+async def of_caller(connection: Reader, caller: Caller, wanted: FeedbackFilter) -> FeedbackFilter:
     """The filter, bound to the key's chatbot where the key is. Raises ChatbotNotFoundError."""
     chatbot_id = wanted.chatbot_id or caller.chatbot_id
     if chatbot_id is None:

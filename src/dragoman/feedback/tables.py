@@ -1,13 +1,15 @@
-"""Tables of feedback on answers, of what it was before it was changed, and of improvement reports."""
+"""Tables of feedback on answers, of its counts by day, of what it was before it was changed, and of improvement reports."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
     DateTime,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -70,6 +72,59 @@ feedback = Table(
         "created_at",
         postgresql_include=["chatbot_id", "is_review", "rating", "reason", "language", "model", "prompt_version"],
     ),
+    Index(
+        "ix_feedback_text",
+        *("tenant_id", "created_at", "id"),
+        postgresql_where=text("comment <> '' or correction <> ''"),
+    ),
+)
+
+# Days of a chatbot whose feedback has changed since they were counted; written by triggers in the transaction of the change
+# (migration 0019), taken by `rollup.py`.
+feedback_changes = Table(
+    "feedback_changes",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("chatbot_id", Uuid, nullable=False),
+    Column("day", Date, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+)
+
+# Of each day (UTC) that is counted. `reason` is empty without one; `open`, `accepted` and `rejected` count corrections.
+feedback_days = Table(
+    "feedback_days",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("chatbot_id", Uuid, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("is_review", Boolean, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_version", Text, nullable=False),
+    *(
+        Column(name, Integer, nullable=False, server_default=text("0"))
+        for name in ("up", "down", "comments", "open", "accepted", "rejected")
+    ),
+    PrimaryKeyConstraint(
+        *("tenant_id", "chatbot_id", "day", "is_review", "language", "reason", "model", "prompt_version")
+    ),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
+)
+
+# Ratings by askers of answers that cite a document.
+feedback_document_days = Table(
+    "feedback_document_days",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("chatbot_id", Uuid, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("up", Integer, nullable=False, server_default=text("0")),
+    Column("down", Integer, nullable=False, server_default=text("0")),
+    PrimaryKeyConstraint("tenant_id", "chatbot_id", "day", "document_id"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
 )
 
 # What a feedback said until `replaced_at`. It goes with the feedback.
