@@ -1,4 +1,4 @@
-"""Feedback counted by day, and which days have changed since they were counted.
+"""Feedback by day, how long the steps of a job take, and since when what happens is counted.
 
 Revision: 0019.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0019"
 down_revision = "0018"
@@ -14,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 _CURRENT_TENANT = "nullif(current_setting('dragoman.tenant_id', true), '')::uuid"
-_TABLES = ("feedback_changes", "feedback_days", "feedback_document_days")
+_TABLES = ("feedback_changes", "feedback_days", "feedback_document_days", "insight_backfills")
 _ZERO = sa.text("0")
 
 
@@ -60,8 +61,62 @@ _TRIGGERS = (
     ),
 )
 
+_FACT_OF_JOB = """
+create or replace function insight_of_job() returns trigger language plpgsql set search_path = public, pg_temp as $$
+begin
+    insert into insight_facts (tenant_id, chatbot_id, kind, at, facts)
+    values (new.tenant_id, (new.payload ->> 'chatbot_id')::uuid, 'job', coalesce(new.finished_at, now()),
+        jsonb_build_object('job', new.kind, 'failed', new.state = 'failed', 'error', new.error_code{more},
+            'wait_ms', extract(epoch from new.started_at - new.created_at) * 1000,
+            'run_ms', extract(epoch from new.finished_at - new.started_at) * 1000));
+    return null;
+end $$
+"""
+
+# What came before was not counted. Of an installation that counts already: since the first hour that it has counted, or the
+# first fact that waits.
+_COUNTED_SINCE = """
+insert into insight_backfills (tenant_id, counted_since)
+select id, least(now(),
+    (select min(starts_at) from insight_counts c where c.tenant_id = tenants.id and grain = 'hour'),
+    (select min(starts_at) from insight_counts c where c.tenant_id = tenants.id and grain = 'day' and starts_at < (
+        select date_trunc('day', min(starts_at), 'UTC') from insight_counts h where h.tenant_id = tenants.id and grain = 'hour')),
+    (select min(at) from insight_facts f where f.tenant_id = tenants.id))
+from tenants
+"""
+
 
 def upgrade() -> None:
+    _create_feedback_days()
+    op.add_column(
+        "jobs",
+        sa.Column("step_ms", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+    )
+    op.execute(_FACT_OF_JOB.replace("{more}", ", 'steps', new.step_ms"))
+    op.create_table(
+        "insight_backfills",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("counted_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_day", sa.Date()),
+        sa.Column("finished_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_insight_backfills"),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name="fk_insight_backfills_tenant_id", ondelete="CASCADE"
+        ),
+    )
+    read = ("tenants", "insight_counts", "insight_facts")
+    for table in read:
+        op.execute(f"alter table {table} no force row level security")
+    op.execute(_COUNTED_SINCE)
+    for table in read:
+        op.execute(f"alter table {table} force row level security")
+    for table in _TABLES:
+        _isolate(table)
+    for statement in (*_ACCESS, _FUNCTION, *_TRIGGERS):
+        op.execute(statement)
+
+
+def _create_feedback_days() -> None:
     # No foreign keys: a tenant or chatbot that is deleted leaves marks, by which its days are forgotten.
     op.create_table(
         "feedback_changes",
@@ -105,10 +160,6 @@ def upgrade() -> None:
         ),
     )
     _mark_all_days()
-    for table in _TABLES:
-        _isolate(table)
-    for statement in (*_ACCESS, _FUNCTION, *_TRIGGERS):
-        op.execute(statement)
     op.create_index(
         "ix_feedback_text",
         "feedback",
@@ -128,6 +179,8 @@ def _mark_all_days() -> None:
 
 
 def downgrade() -> None:
+    op.execute(_FACT_OF_JOB.replace("{more}", ""))
+    op.drop_column("jobs", "step_ms")
     op.drop_index("ix_feedback_text", "feedback")
     for event in ("new", "changed", "deleted"):
         op.execute(f"drop trigger mark_days_of_{event} on feedback")

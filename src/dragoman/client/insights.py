@@ -70,6 +70,7 @@ class Analytics(_Received):
     languages: list[dict[str, Any]]
     models: list[dict[str, Any]]
     degraded_rungs: list[dict[str, Any]]
+    ingestion_steps: list[dict[str, Any]] = []
     errors: list[dict[str, Any]]
     top_documents: list[dict[str, Any]]
     unanswered: list[dict[str, Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -62,6 +63,7 @@ class Deps:
         default_answerer: `extractive`, or the name of the `llm` adapter used when a chatbot sets none.
         default_translator: the `translator` adapter used when a chatbot sets none.
         operator_tenant: whose callers may see figures of the whole installation; None: see `insights.operators`.
+        counts_by_hour_kept: how far back analytics by hour reach.
         home: where this installation keeps its files.
         default_judge: `none`, or the `judge` adapter used when a chatbot sets none.
     """
@@ -102,5 +104,6 @@ class Deps:
     audit_log: AuditLog
     read_conversation: ConversationReader
     operator_tenant: UUID | None
+    counts_by_hour_kept: timedelta
     home: Path
     read_feedback: FeedbackReader

@@ -30,6 +30,7 @@ from dragoman.entrypoints.commands import (
     limits,
     machines,
     mcp,
+    metrics,
     privacy,
     search,
     server,
@@ -68,7 +69,8 @@ app.add_typer(imports.app, name="imports", rich_help_panel=_USE)
 app.add_typer(connectors.app, name="connectors", rich_help_panel=_USE)
 app.add_typer(feedback.app, name="feedback", rich_help_panel=_USE)
 
-app.command("analytics", rich_help_panel=_ADMINISTER)(analytics.analytics)
+app.add_typer(analytics.app, name="analytics", rich_help_panel=_ADMINISTER)
+app.add_typer(metrics.app, name="metrics", rich_help_panel=_ADMINISTER)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=_ADMINISTER)
 app.add_typer(key.app, name="key", rich_help_panel=_ADMINISTER)
 app.add_typer(machines.app, name="service-accounts", rich_help_panel=_ADMINISTER)

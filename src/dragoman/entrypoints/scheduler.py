@@ -22,6 +22,7 @@ from dragoman.entrypoints.wiring import (
     cache_url,
     create_audit_log,
     create_index,
+    create_retention,
     database_urls,
     load_budgets,
 )
@@ -73,6 +74,7 @@ async def run_scheduler(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     audit_log = create_audit_log(settings, database)
+    retention_of_counts = create_retention(settings)
     folders = [folder.expanduser().resolve() for folder in settings.connector_folders]
     keyword_index = create_index(settings, "keyword_index")
     evaluator = Evaluator(
@@ -98,10 +100,12 @@ async def run_scheduler(settings: Settings) -> None:
             rounds.create_task(_repeat(stop, _MEASURE_INTERVAL_S, lambda: measure(database, settings.home)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: jobs.sweep(database)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: analytics.purge(database)))
-            rounds.create_task(_repeat(stop, _ROLL_UP_INTERVAL_S, lambda: rollup.roll_up(database)))
+            rounds.create_task(
+                _repeat(stop, _ROLL_UP_INTERVAL_S, lambda: rollup.roll_up(database, retention_of_counts))
+            )
             rounds.create_task(_repeat(stop, _ROLL_UP_INTERVAL_S, lambda: feedback_days.roll_up(database)))
             rounds.create_task(_repeat(stop, _ALERT_INTERVAL_S, evaluator.evaluate))
-            rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rollup.purge(database)))
+            rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rollup.purge(database, retention_of_counts)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rejected_texts.purge(database)))
             rounds.create_task(_repeat(stop, _REPORT_INTERVAL_S, lambda: reports.enqueue_due(database, sender)))
             rounds.create_task(_repeat(stop, _SYNC_INTERVAL_S, lambda: connectors.enqueue_due(database, sender)))

@@ -227,6 +227,15 @@ class Settings(BaseSettings):
     audit_heads: Path | None = Field(
         None, description="Folder where the ends of audit chains are kept, outside the database; none: in the home."
     )
+    analytics_hours_kept_days: int = Field(
+        93,
+        ge=2,
+        le=3660,
+        description="Analytics are kept by hour for so many days; see also `analytics_days_kept_days`.",
+    )
+    analytics_days_kept_days: int = Field(
+        1830, ge=31, le=36600, description="Analytics are kept by day for so many days, then they are deleted."
+    )
     allow_plain_originals: bool = Field(True, description="Read original files that are not encrypted.")
     encrypt_originals: bool = Field(False, description="Encrypt original files before the blob store keeps them.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +48,7 @@ from dragoman.ingestion.ingest import (
 from dragoman.ingestion.reading import IMAGE_TYPES
 from dragoman.ingestion.refill import REFILL_KEYWORD_INDEX, refill_keyword_index
 from dragoman.insights.alerts.deliver import DELIVER_ALERT, deliver_alert
+from dragoman.insights.entities import Retention
 from dragoman.jobs.celery_app import CelerySender, create_celery
 from dragoman.jobs.entities import BatchProgress, Job, JobKind, Progress
 from dragoman.jobs.live import LiveFeed
@@ -205,6 +207,14 @@ def create_keyring(settings: Settings) -> Keyring:
     if settings.encryption_keys is not None:
         return Keyring.parse(settings.encryption_keys.get_secret_value())
     return Keyring.load_or_create(settings.home / "master.key")
+
+
+def create_retention(settings: Settings) -> Retention:
+    """How long analytics are kept."""
+    return Retention(
+        hours=timedelta(days=settings.analytics_hours_kept_days),
+        days=timedelta(days=settings.analytics_days_kept_days),
+    )
 
 
 def create_audit_log(settings: Settings, database: Database) -> AuditLog:
@@ -517,6 +527,7 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 audit_log=audit_log,
                 read_conversation=partial(chat.read_conversation, database),
                 operator_tenant=settings.operator_tenant,
+                counts_by_hour_kept=create_retention(settings).hours,
                 home=settings.home,
                 read_feedback=feedback.read_given,
             )

@@ -19,8 +19,20 @@ NO_CHATBOT = UUID(int=0)
 Grain = Literal["minute", "hour", "day"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long counts are kept. Those of minutes are there for alerts, which look back a day."""
+
+    minutes: timedelta = timedelta(hours=26)
+    hours: timedelta = timedelta(days=93)
+    days: timedelta = timedelta(days=5 * 366)
+
+    def of(self, grain: Grain) -> timedelta:
+        return {"minute": self.minutes, "hour": self.hours, "day": self.days}[grain]
+
+
 class Dimension(StrEnum):
-    """Of what a row of counts tells. `ALL` has no value."""
+    """Of what a row of counts tells. `ALL` has no value. `STEP`: of reading a document; its time stands under `total`."""
 
     ALL = "all"
     LANGUAGE = "language"
@@ -29,11 +41,14 @@ class Dimension(StrEnum):
     RUNG = "rung"
     ERROR = "error"
     JOB = "job"
+    STEP = "step"
 
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
     """What happened in a span of time. `latencies` as `sketch.py` lays it out; None where nothing was timed.
+
+    Of facts that are counted just now, `places` says how often each place of that sketch was met, in place of `latencies`.
 
     Attributes:
         turns: questions that were asked; each is answered, refused ("I don't know") or interrupted.
@@ -69,6 +84,7 @@ class Counts:
     saved_usd: float = 0.0
     cost_usd: float = 0.0
     latencies: Sketch | None = field(default=None, repr=False, compare=False)
+    places: Mapping[int, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def refused(self) -> int:
@@ -84,6 +100,8 @@ class Counts:
                 setattr(self, name, getattr(self, name) + amount)
         if other.latencies is not None:
             self.sketch()[:] += other.latencies
+        if other.places:
+            self.sketch()[list(other.places)] += list(other.places.values())
 
     def sketch(self) -> Sketch:
         """The latencies, to count in."""
@@ -92,7 +110,7 @@ class Counts:
         return self.latencies
 
 
-NUMBERS = tuple(each.name for each in fields(Counts) if each.name != "latencies")
+NUMBERS = tuple(each.name for each in fields(Counts) if each.name not in ("latencies", "places"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

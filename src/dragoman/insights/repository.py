@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.insights.entities import NUMBERS, CitedDocument, Counts, Dimension, Fact, Grain, Key, Unanswered
 from dragoman.insights.sketch import BUCKETS, LENGTH
-from dragoman.insights.tables import COUNTED, SPENT, insight_counts, insight_documents
+from dragoman.insights.tables import COUNTED, SPENT, insight_documents
 from dragoman.kit.database import recordset, rows_as_json
 from dragoman.kit.reading import Reader
 
@@ -64,11 +64,12 @@ def _fact(row: Any) -> Fact:
 
 
 async def list_citations(
-    connection: AsyncConnection, *, tenant_id: UUID, answer_ids: Sequence[UUID]
-) -> dict[UUID, set[UUID]]:
-    """The documents that each of these answers cites; an answer that is gone cites none."""
+    connection: AsyncConnection, *, tenant_id: UUID, answer_ids: Sequence[str]
+) -> dict[str, set[UUID]]:
+    """The documents that each of these answers cites; an answer that is gone cites none. Ids as text: most cite nothing."""
     rows = await connection.exec_driver_sql(
-        "select id, citations from messages where tenant_id = %(tenant_id)s and id = any(%(ids)s)",
+        "select id::text, citations from messages where tenant_id = %(tenant_id)s and id = any(%(ids)s::uuid[]) "
+        "and citations <> '[]'",
         {"tenant_id": tenant_id, "ids": list(answer_ids)},
     )
     return {row.id: {UUID(citation["document_id"]) for citation in row.citations} for row in rows}
@@ -77,9 +78,19 @@ async def list_citations(
 # ---- counting
 
 _ADDED: Final = ", ".join(f"{name} = old.{name} + excluded.{name}" for name in NUMBERS)
+_RECEIVED: Final = ", ".join(
+    [
+        *("tenant_id uuid", "chatbot_id uuid", "grain text", "dimension text", "starts_at timestamptz", "value text"),
+        *(f"{name} bigint" for name in COUNTED),
+        *(f"{name} double precision" for name in SPENT),
+        "latencies text",
+    ]
+)
+# Sketches travel as sparse vectors: as arrays of their 2,304 numbers PostgreSQL took 1.5 ms to read each.
 _ADD_COUNTS: Final = (
     f"insert into insight_counts as old ({_KEY}, {', '.join(NUMBERS)}, latencies) "  # noqa: S608 - own names
-    f"select {_KEY}, {', '.join(NUMBERS)}, latencies from {recordset(insight_counts)} "
+    f"select {_KEY}, {', '.join(NUMBERS)}, latencies::sparsevec::vector::real[] "
+    f"from json_to_recordset(%(rows)s::json) as received ({_RECEIVED}) "
     f"on conflict ({_KEY}) do update set {_ADDED}, latencies = case when old.latencies is null then excluded.latencies "
     "when excluded.latencies is null then old.latencies "
     "else (old.latencies::vector + excluded.latencies::vector)::real[] end"
@@ -87,14 +98,13 @@ _ADD_COUNTS: Final = (
 
 
 async def add_counts(connection: AsyncConnection, rows: Mapping[Key, Counts], *, tenant_id: UUID) -> None:
-    """Add to the rows of the same keys. Sorted, so that two schedulers lock them in the same order."""
+    """Add counts of facts to the rows of the same keys. Sorted, so that two schedulers lock them in the same order."""
     values = [_values(key, rows[key], tenant_id) for key in sorted(rows)]
     if values:
         await connection.exec_driver_sql(_ADD_COUNTS, {"rows": rows_as_json(values)})
 
 
 def _values(key: Key, counts: Counts, tenant_id: UUID) -> dict[str, Any]:
-    sketch = counts.latencies
     return {
         "tenant_id": tenant_id,
         "chatbot_id": key.chatbot_id,
@@ -103,8 +113,13 @@ def _values(key: Key, counts: Counts, tenant_id: UUID) -> dict[str, Any]:
         "starts_at": key.starts_at,
         "value": key.value,
         **{name: getattr(counts, name) for name in NUMBERS},
-        "latencies": None if sketch is None else sketch.astype(int).tolist(),
+        "latencies": _sparse(counts.places) if counts.places else None,
     }
+
+
+def _sparse(places: Mapping[int, int]) -> str:
+    """As pgvector reads a sparse vector; its places begin with 1."""
+    return f"{{{','.join(f'{place + 1}:{amount}' for place, amount in places.items())}}}/{LENGTH}"
 
 
 async def add_citations(

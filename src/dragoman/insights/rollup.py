@@ -13,27 +13,26 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.insights import repository
-from dragoman.insights.entities import Fact, Grain
+from dragoman.insights.entities import Fact, Grain, Retention
 from dragoman.insights.fold import Rows, fold
 from dragoman.kit.clock import now
 from dragoman.kit.database import Database
 from dragoman.tenancy import service as tenancy
 
-FACTS_AT_ONCE: Final = 1_000
-KEPT_MINUTES: Final = timedelta(hours=26)  # alerts look back a day
-KEPT_HOURS: Final = timedelta(days=93)
-KEPT_DAYS: Final = timedelta(days=5 * 366)
+FACTS_AT_ONCE: Final = 10_000  # about 10 MiB
 KEPT_DOCUMENTS: Final = 100  # cited ones of each chatbot and past day
+_GRAINS: Final[tuple[Grain, ...]] = ("minute", "hour", "day")
+_USUAL: Final = Retention()
 
 
-async def roll_up(database: Database) -> int:
+async def roll_up(database: Database, retention: Retention = _USUAL) -> int:
     """Count what waits, of all tenants; how many facts that were.
 
     Several schedulers may do so at once: each takes what no other is taking.
@@ -43,31 +42,37 @@ async def roll_up(database: Database) -> int:
     """
     async with database.system_transaction() as connection:
         tenants = await repository.list_waiting_tenants(connection)
+    return sum([await roll_up_tenant(database, tenant_id, retention) for tenant_id in tenants])
+
+
+async def roll_up_tenant(database: Database, tenant_id: UUID, retention: Retention = _USUAL) -> int:
+    """The same for one tenant."""
     counted = 0
-    for tenant_id in tenants:
-        while taken := await _roll_up_some(database, tenant_id):
-            counted += taken
-            if taken < FACTS_AT_ONCE:
-                break
+    while taken := await _roll_up_some(database, tenant_id, retention):
+        counted += taken
+        if taken < FACTS_AT_ONCE:
+            break
     return counted
 
 
-async def _roll_up_some(database: Database, tenant_id: UUID) -> int:
+async def _roll_up_some(database: Database, tenant_id: UUID, retention: Retention) -> int:
     async with database.transaction(tenant_id) as connection:
         facts = await repository.take_facts(connection, tenant_id=tenant_id, limit=FACTS_AT_ONCE)
-        await repository.add_counts(connection, _kept(await asyncio.to_thread(fold, facts)), tenant_id=tenant_id)
+        rows = _kept(await asyncio.to_thread(fold, facts), retention)
+        await repository.add_counts(connection, rows, tenant_id=tenant_id)
         await _count_citations(connection, facts, tenant_id)
     return len(facts)
 
 
-def _kept(rows: Rows) -> Rows:
-    """Without minutes and hours that are so long ago that `purge` would remove them."""
-    oldest = {grain: now() - kept for grain, kept in _KEPT}
+def _kept(rows: Rows, retention: Retention) -> Rows:
+    """Without what is so long ago that `purge` would remove it."""
+    moment = now()
+    oldest = {grain: moment - retention.of(grain) for grain in _GRAINS}
     return {key: counts for key, counts in rows.items() if key.starts_at >= oldest[key.grain]}
 
 
 async def _count_citations(connection: AsyncConnection, facts: Sequence[Fact], tenant_id: UUID) -> None:
-    turns = {UUID(fact.facts["answer_id"]): fact for fact in facts if fact.kind == "turn"}
+    turns = {fact.facts["answer_id"]: fact for fact in facts if fact.kind == "turn"}
     if not turns:
         return
     cited: Counter[tuple[UUID, date, UUID]] = Counter()
@@ -79,7 +84,7 @@ async def _count_citations(connection: AsyncConnection, facts: Sequence[Fact], t
     await repository.add_citations(connection, cited, tenant_id=tenant_id)
 
 
-async def purge(database: Database) -> int:
+async def purge(database: Database, retention: Retention = _USUAL) -> int:
     """Remove what is older than is kept, and what belongs to deleted chatbots; how many rows went.
 
     Raises:
@@ -88,19 +93,16 @@ async def purge(database: Database) -> int:
     moment, removed = now(), 0
     for tenant in await tenancy.list_tenants(database):
         async with database.transaction(tenant.id) as connection:
-            for grain, kept in _KEPT:
+            for grain in _GRAINS:
                 removed += await repository.forget_counts(
-                    connection, tenant_id=tenant.id, grain=grain, before=moment - kept
+                    connection, tenant_id=tenant.id, grain=grain, before=moment - retention.of(grain)
                 )
             removed += await repository.forget_lost_chatbots(connection, tenant_id=tenant.id)
             removed += await repository.forget_documents(
                 connection,
                 tenant_id=tenant.id,
                 today=moment.date(),
-                before=(moment - KEPT_DAYS).date(),
+                before=(moment - retention.days).date(),
                 keep=KEPT_DOCUMENTS,
             )
     return removed
-
-
-_KEPT: Final[tuple[tuple[Grain, timedelta], ...]] = (("minute", KEPT_MINUTES), ("hour", KEPT_HOURS), ("day", KEPT_DAYS))

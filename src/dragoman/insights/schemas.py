@@ -158,12 +158,21 @@ class ErrorOut(BaseModel):
     code: str
     model_calls: int
     jobs: int
+    documents: int = Field(description="That could not be read for this reason; among the jobs.")
 
 
 class JobOut(BaseModel):
     kind: str
     ended: int
     failed: int
+
+
+class IngestionStepOut(BaseModel):
+    step: str = Field(description="`extracting`, `recognising`, `chunking`, `embedding` or `indexing`.")
+    documents: int = Field(description="That were read, and went through it.")
+    latency_ms: QuantilesOut | None = Field(
+        description="How long a document was in it. Small documents that are read together are in a step together."
+    )
 
 
 class CitedDocumentOut(BaseModel):
@@ -194,6 +203,7 @@ class AnalyticsReportOut(BaseModel):
     models: list[ModelOut]
     degraded_rungs: list[RungOut]
     jobs: list[JobOut]
+    ingestion_steps: list[IngestionStepOut] = Field(description="In the order in which a document goes through them.")
     errors: list[ErrorOut]
     top_documents: list[CitedDocumentOut] = Field(description="Of all languages; counted within seconds, not at once.")
     unanswered: list[UnansweredOut] = Field(description="The newest, empty where the chatbot keeps no query log.")
@@ -218,6 +228,7 @@ class AnalyticsReportOut(BaseModel):
             jobs=[
                 JobOut(kind=kind, ended=counts.jobs, failed=counts.failed_jobs) for kind, counts in parts[Dimension.JOB]
             ],
+            ingestion_steps=_steps(parts[Dimension.STEP]),
             errors=_errors(parts[Dimension.ERROR]),
             top_documents=[
                 CitedDocumentOut(document_id=each.document_id, title=each.title, answers=each.cited)
@@ -269,5 +280,19 @@ def _model(model: str, counts: Counts) -> ModelOut:
     )
 
 
+_STEPS = ("extracting", "recognising", "chunking", "embedding", "indexing")
+
+
+def _steps(found: Sequence[tuple[str, Counts]]) -> list[IngestionStepOut]:
+    order = {step: number for number, step in enumerate(_STEPS)}
+    return [
+        IngestionStepOut(step=step, documents=counts.documents, latency_ms=_quantiles(total_latency_ms(counts)))
+        for step, counts in sorted(found, key=lambda each: (order.get(each[0], len(order)), each[0]))
+    ]
+
+
 def _errors(found: Sequence[tuple[str, Counts]]) -> list[ErrorOut]:
-    return [ErrorOut(code=code, model_calls=counts.failed_calls, jobs=counts.failed_jobs) for code, counts in found]
+    return [
+        ErrorOut(code=code, model_calls=counts.failed_calls, jobs=counts.failed_jobs, documents=counts.failed_documents)
+        for code, counts in found
+    ]

@@ -16,7 +16,6 @@ from dragoman.insights import repository, sketch
 from dragoman.insights.entities import Bar, Counts, Dimension, Grain, Key, Period, Report, Unanswered
 from dragoman.insights.errors import InvalidReportPeriodError
 from dragoman.insights.fold import fold
-from dragoman.insights.rollup import KEPT_HOURS
 from dragoman.kit.clock import now
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.reading import Reader
@@ -36,6 +35,7 @@ _PARTS: Final = (
     Dimension.RUNG,
     Dimension.ERROR,
     Dimension.JOB,
+    Dimension.STEP,
 )
 
 
@@ -50,7 +50,7 @@ async def read_report(deps: Deps, caller: Caller, chatbot_id: UUID, period: Peri
     Raises:
         ChatbotNotFoundError, InvalidReportPeriodError.
     """
-    _require_readable(period, by)
+    _require_readable(deps, period, by)
     async with deps.database.reading(caller.tenant_id) as connection:  # one state: nothing is counted twice
         chatbot = await tenancy.get_chatbot(connection, caller, chatbot_id)
         place: _Place = {"tenant_id": caller.tenant_id, "chatbots": [chatbot.id]}
@@ -78,11 +78,11 @@ async def read_report(deps: Deps, caller: Caller, chatbot_id: UUID, period: Peri
     return replace(report, unanswered=await _as_may_be_shown(deps, chatbot, report.unanswered))
 
 
-def _require_readable(period: Period, by: Grain) -> None:
+def _require_readable(deps: Deps, period: Period, by: Grain) -> None:
     longest = LONGEST_BY_HOUR_DAYS if by == "hour" else LONGEST_PERIOD_DAYS
     if not 1 <= period.days <= longest or period.first.year < _FIRST_YEAR:
         raise InvalidReportPeriodError
-    if by == "hour" and period.begin < now() - KEPT_HOURS:
+    if by == "hour" and period.begin < now() - deps.counts_by_hour_kept:
         raise InvalidReportPeriodError
 
 

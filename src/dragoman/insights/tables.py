@@ -64,7 +64,7 @@ SPENT = ("answer_cost_usd", "saved_usd", "cost_usd")
 """US dollars that are added up."""
 
 # `chatbot_id` is the nil UUID for what belongs to none. A grain is `minute`, `hour` or `day` (UTC); `dimension` and `value`
-# say of what: `all` and an empty value, `language` and its code, `model`, `answerer`, `rung`, `error`, `job`.
+# say of what: `all` and an empty value, `language` and its code, `model`, `answerer`, `rung`, `error`, `job`, `step`.
 insight_counts = Table(
     "insight_counts",
     metadata,
@@ -90,5 +90,17 @@ insight_documents = Table(
     Column("document_id", Uuid, nullable=False),
     Column("cited", Integer, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("tenant_id", "chatbot_id", "day", "document_id"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
+)
+
+# Of tenants that asked before anything was counted: since when it is, and how far `backfill.py` has come with what was before.
+insight_backfills = Table(
+    "insight_backfills",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("counted_since", DateTime(timezone=True), nullable=False),
+    Column("next_day", Date),
+    Column("finished_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
 )

@@ -270,14 +270,15 @@ _BEAT = _change_held("heartbeat_at = now()")
 _WRITE_PROGRESS = _change_held("heartbeat_at = now(), step = :step, progress = :progress")
 _SUCCEED = _change_held(
     "state = 'succeeded', progress = 1, step = 'done', finished_at = now(), lease = null, "
-    "error_code = null, error_message = null"
+    "error_code = null, error_message = null, step_ms = coalesce(cast(:step_ms as jsonb) -> cast(id as text), '{}')"
 )
 _PUT_BACK = _change_held(
     "state = :state, run_after = :run_after, lease = null, error_code = :error_code, error_message = :error_message, "
     "attempts = greatest(attempts - cast(:uncounted as integer), 0)"
 )
 _FAIL = _change_held(
-    "state = 'failed', finished_at = now(), lease = null, error_code = :error_code, error_message = :error_message"
+    "state = 'failed', finished_at = now(), lease = null, error_code = :error_code, error_message = :error_message, "
+    "step_ms = coalesce(cast(:step_ms as jsonb) -> cast(id as text), '{}')"
 )
 
 
@@ -317,8 +318,15 @@ async def beat(
     return await _ask_held(connection, _WRITE_PROGRESS, **held, step=step, progress=fraction)
 
 
-async def succeed(connection: AsyncConnection, *, tenant_id: UUID, job_ids: Collection[UUID], lease: UUID) -> set[UUID]:
-    return await _ask_held(connection, _SUCCEED, tenant_id=tenant_id, job_ids=job_ids, lease=lease)
+StepMs = Mapping[str, Mapping[str, float]]
+"""By job, how long each step took, in milliseconds."""
+
+
+async def succeed(
+    connection: AsyncConnection, *, tenant_id: UUID, job_ids: Collection[UUID], lease: UUID, step_ms: StepMs
+) -> set[UUID]:
+    held: dict[str, Any] = {"tenant_id": tenant_id, "job_ids": job_ids, "lease": lease}
+    return await _ask_held(connection, _SUCCEED, **held, step_ms=json.dumps(step_ms))
 
 
 async def put_back(
@@ -349,7 +357,14 @@ async def put_back(
 
 
 async def fail(
-    connection: AsyncConnection, *, tenant_id: UUID, job_id: UUID, lease: UUID, error_code: str, error_message: str
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    job_id: UUID,
+    lease: UUID,
+    error_code: str,
+    error_message: str,
+    step_ms: StepMs,
 ) -> bool:
     failed = await _ask_held(
         connection,
@@ -359,6 +374,7 @@ async def fail(
         lease=lease,
         error_code=error_code,
         error_message=error_message,
+        step_ms=json.dumps(step_ms),
     )
     return bool(failed)
 

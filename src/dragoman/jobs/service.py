@@ -33,6 +33,7 @@ from dragoman.jobs import groups, repository
 from dragoman.jobs.entities import Job, JobKind, JobSender, JobState, NewJob, Priority
 from dragoman.jobs.errors import BrokerUnavailableError
 from dragoman.jobs.live import LiveEvent, SignalBoard, channel_of, event_messages
+from dragoman.jobs.steps import StepTimes
 from dragoman.kit import tracing
 from dragoman.kit.cache import Cache
 from dragoman.kit.clock import Stopwatch, new_id, now
@@ -301,12 +302,14 @@ class _Attempt:
         self._database, self._board = database, board
         self._tenant_id, self._lease = jobs[0].tenant_id, lease
         self._unwritten, self._since = dict[UUID, tuple[str, float]](), Stopwatch()
+        self._steps = StepTimes()
         self._tell(jobs, state=JobState.RUNNING, step="", progress=0.0)
 
     async def __call__(self, step: str, fraction: float, job_ids: Collection[UUID] | None = None) -> None:
         """Tell the progress, and write it if that was not done just now; else `_keep` does so shortly after."""
         fraction = min(max(fraction, 0.0), 1.0)
         told = self.jobs if job_ids is None else [job for job in self.jobs if job.id in set(job_ids)]
+        self._steps.tell([job.id for job in told], step)
         self._tell(told, state=JobState.RUNNING, step=step, progress=fraction)
         self._unwritten.update({job.id: (step, fraction) for job in told})
         if self._since.elapsed_ms >= PROGRESS_INTERVAL_S * 1000:
@@ -373,9 +376,11 @@ class _Attempt:
     async def succeed(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
+        ids = [job.id for job in jobs]
+        step_ms = self._steps.finish(ids)
         async with self._database.system_transaction() as connection:
             await repository.succeed(
-                connection, tenant_id=self._tenant_id, job_ids=[job.id for job in jobs], lease=self._lease
+                connection, tenant_id=self._tenant_id, job_ids=ids, lease=self._lease, step_ms=step_ms
             )
         self._tell(jobs, state=JobState.SUCCEEDED, step="done", progress=1.0)
 
@@ -427,6 +432,7 @@ class _Attempt:
                 lease=self._lease,
                 error_code=code,
                 error_message=message,
+                step_ms=self._steps.finish([job.id]),
             )
         self._tell([job], state=JobState.FAILED, step="failed", progress=1.0, error=(code, message))
         return "failed"

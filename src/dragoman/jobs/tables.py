@@ -62,6 +62,8 @@ jobs = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
+    # How long each step of the attempt that ended it took, in milliseconds.
+    Column("step_ms", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
     ForeignKeyConstraint(

@@ -1,9 +1,11 @@
-"""`dragoman analytics`: how well a chatbot serves."""
+"""`dragoman analytics`: how well a chatbot serves, and counting what was before anything was counted."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +17,9 @@ from dragoman.entrypoints.commands.terminal import ExitCode, print_json, print_l
 
 if TYPE_CHECKING:
     from dragoman.client import Analytics, Dragoman
+    from dragoman.insights.backfill.service import Backfilled
+
+app = typer.Typer(help="Tell how well a chatbot serves.", invoke_without_command=True)
 
 
 class By(StrEnum):
@@ -22,7 +27,9 @@ class By(StrEnum):
     HOUR = "hour"
 
 
+@app.callback()
 def analytics(
+    context: typer.Context,
     days: Annotated[int, typer.Option(min=1, max=400, help="Up to today (UTC).")] = 30,
     by: Annotated[By, typer.Option(help="What a line is; by hour 31 days at most.")] = By.DAY,
     language: Annotated[str | None, typer.Option(help="Only questions in this language.")] = None,
@@ -34,6 +41,8 @@ def analytics(
     as_json: Json = False,
 ) -> ExitCode:
     """Tell how well a chatbot serves: questions, answers, satisfaction, cost, latency, errors, documents."""
+    if context.invoked_subcommand is not None:
+        return ExitCode.OK
     last = datetime.now(UTC).date()
 
     async def body(client: Dragoman) -> Analytics:
@@ -52,6 +61,48 @@ def analytics(
     else:
         _show(found)
     return ExitCode.OK
+
+
+@app.command("backfill")
+def backfill(home: Home = None, as_json: Json = False) -> ExitCode:
+    """Count what happened before this installation counted anything; again, to go on with what was broken off.
+
+    For installations that are older than their analytics, which begin with the upgrade. Needs the administrator's
+    DRAGOMAN_DATABASE_URL, or the embedded database of the home.
+    """
+    done = asyncio.run(_backfill(home, show=not as_json))
+    if as_json:
+        print_json({"tenants": done.tenants, "days": done.days, "facts": done.facts})
+    elif done.days:
+        print_line(f"Counted {done.facts} facts of {done.days} days, of {done.tenants} tenants.")
+    else:
+        print_line("Nothing is left to count.")
+    return ExitCode.OK
+
+
+async def _backfill(home: Path | None, *, show: bool) -> Backfilled:
+    """Raises NotMigratedError, DatabaseUnavailableError."""
+    from dragoman.entrypoints import schema  # noqa: PLC0415 -- 300 ms
+    from dragoman.entrypoints.administration import administered_settings  # noqa: PLC0415
+    from dragoman.entrypoints.commands.tenant import NotMigratedError  # noqa: PLC0415
+    from dragoman.entrypoints.settings import load_settings  # noqa: PLC0415
+    from dragoman.entrypoints.wiring import create_retention, database_urls  # noqa: PLC0415
+    from dragoman.insights.backfill import service  # noqa: PLC0415
+    from dragoman.kit.database import Database  # noqa: PLC0415
+
+    async with administered_settings(load_settings(home=home)) as settings:
+        revision = await asyncio.to_thread(schema.revision_of, str(settings.database_url))
+        if revision != schema.head_revision():
+            raise NotMigratedError
+        database = Database(database_urls(settings), pool_size=2)
+        try:
+            return await service.backfill(
+                database,
+                create_retention(settings),
+                (lambda tenant_id, day: print_line(f"{tenant_id}: {day}")) if show else None,
+            )
+        finally:
+            await database.close()
 
 
 async def _default_chatbot_id(client: Dragoman) -> str:
@@ -83,9 +134,19 @@ def _show(found: Analytics) -> None:
         ]
     )
     _table("Languages", ("Language", "Questions", "Answered"), found.languages, ("language", "questions", "answered"))
-    _table("Errors", ("Code", "Model calls", "Jobs"), found.errors, ("code", "model_calls", "jobs"))
+    _table("Reading documents", ("Step", "Documents", "p50 / p95 / p99 ms"), _steps(found), ("step", "documents", "ms"))
+    names = ("code", "model_calls", "jobs", "documents")
+    _table("Errors", ("Code", "Model calls", "Jobs", "Documents"), found.errors, names)
     _table("Most cited", ("Document", "Answers"), found.top_documents, ("title", "answers"))
     _table("Unanswered", ("Question", "Language"), found.unanswered, ("question", "language"))
+
+
+def _steps(found: Analytics) -> list[dict[str, Any]]:
+    return [
+        {**step, "ms": " / ".join(f"{step['latency_ms'][name]:.0f}" for name in ("p50", "p95", "p99"))}
+        for step in found.ingestion_steps
+        if step["latency_ms"]
+    ]
 
 
 def _share(value: float | None) -> str:
