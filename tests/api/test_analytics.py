@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
 from dragoman.insights import rollup
-from dragoman.insights.entities import NUMBERS
+from dragoman.insights.entities import NUMBERS, Retention
 from dragoman.kit.clock import now
 
 
@@ -253,3 +254,45 @@ async def test_a_changed_rating_takes_the_earlier_one_back(company: Any) -> None
         assert (report["total"]["ratings_up"], report["total"]["ratings_down"]) == (1, 1)
         assert report["total"]["satisfaction"] == 0.5
         assert report["languages"][0]["satisfaction"] == 0.5
+
+
+async def test_the_steps_of_reading_documents_are_timed_and_failures_told_by_reason(company: Any) -> None:
+    await company.know()
+    empty = io.BytesIO()
+    Image.new("RGB", (200, 200), "white").save(empty, "PNG")
+    uploaded = await company.upload(empty.getvalue(), name="empty.png")
+    assert uploaded.status_code == 202, uploaded.text
+    await company.service.run_jobs()
+    live = await _report(company)
+    await _roll_up(company)
+    counted = await _report(company)
+    for report in (live, counted):
+        steps = {step["step"]: step for step in report["ingestion_steps"]}
+        assert list(steps) == ["extracting", "chunking", "embedding", "indexing"]
+        assert all(step["documents"] == 1 for step in steps.values())
+        assert all(0 < step["latency_ms"]["p50"] <= step["latency_ms"]["p99"] for step in steps.values())
+        assert (report["total"]["documents_read"], report["total"]["documents_failed"]) == (2, 1)
+        [failed] = [error for error in report["errors"] if error["documents"]]
+        assert (failed["documents"], failed["jobs"], failed["model_calls"]) == (1, 1, 0)
+        assert failed["code"] == "ingestion.no_text"
+    run_ms = counted["total"]["latency_ms"]["run"]["p99"]
+    assert sum(step["latency_ms"]["p50"] for step in counted["ingestion_steps"]) <= 1.5 * run_ms
+
+
+async def test_counts_are_kept_as_long_as_the_operator_wants(company: Any) -> None:
+    await _asked(company)
+    await _roll_up(company)
+    database = company.service.deps.database
+    async with database.transaction(company.tenant_id) as connection:
+        await connection.execute(text("update insight_counts set starts_at = starts_at - interval '40 days'"))
+
+    async def grains() -> set[str]:
+        async with database.transaction(company.tenant_id) as connection:
+            return set((await connection.execute(text("select distinct grain from insight_counts"))).scalars())
+
+    await rollup.purge(database, Retention(hours=timedelta(days=50), days=timedelta(days=60)))
+    assert await grains() == {"hour", "day"}
+    await rollup.purge(database, Retention(hours=timedelta(days=10), days=timedelta(days=60)))
+    assert await grains() == {"day"}
+    await rollup.purge(database, Retention(hours=timedelta(days=10), days=timedelta(days=31)))
+    assert await grains() == set()

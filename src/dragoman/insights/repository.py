@@ -264,11 +264,11 @@ async def list_unanswered(
 ) -> list[Unanswered]:
     """The newest questions that got "I don't know"."""
     rows = await connection.exec_driver_sql(
-        "select t.answer_id, t.created_at, t.language, t.degraded, m.content from turns t join messages m "
-        "on m.tenant_id = t.tenant_id and m.id = t.question_id where t.tenant_id = %(tenant_id)s "
-        "and t.chatbot_id = %(chatbot_id)s and t.created_at >= %(begin)s and t.created_at < %(end)s and not t.answered "
-        "and not t.degraded @> '\"interrupted\"' and (%(language)s = '' or t.language = %(language)s) "
-        "order by t.created_at desc limit %(limit)s",
+        "select t.answer_id, t.created_at, t.language, t.degraded, m.content from (select * from turns "
+        "where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s and created_at >= %(begin)s "
+        "and created_at < %(end)s and not answered and not degraded @> '\"interrupted\"' "
+        "and (%(language)s = '' or language = %(language)s) order by created_at desc limit %(limit)s) t "
+        "left join messages m on m.tenant_id = t.tenant_id and m.id = t.question_id order by t.created_at desc",
         {
             "tenant_id": tenant_id,
             "chatbot_id": chatbot_id,
