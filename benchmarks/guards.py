@@ -48,7 +48,7 @@ def guards(show: Show) -> None:
 async def _measure(instance: Instance, show: Show) -> None:
     async with Dragoman(instance.url, instance.api_key) as client:
         secret = (await client.keys.create("guards", role="member")).api_key
-    app = create_app(_settings(instance))
+    app = create_app(settings_beside(instance))
     async with app.router.lifespan_context(app):
         ask = _requests(app, secret)
         caller = await access.authenticate(app.state.database, secret)
@@ -63,7 +63,8 @@ async def _measure(instance: Instance, show: Show) -> None:
     show(f"all guards, at most {_TARGET_MS} ms", verdict)
 
 
-def _settings(instance: Instance) -> Settings:
+def settings_beside(instance: Instance) -> Settings:
+    """For an application in this process beside the servers of an instance; its limits are never reached."""
     return Settings(
         home=instance.home,
         database_url=instance.variable("DRAGOMAN_DATABASE_URL"),

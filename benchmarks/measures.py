@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import audit as chains
 from benchmarks import bigfiles as large
 from benchmarks import dashboards as panels
 from benchmarks import defences as injections
@@ -34,6 +35,7 @@ from benchmarks import search_latency as latencies
 from benchmarks import semantic_cache as similar_questions
 from benchmarks import streams as many_streams
 from benchmarks import understanding as questions
+from benchmarks import untraced as spans
 from benchmarks.figures import percentile, show
 from benchmarks.instance import Instance, running
 
@@ -273,6 +275,16 @@ def guards() -> None:
     guarding.guards(show)
 
 
+def audit() -> None:
+    """How long verifying an audit log of 100,000 events takes, and how much memory."""
+    chains.audit_log(show)
+
+
+def untraced() -> None:
+    """What tracing costs a turn while it is off."""
+    spans.untraced(show)
+
+
 def insights() -> None:
     """What counting costs, and how fast the analytics of a year with two million turns are read."""
     years.run(show)
@@ -310,6 +322,8 @@ MEASURES: dict[str, Callable[[], None]] = {
     "retrieval": retrieval,
     "semantic_cache": semantic_cache,
     "dashboards": dashboards,
+    "audit": audit,
+    "untraced": untraced,
     "insights": insights,
     "topics": topics,
     "feedback": feedback,

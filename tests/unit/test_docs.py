@@ -303,7 +303,8 @@ def _check_command(where: str, words: list[str], known: dict[str, Any]) -> None:
         path = f"{path} {words.pop(0)}"
     command = known[path]
     assert path != "dragoman", f"{where}: there is no such command"
-    assert not getattr(command, "commands", None), f"{where}: a command is missing"
+    is_group = getattr(command, "commands", None) and not command.invoke_without_command
+    assert not is_group, f"{where}: a command is missing"
     options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
     unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in options]
     assert not unknown, f"{where}: {path} has no {', '.join(unknown)}"

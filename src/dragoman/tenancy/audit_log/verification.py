@@ -6,6 +6,7 @@ held until the event that says so is met.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Sequence
 from typing import Final
@@ -44,8 +45,7 @@ async def verify(
     while True:
         async with database.transaction(tenant_id) as connection:
             page = await repository.list_chain(connection, tenant_id=tenant_id, after=after, limit=_PAGE)
-        for event in page:
-            check.take(event)
+        await asyncio.to_thread(check.take_all, page)  # 0.1 s of a processor
         if len(page) < _PAGE:
             break
         after = page[-1].sequence or 0
@@ -77,6 +77,11 @@ class _Check:
     @property
     def sequence(self) -> int:
         return -1 if self._last is None else self._last.sequence or 0
+
+    def take_all(self, events: Sequence[AuditEvent]) -> None:
+        """The next events of the chain."""
+        for event in events:
+            self.take(event)
 
     def take(self, event: AuditEvent) -> None:
         """The next event of the chain."""
