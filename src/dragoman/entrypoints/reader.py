@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import functools
+import gc
 import json
 import os
 import re
@@ -45,6 +46,7 @@ PIECE_BYTES: Final = 4 * MIB
 MOST_THREADS: Final = 4
 OPEN_FILES: Final = 256
 FLUSH_S: Final = 0.25  # what is said of many small files may wait so long for more: each word wakes the parent
+COLLECT_AFTER: Final = (20_000, 20, 20)  # with Python's own 700 it looks for cycles several times for each small file
 PROBE_PIXELS: Final = 64  # opening a document is what counts; its first page is drawn as small as can be
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "TESSDATA_PREFIX")
 _DETECTOR: Final = "DRAGOMAN_LANGUAGE_DETECTOR"
@@ -117,6 +119,7 @@ def main(
         read: Reads instead of `reading.read_document`, and is called like it.
     """
     limits = json.loads((arguments if arguments is not None else sys.argv[1:])[0])
+    gc.set_threshold(*COLLECT_AFTER)
     source, sink = _own_pipes()
     _confine(limits)
     asyncio.run(_serve(source, sink, limits, _Parts(read)))

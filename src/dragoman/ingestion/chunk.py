@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from dragoman.ingestion.clean import whole_text
 from dragoman.ingestion.counting import Counting, CountTokens, count_alone
@@ -163,8 +163,7 @@ def cut_pages(
 # --- blocks: what the Markdown consists of ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Atom:
+class _Atom(NamedTuple):
     """A stretch of text that is packed as one: a block, or a part of a block that was too long.
 
     Attributes:
@@ -242,7 +241,10 @@ def _heading_text(block: str) -> str:
 def _page_blocks(text: str) -> Iterator[tuple[int, int, ChunkKind, int, int]]:
     """Start, end, kind, level and end of the table head of each block of a page."""
     lines = _lines(text)
-    closing_fences = [index for index, (_, _, line) in enumerate(lines) if _CLOSING_FENCE.match(line)]
+    has_fences = "```" in text or "~~~" in text
+    closing_fences = (
+        [index for index, (_, _, line) in enumerate(lines) if _CLOSING_FENCE.match(line)] if has_fences else []
+    )
     at = 0
     while at < len(lines):
         if not lines[at][2].strip():
@@ -267,16 +269,17 @@ def _lines(text: str) -> list[Line]:
 def _block_at(lines: Sequence[Line], at: int, closing_fences: Sequence[int]) -> tuple[int, ChunkKind, int]:
     """Index of the line after the block that begins at line `at`, its kind, and its level as a heading."""
     line = lines[at][2]
-    heading = _HEADING.match(line)
-    if heading:
-        return at + 1, "text", len(heading[1])
-    fence = _FENCE.match(line)
-    if fence and (stop := _fence_end(lines, at, fence[1], closing_fences)):
-        return stop, "code", 0
-    if _is_row(lines, at):
-        return _run_end(lines, at, lambda index: _is_row(lines, index)), "table", 0
-    if _ITEM.match(line):
-        return _list_end(lines, at), "list", 0
+    if not _is_surely_prose(line):
+        heading = _HEADING.match(line)
+        if heading:
+            return at + 1, "text", len(heading[1])
+        fence = _FENCE.match(line)
+        if fence and (stop := _fence_end(lines, at, fence[1], closing_fences)):
+            return stop, "code", 0
+        if _is_row(lines, at):
+            return _run_end(lines, at, lambda index: _is_row(lines, index)), "table", 0
+        if _ITEM.match(line):
+            return _list_end(lines, at), "list", 0
     underline = _UNDERLINE.match(lines[at + 1][2]) if at + 1 < len(lines) else None
     if underline and line.strip(" -*_=") and len(line) <= LONGEST_PATH_ELEMENT:
         return at + 2, "text", 1 if underline[1].startswith("=") else 2
@@ -307,7 +310,14 @@ def _run_end(lines: Sequence[Line], at: int, belongs: Callable[[int], bool]) -> 
 
 def _opens_block(lines: Sequence[Line], at: int) -> bool:
     line = lines[at][2]
+    if _is_surely_prose(line):
+        return False
     return bool(_HEADING.match(line) or _FENCE.match(line) or _ITEM.match(line)) or _is_row(lines, at)
+
+
+def _is_surely_prose(line: str) -> bool:
+    """By its first two characters: most lines begin with a word, which no heading, fence, row or item does."""
+    return line[:1].isalpha() and line[1:2] not in (".", ")")
 
 
 def _list_end(lines: Sequence[Line], at: int) -> int:
@@ -346,7 +356,7 @@ def _measured(
     too_long = [block for block in blocks if block.tokens > settings.max_tokens or _cuts_within(whole, block, cuts)]
     if not too_long:
         return list(blocks)
-    heads = [replace(block, end=max(block.start, block.head_end), tokens=0) for block in too_long]
+    heads = [block._replace(end=max(block.start, block.head_end), tokens=0) for block in too_long]
     counted_heads = yield from _counted(whole, heads)
     parts = [
         part
@@ -375,7 +385,7 @@ def _counted(whole: str, atoms: Sequence[_Atom]) -> Counting[list[_Atom]]:
         batch = waiting[first : first + COUNT_BATCH - 1]
         marks, *counts = yield ["", *(whole[atoms[at].start : atoms[at].end] for at in batch)]
         for at, count in zip(batch, counts, strict=True):
-            counted[at] = replace(atoms[at], tokens=max(1, count - marks))
+            counted[at] = atoms[at]._replace(tokens=max(1, count - marks))
     return counted
 
 
@@ -391,8 +401,7 @@ def _parts(
     for start, end in zip(starts, [*starts[1:], block.end], strict=True):
         later = header if start > block.start else None
         parts.append(
-            replace(
-                block,
+            block._replace(
                 start=start,
                 end=start + len(whole[start:end].rstrip()),
                 tokens=0,
@@ -441,8 +450,8 @@ def _halves(whole: str, part: _Atom, settings: ChunkSettings) -> list[_Atom]:
     reach = (part.end - part.start) // 4
     cut = _cut_near(whole, middle, reach)
     after = cut + len(whole[cut : part.end]) - len(whole[cut : part.end].lstrip())
-    first = replace(part, end=part.start + len(whole[part.start : cut].rstrip()), tokens=0)
-    second = replace(part, start=after, tokens=0)
+    first = part._replace(end=part.start + len(whole[part.start : cut].rstrip()), tokens=0)
+    second = part._replace(start=after, tokens=0)
     return [half for half in (first, second) if half.end > half.start]
 
 
@@ -469,7 +478,7 @@ def _placed(atoms: Sequence[_Atom], pair_spans: Sequence[PairSpan], kept: Sequen
         return atoms
     pairs = _numbers(atoms, [(span.start, span.end) for span in pair_spans])
     chunks = _numbers(atoms, kept)
-    return [replace(atom, pair=pair, kept=chunk) for atom, pair, chunk in zip(atoms, pairs, chunks, strict=True)]
+    return [atom._replace(pair=pair, kept=chunk) for atom, pair, chunk in zip(atoms, pairs, chunks, strict=True)]
 
 
 def _numbers(atoms: Iterable[_Atom], spans: Sequence[Span]) -> Iterator[int]:
@@ -516,7 +525,7 @@ def _around_kept(whole: str, atoms: Sequence[_Atom], settings: ChunkSettings) ->
 
 
 def _released(pack: Iterable[_Atom]) -> _Pack:
-    return [replace(atom, kept=-1) for atom in pack]
+    return [atom._replace(kept=-1) for atom in pack]
 
 
 def _belong_together(before: _Pack, piece: _Pack, settings: ChunkSettings) -> bool:

@@ -137,34 +137,33 @@ async def _insert(connection: AsyncConnection, noted: Sequence[_Noted], *, redac
     actors = {
         reference: await _actor(connection, tenant_id, reference) for reference in {each.reference for each in noted}
     }
-    events = [_event(each, *actors[each.reference], redacted=redacted) for each in noted]
-    if keyring is not None:
-        events = [_sealed(event, tenant_id, keyring) for event in events]
+    events = [_event(each, *actors[each.reference], keyring=keyring, redacted=redacted) for each in noted]
     await repository.insert_audit_events(connection, events, tenant_id=tenant_id)
 
 
-def _event(noted: _Noted, actor: str, actor_name: str, *, redacted: bool) -> AuditEvent:
-    details = redact(noted.details) if redacted else noted.details
+def _event(noted: _Noted, actor: str, actor_name: str, *, keyring: Keyring | None, redacted: bool) -> AuditEvent:
+    """Sealed where there are keys."""
+    salt = secrets.token_bytes(canonical.SALT_BYTES)
+    erasable = {
+        "details": canonical.plain(redact(noted.details) if redacted else noted.details),
+        "actor_name": canonical.plain(actor_name),
+        "address": noted.origin.address,
+        "user_agent": canonical.plain(noted.origin.user_agent),
+    }
     event = AuditEvent(
         id=new_id(),
         actor=actor,
         action=noted.action,
         subject_type=noted.subject_type,
         subject_id=noted.subject_id,
-        details=canonical.plain(details),
         created_at=noted.created_at,
-        actor_name=canonical.plain(actor_name),
-        address=noted.origin.address,
-        user_agent=canonical.plain(noted.origin.user_agent),
         request_id=noted.origin.request_id,
-        salt=secrets.token_bytes(canonical.SALT_BYTES),
+        salt=salt,
+        content_hash=canonical.content_hash_of(salt=salt, **erasable),
+        key_id="" if keyring is None else keyring.newest_id,
+        **erasable,
     )
-    return replace(event, content_hash=canonical.content_hash(event))
-
-
-def _sealed(event: AuditEvent, tenant_id: UUID, keyring: Keyring) -> AuditEvent:
-    event = replace(event, key_id=keyring.newest_id)
-    return replace(event, seal=canonical.seal_of(event, tenant_id, keyring))
+    return event if keyring is None else replace(event, seal=canonical.seal_of(event, noted.tenant_id, keyring))
 
 
 async def _actor(connection: AsyncConnection, tenant_id: UUID, reference: str) -> tuple[str, str]:

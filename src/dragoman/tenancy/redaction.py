@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import SecretBytes, SecretStr
@@ -43,7 +44,7 @@ def redact(value: Any, name: str = "") -> Any:
         return REDACTED
     if value is None or isinstance(value, bool):
         return value
-    if name and _SECRET_NAMES.search(name) and not _HARMLESS_NAMES.match(name):
+    if name and _names_a_secret(name):
         return REDACTED
     if isinstance(value, Mapping):
         return {str(each): redact(item, str(each)) for each, item in list(value.items())[:_MOST_ITEMS]}
@@ -52,6 +53,12 @@ def redact(value: Any, name: str = "") -> Any:
     if isinstance(value, str):
         return _redacted_text(value)
     return value
+
+
+@lru_cache(maxsize=1024)
+def _names_a_secret(name: str) -> bool:
+    """Remembered: the fields of events have few names."""
+    return _SECRET_NAMES.search(name) is not None and not _HARMLESS_NAMES.match(name)
 
 
 def _redacted_text(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -780,5 +781,9 @@ async def list_audit_events(
     return [audit_event(row) for row in await connection.execute(query)], total
 
 
+_AUDIT_FIELDS = tuple(field.name for field in fields(AuditEvent))
+_audit_values = attrgetter(*_AUDIT_FIELDS)
+
+
 def audit_event(row: Row[Any]) -> AuditEvent:
-    return AuditEvent(**{field.name: getattr(row, field.name) for field in fields(AuditEvent)})
+    return AuditEvent(**dict(zip(_AUDIT_FIELDS, _audit_values(row), strict=True)))

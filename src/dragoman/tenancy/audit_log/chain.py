@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -49,9 +49,9 @@ async def chain_tenant(database: Database, keyring: Keyring, anchors: Anchors, t
             last = await repository.find_last(connection, tenant_id=tenant_id)
             _compare(anchors, tenant_id, last)
             placed = _placed(waiting, tenant_id, keyring, last)
-            await repository.place_events(connection, [_place(event) for event in placed])
+            await repository.place_events(connection, [place.as_json(keyring.newest_id) for place in placed])
         chained += len(placed)
-        anchors.keep(head_at(placed[-1], tenant_id, keyring))
+        anchors.keep(_head(placed[-1].sequence, placed[-1].hash, tenant_id, keyring))
         _log.debug("audit.chained", tenant_id=str(tenant_id), events=len(placed), sequence=placed[-1].sequence)
 
 
@@ -67,52 +67,49 @@ def _compare(anchors: Anchors, tenant_id: UUID, last: AuditEvent | None) -> None
         anchors.set_aside(tenant_id)
 
 
+class _Place(NamedTuple):
+    """Where an event stands in the chain."""
+
+    id: UUID
+    sequence: int
+    previous_hash: bytes
+    hash: bytes
+    chain_seal: bytes
+
+    def as_json(self, key_id: str) -> dict[str, str | int]:
+        return {
+            "id": str(self.id),
+            "sequence": self.sequence,
+            "previous_hash": self.previous_hash.hex(),
+            "hash": self.hash.hex(),
+            "chain_seal": self.chain_seal.hex(),
+            "chain_key_id": key_id,
+        }
+
+
 def _placed(
     waiting: Sequence[AuditEvent], tenant_id: UUID, keyring: Keyring, last: AuditEvent | None
-) -> list[AuditEvent]:
+) -> list[_Place]:
     key = keyring.key(keyring.newest_id)
     sequence, previous = (0, b"") if last is None else (last.sequence or 0, last.hash or b"")
-    placed: list[AuditEvent] = []
+    placed: list[_Place] = []
     for event in waiting:
         sequence += 1
         link = hash_of(event, tenant_id, sequence=sequence, previous_hash=previous)
-        placed.append(
-            replace(
-                event,
-                sequence=sequence,
-                previous_hash=previous,
-                hash=link,
-                chain_seal=chain_seal_of(link, key),
-                chain_key_id=keyring.newest_id,
-            )
-        )
+        placed.append(_Place(event.id, sequence, previous, link, chain_seal_of(link, key)))
         previous = link
     return placed
-
-
-def _place(event: AuditEvent) -> dict[str, str | int]:
-    assert event.sequence is not None
-    assert event.previous_hash is not None
-    assert event.hash is not None
-    assert event.chain_seal is not None
-    assert event.chain_key_id is not None
-    return {
-        "id": str(event.id),
-        "sequence": event.sequence,
-        "previous_hash": event.previous_hash.hex(),
-        "hash": event.hash.hex(),
-        "chain_seal": event.chain_seal.hex(),
-        "chain_key_id": event.chain_key_id,
-    }
 
 
 def head_at(event: AuditEvent, tenant_id: UUID, keyring: Keyring) -> Head:
     """The head of a chain that ends with this event."""
     assert event.sequence is not None
     assert event.hash is not None
-    head = Head(
-        tenant_id=tenant_id, sequence=event.sequence, hash=event.hash, at=now(), key_id=keyring.newest_id, seal=b""
-    )
+    return _head(event.sequence, event.hash, tenant_id, keyring)
+
+
+def _head(sequence: int, last_hash: bytes, tenant_id: UUID, keyring: Keyring) -> Head:
+    head = Head(tenant_id=tenant_id, sequence=sequence, hash=last_hash, at=now(), key_id=keyring.newest_id, seal=b"")
     return replace(head, seal=head_seal(head, keyring))
 
 
