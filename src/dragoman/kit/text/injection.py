@@ -17,7 +17,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 SignalKind = Literal["instructions", "secrets", "authority", "splitting", "encoded", "hidden_text", "repetition"]
 SUSPICIOUS: Final = 0.5
@@ -250,7 +250,20 @@ def _phrase(keys: str, pattern: str, kind: SignalKind = "instructions", weight: 
     return kind, weight, needed, re.compile(pattern, re.IGNORECASE)
 
 
-_PHRASES: Final = (
+class _Known(NamedTuple):
+    """Phrases, and the parts of all their pieces, each once; of those that a text of ASCII can hold, three in five."""
+
+    phrases: tuple[_Phrase, ...]
+    parts: tuple[str, ...]
+    parts_of_ascii: tuple[str, ...]
+
+
+def _known(*phrases: _Phrase) -> _Known:
+    parts = tuple(dict.fromkeys(part for _, _, keys, _ in phrases for part, _ in keys))
+    return _Known(phrases, parts, tuple(filter(str.isascii, parts)))
+
+
+_PHRASES: Final = _known(
     _phrase(
         r"nstruct|rompt|rules|irecti|uidelin|ommand|orders|estrict|onstrain|told|said|written|learned",
         rf"(?<!not )(?<!n't )(?<!never )\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|overrid(?:e|ing)|overlook|bypass|neglect|do not follow|don'?t follow|stop following)\s+"
@@ -374,7 +387,7 @@ _PHRASES: Final = (
 )
 
 _SECRETS: Final = r"(?:secret |admin(?:istrator)? |access |hidden |private )?(?:pass(?:word|code|phrase)|secret(?: key)?|api key|credentials)"
-_ASKED: Final = (
+_ASKED: Final = _known(
     _phrase(
         r"password|passcode|passphrase|secret|api key|credentials",
         rf"\b(?:your|the (?:system|server|admin)(?:'s)?|our system'?s?) {_SECRETS}\b|\b{_SECRETS} (?:that|which) (?:you (?:were|have been|are)|unlocks? (?:our|the|this) system)"
@@ -411,9 +424,13 @@ _REPEATED: Final = re.compile(r"(?<!\S)(\S{2,40})(?:\s+\1){15,}(?!\S)")
 _REACH: Final = 200  # characters around the piece that a phrase must contain
 
 
-def _phrases_of(known: Sequence[_Phrase], text: str, lowered: str, distinct: str) -> Iterator[Signal]:
-    for kind, weight, keys, phrase in known:
-        held = [key for part, key in keys if part in distinct]
+def _phrases_of(known: _Known, text: str, lowered: str, distinct: str) -> Iterator[Signal]:
+    parts = known.parts_of_ascii if distinct.isascii() else known.parts
+    there = {part for part in parts if part in distinct}
+    if not there:
+        return
+    for kind, weight, keys, phrase in known.phrases:
+        held = [key for part, key in keys if part in there]
         for start, end in _around(lowered, held) if held else ():
             for found in phrase.finditer(text, start, end):
                 yield Signal(kind=kind, excerpt=" ".join(found[0].split())[:LONGEST_EXCERPT], weight=weight)
