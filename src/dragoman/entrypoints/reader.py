@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from dragoman.kit import registry
 from dragoman.kit.errors import DragomanError
-from dragoman.kit.frames import Frame, encode_frame, read_frame
+from dragoman.kit.frames import Frame, encode_frame, read_frame, to_json_bytes
 from dragoman.ports.extractor import (
     EncryptedDocumentError,
     ExtractedDocument,
@@ -223,7 +223,7 @@ async def _cut_files(
         flushed = time.monotonic() if is_late else flushed
 
     async def count(texts: Sequence[str]) -> list[int]:
-        _send_in_pieces(sink, {"is": "count"}, json.dumps(texts).encode())
+        _send_in_pieces(sink, {"is": "count"}, to_json_bytes(texts))
         sink.flush()
         answer = await read_frame(requests)
         if answer is None:

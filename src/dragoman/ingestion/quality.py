@@ -20,7 +20,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
 from dragoman.ingestion.clean import CleanedDocument, broken_characters
@@ -126,11 +126,16 @@ class QualityReport:
             "parts": dict(self.parts),
             "languages": dict(self.languages),
             "counts": dict(self.counts),
-            "readability": self.readability and asdict(self.readability),
-            "similar": [asdict(other) for other in self.similar],
-            "findings": [asdict(finding) for finding in self.findings],
+            "readability": None if self.readability is None else _as_json(self.readability),
+            "similar": [_as_json(other) for other in self.similar],
+            "findings": [_as_json(finding) for finding in self.findings],
             "warnings": list(self.warnings),
         }
+
+
+def _as_json(part: Readability | SimilarDocument | Finding) -> dict[str, Any]:
+    """`asdict` would copy every value deeply."""
+    return {each.name: getattr(part, each.name) for each in fields(part)}
 
 
 def report_quality(

@@ -50,7 +50,7 @@ from dragoman.ingestion.errors import (
 )
 from dragoman.ingestion.storable import storable
 from dragoman.kit.errors import DragomanError
-from dragoman.kit.frames import Frame, FrameError, encode_frame, read_frame
+from dragoman.kit.frames import Frame, FrameError, encode_frame, parse_json, read_frame
 from dragoman.ports import extractor as extractor_port
 from dragoman.ports import ocr as ocr_port
 from dragoman.ports.extractor import (
@@ -655,7 +655,7 @@ class _Assembly:
         """Raises ExtractionMemoryError, ExtractionCrashedError."""
         self._charge(frame)
         try:
-            texts = json.loads(self._whole(frame))
+            texts = parse_json(self._whole(frame))
         except (ValueError, RecursionError) as error:
             raise ExtractionCrashedError(reason="The reader sent something that is no text.") from error
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):

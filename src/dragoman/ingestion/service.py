@@ -226,7 +226,8 @@ class _Checked:
 def _aimed(caller: Caller, upload: Upload, target: _Target) -> _Aimed:
     """Raises ForbiddenError."""
     known = target.known
-    upload = replace(upload, file_name=clean_file_name(upload.file_name))
+    if (file_name := clean_file_name(upload.file_name)) != upload.file_name:
+        upload = replace(upload, file_name=file_name)
     if known is not None:
         upload = replace(
             upload, visibility=known.visibility, chatbot_id=known.chatbot_id, external_id=known.external_id

@@ -1,7 +1,7 @@
 """The wire format between processes of one machine: length-prefixed frames with a JSON header and raw float32.
 
 A frame is 12 bytes of prefix (magic `DG`, version, length of the header, length of the body; little-endian), the
-header as JSON in ASCII, and the body: nothing, or float32 values, little-endian, row by row. Both ends bound what
+header as JSON in UTF-8, and the body: nothing, or float32 values, little-endian, row by row. Both ends bound what
 they read, so that a broken peer costs its connection and nothing more.
 """
 
@@ -13,6 +13,8 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
 
 from dragoman.kit.errors import DragomanError
 
@@ -51,8 +53,7 @@ def encode_frame(frame: Frame, *, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
     Raises:
         FrameTooLargeError: header and body together are longer than `max_bytes`.
     """
-    # ASCII escapes let a lone surrogate pass, which UTF-8 has no bytes for.
-    header = json.dumps(frame.header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    header = to_json_bytes(frame.header)
     _check_size(len(header) + len(frame.body), max_bytes)
     return _PREFIX.pack(_MAGIC, _VERSION, len(header), len(frame.body)) + header + frame.body
 
@@ -74,6 +75,23 @@ async def read_frame(reader: asyncio.StreamReader, *, max_bytes: int = MAX_FRAME
             return None
         raise FrameError("The connection ended in the middle of a message.") from error
     return Frame(header=_parse_header(header), body=body)
+
+
+def to_json_bytes(value: Any) -> bytes:
+    """JSON of what `parse_json` gives back. A third of the time of `json.dumps`, but for texts with a lone surrogate."""
+    try:
+        return to_json(value)
+    except ValueError:
+        # UTF-8 has no bytes for a lone surrogate; as an ASCII escape it passes.
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+def parse_json(data: bytes) -> Any:
+    """Raises ValueError, RecursionError: a peer may send brackets nested to any depth."""
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)  # a lone surrogate; what is no JSON is refused by both
 
 
 def pack_float32(values: NDArray[np.float32]) -> bytes:
@@ -111,8 +129,7 @@ def _check_size(size: int, max_bytes: int) -> None:
 
 def _parse_header(header: bytes) -> dict[str, Any]:
     try:
-        # RecursionError: a peer may send brackets nested to any depth.
-        parsed = json.loads(header)
+        parsed = parse_json(header)
     except (ValueError, RecursionError) as error:
         raise FrameError from error
     if not isinstance(parsed, dict):

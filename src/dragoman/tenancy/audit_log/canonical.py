@@ -29,9 +29,7 @@ _HEAD: Final = b"dragoman audit head 1\0"
 
 
 # Made once: `json.dumps` would make an encoder for each event, of which a bulk import writes thousands.
-_encode: Final = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _quote: Final = json.encoder.encode_basestring
 
 

@@ -87,9 +87,7 @@ class _Place(NamedTuple):
         }
 
 
-def _placed(
-    waiting: Sequence[AuditEvent], tenant_id: UUID, keyring: Keyring, last: AuditEvent | None
-) -> list[_Place]:
+def _placed(waiting: Sequence[AuditEvent], tenant_id: UUID, keyring: Keyring, last: AuditEvent | None) -> list[_Place]:
     key = keyring.key(keyring.newest_id)
     sequence, previous = (0, b"") if last is None else (last.sequence or 0, last.hash or b"")
     placed: list[_Place] = []
