@@ -85,3 +85,16 @@ def test_float32_arrays_survive_and_wrong_sizes_do_not() -> None:
     for shape in ((2, 3), (-2, -2), (1, 2)):
         with pytest.raises(FrameError):
             unpack_float32(pack_float32(values), shape)
+
+
+async def test_texts_of_any_kind_pass_also_a_lone_surrogate() -> None:
+    header = {
+        "texts": ["plain", "\u65e5\u672c \u20ac", 'a "quote"\n', "half of a pair: \ud83d"],
+        "counts": [1, 2.5, None, True],
+    }
+    for sent in (header, {"texts": ["plain", "\u65e5\u672c"]}):
+        reader = asyncio.StreamReader()
+        reader.feed_data(encode_frame(Frame(header=sent, body=b"body")))
+        frame = await read_frame(reader)
+        assert frame is not None
+        assert (frame.header, frame.body) == (sent, b"body")
