@@ -100,7 +100,7 @@ async def rows(database: Database, owner: Any) -> dict[str, Row]:
         facts = metadata.tables["insight_facts"]  # triggers have written others, of the rows above
         await connection.execute(facts.delete().where(facts.c.kind != known["insight_facts"]["kind"]))
         marks = metadata.tables["feedback_changes"]
-        await connection.execute(marks.delete().where(marks.c.day != known["feedback_changes"]["day"]))
+        await connection.execute(marks.delete().where(marks.c.id != select(func.min(marks.c.id)).scalar_subquery()))
     return known
 
 
