@@ -117,7 +117,10 @@ class AlertRule(_Received):
 
 
 class AlertChannel(_Received):
-    """A webhook. `secret` signs what it is sent; it is told once, when the channel is made."""
+    """A webhook or a user who is mailed: `kind` is `webhook` or `mail`.
+
+    `secret` signs what a webhook is sent; it is told once, when the channel is made.
+    """
 
     id: UUID
     kind: str
@@ -210,13 +213,18 @@ class Alerts:
         await self._transport.request("DELETE", f"{_RULES}{rule_id}/silence/")
 
     async def channels(self) -> Sequence[AlertChannel]:
-        """The webhooks that are told."""
+        """The webhooks and users that are told."""
         found = await self._transport.request("GET", _CHANNELS)
         return [AlertChannel.model_validate(item) for item in found["channels"]]
 
     async def create_channel(self, url: str, *, least_severity: str = "warning") -> AlertChannel:
         """Have a webhook told of alerts."""
         body = {"url": url, "least_severity": least_severity}
+        return AlertChannel.model_validate(await self._transport.request("POST", _CHANNELS, json=body))
+
+    async def create_mail_channel(self, email: str, *, least_severity: str = "warning") -> AlertChannel:
+        """Have a user of your tenant mailed of alerts."""
+        body = {"email": email, "least_severity": least_severity}
         return AlertChannel.model_validate(await self._transport.request("POST", _CHANNELS, json=body))
 
     async def delete_channel(self, channel_id: UUID | str) -> None:

@@ -110,13 +110,18 @@ class Alerts:
         self._transport.request("DELETE", f"{_RULES}{rule_id}/silence/")
 
     def channels(self) -> Sequence[AlertChannel]:
-        """The webhooks that are told."""
+        """The webhooks and users that are told."""
         found = self._transport.request("GET", _CHANNELS)
         return [AlertChannel.model_validate(item) for item in found["channels"]]
 
     def create_channel(self, url: str, *, least_severity: str = "warning") -> AlertChannel:
         """Have a webhook told of alerts."""
         body = {"url": url, "least_severity": least_severity}
+        return AlertChannel.model_validate(self._transport.request("POST", _CHANNELS, json=body))
+
+    def create_mail_channel(self, email: str, *, least_severity: str = "warning") -> AlertChannel:
+        """Have a user of your tenant mailed of alerts."""
+        body = {"email": email, "least_severity": least_severity}
         return AlertChannel.model_validate(self._transport.request("POST", _CHANNELS, json=body))
 
     def delete_channel(self, channel_id: UUID | str) -> None:

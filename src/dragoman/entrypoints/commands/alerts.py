@@ -1,4 +1,4 @@
-"""`dragoman alerts`: what fires, the rules, silences and webhooks."""
+"""`dragoman alerts`: what fires, the rules, silences, and who is told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dragoman.client import Alert, AlertChannel, AlertRule, Dragoman
 
-app = typer.Typer(help="List alerts and rules, silence them, choose webhooks.")
+app = typer.Typer(help="List alerts and rules, silence them, choose who is told.")
 
 RuleName = Annotated[str, typer.Argument(metavar="RULE", help="Name or id of the rule: see `alerts rules`.")]
 
@@ -124,4 +124,92 @@ def add_webhook(
         return ExitCode.OK
     print_pairs([("Channel", channel.id), ("Secret", channel.secret)])
     err().print("Store the secret now: it cannot be shown again.", style="yellow")
+    return ExitCode.OK
+
+
+@app.command("mail")
+def add_mail(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Of an active user of your tenant.")],
+    least_severity: Annotated[str, typer.Option(help="info, warning or critical.")] = "warning",
+    url: Url = None,
+    api_key: Key = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Mail a user of your tenant when an alert fires and when it is resolved."""
+
+    async def body(client: Dragoman) -> AlertChannel:
+        return await client.alerts.create_mail_channel(address, least_severity=least_severity)
+
+    channel = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    if as_json:
+        print_json(channel.model_dump(mode="json"))
+    else:
+        print_line(f"{channel.target} is mailed of alerts from now on.")
+    return ExitCode.OK
+
+
+@app.command("channels")
+def list_channels(url: Url = None, api_key: Key = None, home: Home = None, as_json: Json = False) -> ExitCode:
+    """List the webhooks and users that are told, and why the last delivery failed.
+
+    Exit code 1 when one did.
+    """
+
+    async def body(client: Dragoman) -> Sequence[AlertChannel]:
+        return await client.alerts.channels()
+
+    channels = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    if as_json:
+        print_json({"channels": [channel.model_dump(mode="json") for channel in channels]})
+    elif channels:
+        rows = [
+            (str(channel.id), channel.kind, channel.target, channel.least_severity, channel.last_error or "")
+            for channel in channels
+        ]
+        print_table(("Channel", "Kind", "Target", "From", "Last error"), rows)
+    else:
+        print_line("Nobody is told. Add somebody: dragoman alerts mail ADDRESS, or dragoman alerts webhook ADDRESS")
+    return ExitCode.FAILED if any(channel.last_error for channel in channels) else ExitCode.OK
+
+
+@app.command("test")
+def send_test(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Its id: see `alerts channels`.")],
+    url: Url = None,
+    api_key: Key = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Send a test to a webhook or user. `alerts channels` tells a moment later whether it failed."""
+
+    async def body(client: Dragoman) -> None:
+        await client.alerts.test_channel(channel)
+
+    connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    if as_json:
+        print_json({"channel_id": channel})
+    else:
+        print_line("The test is on its way.")
+    return ExitCode.OK
+
+
+@app.command("forget")
+def delete_channel(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Its id: see `alerts channels`.")],
+    url: Url = None,
+    api_key: Key = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Tell a webhook or user nothing more."""
+
+    async def body(client: Dragoman) -> None:
+        await client.alerts.delete_channel(channel)
+
+    connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
+    if as_json:
+        print_json({"channel_id": channel})
+    else:
+        print_line("It is told nothing more.")
     return ExitCode.OK

@@ -3,6 +3,8 @@
 A webhook receives a POST of JSON. `X-Dragoman-Signature: t=<seconds>,v1=<hex>` is HMAC-SHA256 with the channel's secret over
 `<seconds>.<body>`; who checks it and the age of `t` knows that it comes from here and is not replayed.
 `X-Dragoman-Delivery` is the same for each attempt at the same delivery.
+
+A mail goes to a user of the tenant, at the address the user has then, and only while the user is active.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ import httpx
 from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dragoman.accounts import repository as accounts
 from dragoman.deps import Deps
-from dragoman.insights.alerts import repository
+from dragoman.insights.alerts import mails, repository
 from dragoman.insights.alerts.entities import Alert, AlertState, Channel
 from dragoman.insights.alerts.rules import BUILTIN_BY_ID, BUILTIN_BY_SIGNAL
 from dragoman.jobs import service as jobs
@@ -44,6 +47,12 @@ class WebhookFailedError(UnavailableError):
     """The receiver of the webhook does not answer, or has a problem of its own; it is asked again."""
 
     code = "alerts.webhook_failed"
+
+
+class MailNotPossibleError(DragomanError):
+    """The mail cannot be sent: the user was deactivated, or the installation sends no mails any more. Delete the channel, or mend that."""
+
+    code, status = "alerts.mail_not_possible", 409
 
 
 async def enqueue_deliveries(connection: AsyncConnection, tenant_id: UUID, alert: Alert) -> list[Job]:
@@ -77,7 +86,8 @@ async def deliver_alert(deps: Deps, job: Job, _: Progress) -> None:
     """Tell one channel. A channel or an alert that is gone meanwhile is told nothing.
 
     Raises:
-        WebhookRefusedError, WebhookFailedError, FetchError: and why stands at the channel.
+        WebhookRefusedError, WebhookFailedError, FetchError, MailNotPossibleError, MailNotSentError: and why stands at
+            the channel.
     """
     channel_id = UUID(job.payload["channel_id"])
     async with deps.database.transaction(job.tenant_id) as connection:
@@ -87,7 +97,10 @@ async def deliver_alert(deps: Deps, job: Job, _: Progress) -> None:
         return
     error: DragomanError | None = None
     try:
-        await _post(deps, channel, to_json(_message(alert, job)), delivery_id=job.id)
+        if channel.kind == "mail":
+            await _mail(deps, channel, alert, job)
+        else:
+            await _post(deps, channel, to_json(_message(alert, job)), delivery_id=job.id)
     except DragomanError as raised:
         error = raised
     async with deps.database.transaction(job.tenant_id) as connection:
@@ -128,6 +141,21 @@ def _message(alert: Alert | None, job: Job) -> dict[str, Any]:
         "fired_at": _iso(alert.fired_at),
         "resolved_at": _iso(alert.resolved_at) if state is AlertState.RESOLVED else None,
     }
+
+
+async def _mail(deps: Deps, channel: Channel, alert: Alert | None, job: Job) -> None:
+    async with deps.database.transaction(job.tenant_id) as connection:
+        assert channel.user_id is not None  # of a mail it never is
+        found = await accounts.find_credentials(connection, tenant_id=job.tenant_id, user_id=channel.user_id)
+    mailer = deps.accounts.mailer
+    if found is None or found.person.deactivated_at is not None or not mailer.reaches_people:
+        raise MailNotPossibleError
+    to, tenant_name = found.person.email, found.tenant_name
+    if alert is None:
+        await mailer.send(mails.of_test(to=to, tenant_name=tenant_name))
+    else:
+        state = AlertState(job.payload["state"])
+        await mailer.send(mails.of_alert(to=to, tenant_name=tenant_name, alert=alert, state=state))
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -102,20 +102,26 @@ async def end_alert_silence(rule_id: UUID, caller: CallerWhoManagesAlerts, deps:
 
 @router.get("/api/alerts/channels/")
 async def list_alert_channels(caller: CallerWhoManagesAlerts, deps: DepsDep) -> ChannelList:
-    """List the webhooks that are told of alerts."""
+    """List the webhooks and users that are told of alerts."""
     return ChannelList(channels=[ChannelOut.of(channel) for channel in await service.list_channels(deps, caller)])
 
 
 @router.post("/api/alerts/channels/", status_code=status.HTTP_201_CREATED)
 async def create_alert_channel(body: ChannelIn, caller: CallerWhoManagesAlerts, deps: DepsDep) -> NewChannelOut:
-    """Have a webhook told of alerts. The secret of its signatures is shown this once."""
-    made = await service.create_webhook(deps, caller, body.url, body.least_severity)
+    """Have a webhook or a user of your tenant told of alerts, by `url` or `email`.
+
+    The secret of a webhook's signatures is shown this once.
+    """
+    if body.email is not None:
+        made = await service.create_mail_channel(deps, caller, body.email, body.least_severity)
+    else:
+        made = await service.create_webhook(deps, caller, body.url or "", body.least_severity)
     return NewChannelOut(**ChannelOut.of(made.channel).model_dump(), secret=made.secret)
 
 
 @router.delete("/api/alerts/channels/{channel_id}/", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_alert_channel(channel_id: UUID, caller: CallerWhoManagesAlerts, deps: DepsDep) -> None:
-    """Tell this webhook nothing more."""
+    """Tell this webhook or user nothing more."""
     await service.delete_channel(deps, caller, channel_id)
 
 

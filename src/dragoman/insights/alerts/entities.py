@@ -165,16 +165,23 @@ class Silence:
     comment: str
 
 
-ChannelKind = Literal["webhook"]
+ChannelKind = Literal["webhook", "mail"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """Where alerts are told. `sealed_secret` signs what a webhook receives."""
+    """Where alerts are told.
+
+    Attributes:
+        target: address of the webhook, or of the mail.
+        sealed_secret: signs what a webhook receives; None for mails.
+        user_id: who is mailed; None for webhooks.
+    """
 
     id: UUID
     kind: ChannelKind
     target: str
+    user_id: UUID | None
     sealed_secret: str | None
     least_severity: Severity
     last_error: str | None

@@ -23,6 +23,24 @@ class AlertChannelNotFoundError(NotFoundError):
     code = "alerts.channel_not_found"
 
 
+class AlertChannelExistsError(ConflictError):
+    """This user is already mailed of alerts. `GET /api/alerts/channels/` lists the channels."""
+
+    code = "alerts.channel_exists"
+
+
+class NoAlertRecipientError(InvalidRequestError):
+    """No active user of your tenant has this address. Invite the person first; other addresses can be told by a webhook."""
+
+    code = "alerts.no_recipient"
+
+
+class NoMailServerError(ConflictError):
+    """This installation sends no mails. The operator sets `DRAGOMAN_MAILER=smtp` and the mail server."""
+
+    code = "alerts.no_mail_server"
+
+
 class InvalidAlertRuleError(InvalidRequestError):
     """The rule cannot work so. The message says what to change."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,9 +99,12 @@ def _channel(row: Any) -> Channel:
     return Channel(**{**row._mapping, "least_severity": Severity(row.least_severity)})
 
 
-async def insert_channel(connection: AsyncConnection, channel: Channel, *, tenant_id: UUID) -> None:
+async def insert_channel(connection: AsyncConnection, channel: Channel, *, tenant_id: UUID) -> bool:
+    """False where the user has a channel already."""
     values = asdict(channel) | {"least_severity": channel.least_severity.value}
-    await connection.execute(insert(alert_channels).values(tenant_id=tenant_id, **values))
+    statement = upsert(alert_channels).values(tenant_id=tenant_id, **values).on_conflict_do_nothing()
+    inserted = await connection.execute(statement.returning(alert_channels.c.id))
+    return inserted.one_or_none() is not None
 
 
 async def mark_channel(connection: AsyncConnection, *, tenant_id: UUID, channel_id: UUID, error: str | None) -> None:

@@ -237,14 +237,28 @@ class SilenceIn(BaseModel):
 class ChannelIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(min_length=8, max_length=2048, description="Is sent a signed POST for each alert.")
+    url: str | None = Field(
+        None, min_length=8, max_length=2048, description="A webhook: is sent a signed POST for each alert."
+    )
+    email: str | None = Field(
+        None,
+        min_length=3,
+        max_length=254,
+        description="Address of an active user of your tenant, who is mailed instead.",
+    )
     least_severity: Severity = Severity.WARNING
+
+    @model_validator(mode="after")
+    def _one_target(self) -> ChannelIn:
+        if (self.url is None) == (self.email is None):
+            raise ValueError("give either `url` or `email`")
+        return self
 
 
 class ChannelOut(BaseModel):
     id: UUID
-    kind: str
-    target: str
+    kind: str = Field(description="`webhook` or `mail`.")
+    target: str = Field(description="The address of the webhook or of the user.")
     least_severity: Severity
     last_error: str | None = Field(description="Why the last delivery failed; null where it did not.")
     last_delivered_at: datetime | None
@@ -264,7 +278,7 @@ class ChannelOut(BaseModel):
 
 
 class NewChannelOut(ChannelOut):
-    secret: str = Field(description="Signs what is sent; shown this once.")
+    secret: str | None = Field(description="Signs what a webhook is sent; shown this once. Null for mails.")
 
 
 class ChannelList(BaseModel):

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dragoman.accounts import addresses
+from dragoman.accounts import repository as accounts
 from dragoman.deps import Deps
 from dragoman.insights.alerts import repository
 from dragoman.insights.alerts.deliver import enqueue_test, place_of_secret
@@ -25,10 +27,13 @@ from dragoman.insights.alerts.entities import (
     Silence,
 )
 from dragoman.insights.alerts.errors import (
+    AlertChannelExistsError,
     AlertChannelNotFoundError,
     AlertNotFoundError,
     AlertRuleNotFoundError,
     InvalidAlertRuleError,
+    NoAlertRecipientError,
+    NoMailServerError,
     TooManyAlertRulesError,
 )
 from dragoman.insights.alerts.rules import BUILTIN, BUILTIN_BY_ID
@@ -240,10 +245,10 @@ async def acknowledge(deps: Deps, caller: Caller, alert_id: UUID) -> Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatedChannel:
-    """A new channel with its secret, which is shown this once."""
+    """A new channel with the secret of a webhook, which is shown this once."""
 
     channel: Channel
-    secret: str
+    secret: str | None
 
 
 async def list_channels(deps: Deps, caller: Caller) -> list[Channel]:
@@ -263,6 +268,7 @@ async def create_webhook(deps: Deps, caller: Caller, url: str, least_severity: S
         id=channel_id,
         kind="webhook",
         target=target,
+        user_id=None,
         sealed_secret=deps.keyring.seal(secret, place_of_secret(channel_id)),
         least_severity=least_severity,
         last_error=None,
@@ -270,19 +276,53 @@ async def create_webhook(deps: Deps, caller: Caller, url: str, least_severity: S
         created_at=now(),
     )
     async with deps.database.transaction(caller.tenant_id) as connection:
-        if len(await repository.list_channels(connection, tenant_id=caller.tenant_id)) >= MOST_CHANNELS:
-            raise TooManyAlertRulesError
-        await repository.insert_channel(connection, channel, tenant_id=caller.tenant_id)
-        await audit.record(
-            connection,
-            caller,
-            "alert_channel.created",
-            subject_type="alert_channel",
-            subject_id=channel.id,
-            kind=channel.kind,
-            target=channel.target,
-        )
+        await _insert_channel(connection, caller, channel, target=channel.target)
     return CreatedChannel(channel=channel, secret=secret)
+
+
+async def create_mail_channel(deps: Deps, caller: Caller, email: str, least_severity: Severity) -> CreatedChannel:
+    """Mail alerts to a user of the tenant: nobody else's address can be filled with mails so.
+
+    Raises:
+        InvalidAddressError, NoAlertRecipientError, NoMailServerError, AlertChannelExistsError, TooManyAlertRulesError.
+    """
+    address = addresses.checked(email)
+    if not deps.accounts.mailer.reaches_people:
+        raise NoMailServerError
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        person = await accounts.find_person_by_email(connection, tenant_id=caller.tenant_id, email=address)
+        if person is None or person.deactivated_at is not None:
+            raise NoAlertRecipientError
+        channel = Channel(
+            id=new_id(),
+            kind="mail",
+            target=person.email,
+            user_id=person.id,
+            sealed_secret=None,
+            least_severity=least_severity,
+            last_error=None,
+            last_delivered_at=None,
+            created_at=now(),
+        )
+        await _insert_channel(connection, caller, channel, user_id=str(person.id))
+    return CreatedChannel(channel=channel, secret=None)
+
+
+async def _insert_channel(connection: AsyncConnection, caller: Caller, channel: Channel, **audited: str) -> None:
+    """Raises TooManyAlertRulesError, AlertChannelExistsError."""
+    if len(await repository.list_channels(connection, tenant_id=caller.tenant_id)) >= MOST_CHANNELS:
+        raise TooManyAlertRulesError
+    if not await repository.insert_channel(connection, channel, tenant_id=caller.tenant_id):
+        raise AlertChannelExistsError
+    await audit.record(
+        connection,
+        caller,
+        "alert_channel.created",
+        subject_type="alert_channel",
+        subject_id=channel.id,
+        kind=channel.kind,
+        **audited,
+    )
 
 
 async def delete_channel(deps: Deps, caller: Caller, channel_id: UUID) -> None:

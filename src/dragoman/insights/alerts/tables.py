@@ -43,6 +43,7 @@ alert_rules = Table(
     ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
 )
 
+# `user_id`: who is mailed. The channel goes with the user.
 alert_channels = Table(
     "alert_channels",
     metadata,
@@ -55,8 +56,11 @@ alert_channels = Table(
     Column("last_error", Text),
     Column("last_delivered_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("user_id", Uuid),
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
+    Index("uq_alert_channels_user", "tenant_id", "user_id", unique=True, postgresql_where=text("user_id is not null")),
 )
 
 alerts = Table(

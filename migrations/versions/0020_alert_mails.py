@@ -1,0 +1,40 @@
+"""Alerts are told by mail too: a channel may be a user.
+
+Revision: 0020.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("alert_channels", sa.Column("user_id", sa.Uuid()))
+    op.create_foreign_key(
+        "fk_alert_channels_tenant_id_user_id_users",
+        "alert_channels",
+        "users",
+        ["tenant_id", "user_id"],
+        ["tenant_id", "id"],
+        ondelete="CASCADE",
+    )
+    op.create_index(
+        "uq_alert_channels_user",
+        "alert_channels",
+        ["tenant_id", "user_id"],
+        unique=True,
+        postgresql_where=sa.text("user_id is not null"),
+    )
+
+
+def downgrade() -> None:
+    op.execute("delete from alert_channels where kind = 'mail'")
+    op.drop_index("uq_alert_channels_user", "alert_channels")
+    op.drop_constraint("fk_alert_channels_tenant_id_user_id_users", "alert_channels", type_="foreignkey")
+    op.drop_column("alert_channels", "user_id")
