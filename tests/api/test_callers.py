@@ -12,8 +12,12 @@ import pytest
 from sqlalchemy import text
 
 from dragoman.entrypoints import reference
+from dragoman.feedback import corrections
+from dragoman.feedback.errors import FeedbackNotFoundError, ReportNotFoundError
+from dragoman.feedback.improvement import service as reports
 from dragoman.kit import clock
 from dragoman.tenancy import access, audit, concerned, visitor_tokens, widgets
+from dragoman.tenancy.entities import Caller, Reach, Role
 
 SITE = "https://www.example.com"
 HIDDEN_TEXT = "# Salaries\n\nThe secret bonus of the Aurora team is 9000 euros.\n"
@@ -293,6 +297,74 @@ async def test_who_is_on_the_list_has_his_role_there_and_nowhere_else(listed: Li
     asked = {"query": "bonus", "chatbot_id": listed.chatbot_id}
     assert (await member.post("/api/search", json=asked)).status_code == 200
     assert (await member.post("/api/search", json={**asked, "explain": True})).status_code == 403
+
+
+async def _rated(company: Any, chatbot_id: str) -> tuple[str, str]:
+    """An answer with a correction that waits, and a report, both of this chatbot: their ids."""
+    session_id = await company.open_session("owner", chatbot_id=chatbot_id)
+    answer = await company.ask("What is the bonus?", who="owner", session_id=session_id)
+    body = {"rating": "down", "correction": "9500 euros."}
+    given = await company.api().post(f"/api/chatbot/messages/{answer['id']}/feedback/", json=body)
+    report = await company.api().post("/api/chatbot/reports/improvement/", json={"chatbot_id": chatbot_id})
+    assert (given.status_code, report.status_code) == (201, 202)
+    return given.json()["id"], report.json()["id"]
+
+
+def _about_feedback(client: Any, feedback_id: str, report_id: str) -> list[Any]:
+    return [
+        client.get(f"/api/chatbot/reports/{report_id}/"),
+        client.post(f"/api/chatbot/feedback/{feedback_id}/accept-correction/", json={}),
+        client.post(f"/api/chatbot/feedback/{feedback_id}/reject-correction/", json={}),
+    ]
+
+
+async def test_who_looks_after_one_chatbot_neither_reads_nor_decides_feedback_of_others(listed: Listed) -> None:
+    company, mine = listed.company, str(listed.company.chatbot_id)
+    hidden, own = await _rated(company, listed.chatbot_id), await _rated(company, mine)
+    absent = (str(uuid4()), str(uuid4()))
+    not_found = [(404, "feedback.report_not_found"), (404, "feedback.not_found"), (404, "feedback.not_found")]
+    path = "/api/chatbot/feedback/"
+    of_hidden = {"chatbot_id": listed.chatbot_id}
+    editor = await listed.machine("of one", role="editor", on=mine)
+    for who, codes in ((editor, [(403, "tenancy.forbidden")] * 3), (company.api("editor"), not_found)):
+        for ids in (hidden, absent):  # nothing tells the one from the other
+            answers = [await answer for answer in _about_feedback(who, *ids)]
+            assert [(answer.status_code, answer.json()["code"]) for answer in answers] == codes
+        shown = await who.get(path, params=of_hidden)
+        assert shown.status_code == codes[0][0], shown.text
+        assert (await who.get("/api/chatbot/reports/", params=of_hidden)).status_code == codes[0][0]
+    waiting = await company.api().get(path, params={"chatbot_id": listed.chatbot_id, "correction": "open"})
+    assert [each["id"] for each in waiting.json()["feedback"]] == [hidden[0]]  # nothing was decided
+    assert [(await answer).status_code for answer in _about_feedback(editor, *own)] == [200, 202, 409]
+    listed_own = await editor.get(path, params={"chatbot_id": mine})
+    assert [each["id"] for each in listed_own.json()["feedback"]] == [own[0]]
+
+
+async def test_a_role_on_one_chatbot_says_nothing_of_feedback_on_an_open_one(listed: Listed) -> None:
+    """It exists for the caller, who is a member there: refused, as everything that members may not do."""
+    other = await _rated(listed.company, str(listed.company.chatbot_id))
+    editor = await listed.machine("of the board", role="editor")
+    assert [(await answer).status_code for answer in _about_feedback(editor, *other)] == [403] * 3
+    assert (await editor.get("/api/chatbot/reports/")).status_code == 403
+
+
+async def test_services_of_feedback_ask_for_the_role_on_the_chatbot_too(listed: Listed) -> None:
+    """Whatever door leads to them."""
+    company, deps = listed.company, listed.service.deps
+    feedback_id, report_id = await _rated(company, str(company.chatbot_id))
+    caller = Caller(
+        tenant_id=company.tenant_id,
+        role=Role.MEMBER,
+        asker="user:nobody",
+        permissions=access.PERMISSIONS[Role.MEMBER],
+        reach=Reach(roles={UUID(listed.chatbot_id): Role.EDITOR}),
+    )
+    with pytest.raises(ReportNotFoundError):
+        await reports.get_report(deps, caller, UUID(report_id))
+    with pytest.raises(FeedbackNotFoundError):
+        await corrections.reject(deps, caller, UUID(feedback_id), note="")
+    with pytest.raises(FeedbackNotFoundError):
+        await corrections.accept(deps, caller, UUID(feedback_id), question=None, answer=None)
 
 
 async def test_a_role_on_the_default_chatbot_counts_where_none_is_named(listed: Listed) -> None:

@@ -16,8 +16,8 @@ from dragoman.feedback.errors import CorrectionDecidedError, FeedbackNotFoundErr
 from dragoman.ingestion.service import Upload, upload_document
 from dragoman.jobs import service as jobs
 from dragoman.knowledge.entities import ContentType, Document, Visibility
-from dragoman.tenancy import audit
-from dragoman.tenancy.entities import Caller
+from dragoman.tenancy import access, audit
+from dragoman.tenancy.entities import Caller, Permission
 
 _TITLE_CHARACTERS = 200
 
@@ -98,7 +98,7 @@ async def _waiting(connection: AsyncConnection, caller: Caller, feedback_id: UUI
     known = await repository.find_feedback(
         connection, tenant_id=caller.tenant_id, feedback_id=feedback_id, for_update=True
     )
-    if known is None:
+    if known is None or not access.may_on(caller, known.chatbot_id, Permission.MANAGE_DOCUMENTS):
         raise FeedbackNotFoundError
     if known.correction_state in (CorrectionState.ACCEPTED, CorrectionState.REJECTED):
         raise CorrectionDecidedError

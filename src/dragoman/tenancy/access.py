@@ -384,6 +384,11 @@ def permissions_on(caller: Caller, chatbot_id: UUID) -> frozenset[Permission]:
     return caller.permissions | (further if caller.scopes is None else further & caller.scopes)
 
 
+def may_on(caller: Caller, chatbot_id: UUID, permission: Permission) -> bool:
+    """Whether the caller sees this chatbot and may do this there: for what is found by an id of its own."""
+    return caller.sees(chatbot_id) and permission in permissions_on(caller, chatbot_id)
+
+
 def rank_on(caller: Caller, chatbot_id: UUID) -> int:
     """The higher of the ranks of the caller's roles in the tenant and on this chatbot."""
     role = None if caller.reach is None else caller.reach.roles.get(chatbot_id)
