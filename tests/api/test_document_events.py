@@ -309,3 +309,38 @@ async def test_a_stream_outlives_an_absence_of_postgresql(
     await deps.live.close()
     await cache.close()
     await away.close()
+
+
+# ---- how many
+
+
+async def test_a_watcher_takes_a_place_among_the_streams_of_the_caller(
+    company: Any, watching: Watch, address: str
+) -> None:
+    """The same places that answers take, given back when the client is gone."""
+    await company.api().put("/api/limits/", json={"streams": 1})
+    session_id = await company.open_session("member")
+    question = {"message": "What?"}
+    asking = f"/api/chatbot/sessions/{session_id}/messages/stream/"
+    async with watching(company, "member"), httpx.AsyncClient(base_url=address, timeout=20) as client:
+        member = {"X-API-Key": company.secrets["member"]}
+        for refused in (
+            await client.get(_PATH, headers=member),
+            await client.post(asking, json=question, headers=member),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (429, "limits.too_many_streams")
+            assert int(refused.headers["Retry-After"]) >= 1
+        async with watching(company, "second_member"):
+            pass  # has places of his own
+    async with asyncio.timeout(5):
+        while (await company.api("member").post(asking, json=question)).status_code != 200:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_watcher_of_what_does_not_exist_holds_no_place(company: Any, watching: Watch) -> None:
+    await company.api().put("/api/limits/", json={"streams": 1})
+    for _ in range(3):
+        absent = await company.api("member").get(_PATH, params={"chatbot_id": "019a0000-0000-7000-8000-000000000000"})
+        assert absent.status_code == 404
+    async with watching(company, "member"):
+        pass

@@ -14,7 +14,7 @@ from dragoman.chat import export, replay, service
 from dragoman.chat.answer import Asked, Opened, answer_question, open_turn
 from dragoman.chat.entities import Complete
 from dragoman.chat.export import messages_out
-from dragoman.chat.http import STREAM_RESPONSES, ClosingStream, RunningAnswersDep, StreamPlace
+from dragoman.chat.http import STREAM_RESPONSES, RunningAnswersDep
 from dragoman.chat.live_answer import AnswerKey, LiveAnswer, Position
 from dragoman.chat.pieces import server_sent
 from dragoman.chat.replay import find_stored, lost
@@ -35,7 +35,7 @@ from dragoman.deps.http import DepsDep
 from dragoman.kit import heartbeat
 from dragoman.tenancy.access import asker_of
 from dragoman.tenancy.entities import Caller
-from dragoman.tenancy.http import CallerWhoAsks, ChatbotIdQuery, PageDep
+from dragoman.tenancy.http import CallerWhoAsks, ChatbotIdQuery, ClosingStream, PageDep, StreamPlace
 
 router = APIRouter()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import structlog
@@ -33,12 +33,17 @@ from dragoman.jobs.entities import GroupState, JobFilter, JobState
 from dragoman.kit.errors import DragomanError
 from dragoman.kit.heartbeat import HEARTBEAT
 from dragoman.tenancy import service as tenancy
-from dragoman.tenancy.http import CallerWhoManagesDocuments, CallerWhoReadsDocuments, ChatbotIdQuery, PageDep
+from dragoman.tenancy.http import (
+    CallerWhoManagesDocuments,
+    CallerWhoReadsDocuments,
+    ChatbotIdQuery,
+    ClosingStream,
+    PageDep,
+    StreamPlace,
+)
 
 router = APIRouter()
 _log = structlog.get_logger(__name__)
-
-_SSE_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 # ---- bulk imports
 
@@ -155,26 +160,15 @@ async def watch_documents(
 
     Server-sent events, each `data:` one JSON object: a `snapshot` of what is in work, then `progress` of a document, and
     `document` when it is ready, failed, deleted, replaced, approved or rejected. A comment every 15 s keeps the
-    connection open; it ends after half an hour. Come again with `Last-Event-ID` and nothing that lasts is missed.
+    connection open; it ends after half an hour. Come again with `Last-Event-ID` and nothing that lasts is missed. It counts
+    among the streams that you may have at the same time.
     """
     after = watch.parse_event_id(last_event_id)
     async with deps.database.transaction(caller.tenant_id) as connection:  # so that a wrong id is a 404, not an event
         chatbot = await tenancy.get_chatbot(connection, caller, chatbot_id)
-    return _ClosingStream(
-        _server_sent_events(watch.watch_documents(deps, caller, chatbot_id=chatbot.id, last_event_id=after))
-    )
-
-
-class _ClosingStream(StreamingResponse):
-    """Closes its events whatever happens, so that nobody is kept listening for a client that is gone."""
-
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(events, media_type="text/event-stream", headers=_SSE_HEADERS)
-        self._events = events
-
-    async def stream_response(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
-        async with aclosing(self._events):
-            await super().stream_response(send)
+    async with StreamPlace.taken(deps.limiter, caller, caller.asker) as held:
+        events = watch.watch_documents(deps, caller, chatbot_id=chatbot.id, last_event_id=after)
+        return ClosingStream(_server_sent_events(events), held)
 
 
 async def _server_sent_events(events: AsyncGenerator[WatchEvent | None, None]) -> AsyncGenerator[bytes, None]:

@@ -9,7 +9,6 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from dragoman.chat.http import ClosingStream, StreamPlace
 from dragoman.deps.http import DepsDep
 from dragoman.openai_api import completions, embeddings, models
 from dragoman.openai_api.completions import Opened
@@ -22,7 +21,13 @@ from dragoman.openai_api.schemas import (
     ModelOut,
     OpenAiError,
 )
-from dragoman.tenancy.http import CallerWhoAsks, CallerWhoReadsChatbots, CallerWhoSearches
+from dragoman.tenancy.http import (
+    CallerWhoAsks,
+    CallerWhoReadsChatbots,
+    CallerWhoSearches,
+    ClosingStream,
+    StreamPlace,
+)
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": OpenAiError, "description": description}

@@ -144,6 +144,6 @@ class TooManySignInsError(LimitReachedError):
 
 
 class TooManyStreamsError(LimitReachedError):
-    """Too many answers are being streamed to you at the same time. Close one of them, or wait until one has ended."""
+    """Too many answers and events are streamed to you at the same time. Close one of the streams, or wait until one has ended."""
 
     code = "limits.too_many_streams"

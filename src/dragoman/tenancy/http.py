@@ -1,19 +1,33 @@
-"""How endpoints state who may call them: a parameter typed `CallerWith…` is the permission check."""
+"""How endpoints state who may call them: a parameter typed `CallerWith…` is the permission check. How they stream."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    MutableMapping,
+)
+from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
+from fastapi.responses import StreamingResponse
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import from_json
+from starlette.types import Receive, Scope, Send
 
 from dragoman.kit.database import Database
 from dragoman.kit.pagination import MAX_LIMIT, PageRequest
+from dragoman.kit.places import Place
 from dragoman.tenancy import access, concerned
 from dragoman.tenancy.cookies import CookiePolicy
 from dragoman.tenancy.entities import Caller, Permission
@@ -106,7 +120,14 @@ async def on_its_chatbot(request: Request, caller: Caller, permission: Permissio
 def _queries_of(request: Request) -> set[str]:
     """The parameters that the operation takes in its query. Others it does not look at, so they say nothing of it."""
     dependant = getattr(request.scope["route"], "dependant", None)
-    return set() if dependant is None else {field.alias for field in dependant.query_params}
+    return set() if dependant is None else set(_queries_in(dependant))
+
+
+def _queries_in(dependant: Any) -> Iterator[str]:
+    """Also those that its dependencies take, such as a filter."""
+    yield from (field.alias for field in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _queries_in(inner)
 
 
 async def _body_of(request: Request) -> Any:
@@ -194,3 +215,55 @@ class Problem(BaseModel):
 
 
 ChatbotIdQuery = Annotated[UUID | None, Query(description="The chatbot; without it the key's or the tenant's default.")]
+
+# ---- streams of events
+
+_SSE_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class StreamPlace:
+    """One of the streams that an asker may have at the same time."""
+
+    def __init__(self, limiter: Limiter, place: Place | None) -> None:
+        self._limiter, self._place = limiter, place
+
+    @classmethod
+    @asynccontextmanager
+    async def taken(cls, limiter: Limiter, caller: Caller, asker: str) -> AsyncIterator[StreamPlace]:
+        """Take a place; it is given back where the block, which begins the stream, fails.
+
+        Raises:
+            TooManyStreamsError.
+        """
+        held = cls(limiter, await limiter.take_stream(caller, asker))
+        try:
+            yield held
+        except BaseException:
+            await asyncio.shield(held.give_back())
+            raise
+
+    async def give_back(self) -> None:
+        await self._limiter.give_back(self._place)
+
+
+class ClosingStream(StreamingResponse):
+    """Closes its events whatever happens, so that what nobody hears ends at once.
+
+    Starlette leaves that to the garbage collector when the client is gone while a piece is being sent.
+    """
+
+    def __init__(self, events: AsyncGenerator[bytes, None], held: StreamPlace | None = None) -> None:
+        """`held` is given back when the stream is over."""
+        super().__init__(events, media_type="text/event-stream", headers=_SSE_HEADERS)
+        self._events, self._held = events, held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._held is not None:
+                await asyncio.shield(self._held.give_back())
+
+    async def stream_response(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
+        async with aclosing(self._events):
+            await super().stream_response(send)

@@ -140,7 +140,7 @@ class Limiter:
             raise TooManySignInsError(_too_often("attempts to sign in", refused), retry_after_s=refused.wait_s)
 
     async def take_stream(self, caller: Caller, asker: str) -> Place | None:
-        """A place for one more streamed answer, to be given back (`give_back`); None: they are not limited.
+        """A place for one more stream, of an answer or of events, to be given back (`give_back`); None: they are not limited.
 
         Raises:
             TooManyStreamsError: the asker, or the tenant, has none left.
@@ -160,9 +160,9 @@ class Limiter:
         place = await self._places.take(limits)
         if isinstance(place, Place):
             return place
-        whose = "you have" if place.what == "streams" else "your tenant has"
+        whose = "You have" if place.what == "streams" else "Your tenant has"
         raise TooManyStreamsError(
-            f"{place.most} answers are being streamed to you; more than {whose} at the same time. Close one, or wait.",
+            f"{whose} {place.most} streams open, as many as are allowed at the same time. Close one, or wait.",
             retry_after_s=1.0,
         )
 

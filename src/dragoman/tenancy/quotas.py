@@ -34,9 +34,11 @@ class Quotas(BaseModel):
     documents_per_day: int | None = _quota("Uploads in 24 hours of one who may not manage documents")
     documents_per_day_managers: int | None = _quota("The same for those who may manage documents")
     documents_per_day_tenant: int | None = _quota("Uploads of all of the tenant in 24 hours")
-    streams: int | None = _quota("Streamed answers of one asker at the same time, who may not manage chatbots")
+    streams: int | None = _quota(
+        "Streams of one asker at the same time, of answers and of documents' events, who may not manage chatbots"
+    )
     streams_managers: int | None = _quota("The same for those who may manage chatbots")
-    streams_tenant: int | None = _quota("Streamed answers of all of the tenant at the same time")
+    streams_tenant: int | None = _quota("Streams of all of the tenant at the same time")
 
 
 class EffectiveQuotas(BaseModel):
