@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -16,6 +17,8 @@ import pytest
 import redis.asyncio as redis
 from sqlalchemy import LargeBinary, Text, Uuid
 
+from dragoman.chat import in_work
+from dragoman.entrypoints.api import create_app
 from dragoman.entrypoints.tables import metadata
 from dragoman.kit.clock import new_id
 from dragoman.kit.errors import UnavailableError
@@ -23,6 +26,11 @@ from dragoman.privacy import erasure
 from dragoman.privacy.holdings import DOING_COLUMNS, NAMED, SECRET_COLUMNS, doing_columns, holdings
 from dragoman.tenancy import audit
 from dragoman.tenancy.audit_log import chain
+
+from .conftest import Service
+from .signing_in import rows
+
+_SETTLED_S = erasure._SETTLED_S  # before `_settled` takes it away
 
 
 @pytest.fixture
@@ -378,6 +386,113 @@ async def test_the_last_owner_stays_and_owners_are_erased_by_owners(company: Any
     refused = await company.api().post("/api/privacy/requests/", json=body)
     assert (refused.status_code, refused.json()["code"]) == (409, "privacy.last_owner")
     assert (await company.api("admin").post("/api/privacy/requests/", json=body)).status_code == 403
+
+
+# ---- while an answer is written
+
+
+@pytest.fixture
+async def second(settings_for: Any) -> AsyncIterator[Service]:
+    """Another process of the same installation."""
+    settings = settings_for()
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield Service(app=app, settings=settings)
+
+
+async def _streams_in_valkey(company: Any) -> set[bytes]:
+    """Under which answers can be read on."""
+    return {name async for name in company.service.deps.cache.client.scan_iter(match="dragoman:answer:*")}
+
+
+async def _until_writing(name: str) -> None:
+    async with asyncio.timeout(10):
+        while not in_work.answers_of(name):
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.3)  # some words are said
+
+
+@pytest.mark.parametrize("how", ["stream", "resumable", "whole", "openai"])
+async def test_an_answer_that_is_being_written_for_an_erased_person_stops_and_is_stored_nowhere(
+    company: Any,
+    second: Service,
+    script: Any,
+    everything: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    marker: str,
+    name: str,
+    how: str,
+) -> None:
+    """In another process than the one that erases, and long before the model would have ended."""
+    monkeypatch.setattr(erasure, "_SETTLED_S", _SETTLED_S)  # the other process flushes its buffers by itself
+    await company.know()
+    settings = {"answerer": "scripted", "cache_answers": False}
+    await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json={"settings": settings})
+    script(replies=[f"The {marker} says that gold partners receive an 18 percent discount [1]. " * 40], delay_ms=50)
+    second.deps.inference._llms.pop("scripted", None)
+    acting = (await _key_acting_for_users(company)).headers["X-API-Key"]
+    writer, asked = second.client(acting), f"What discount do gold partners receive, asks {marker}?"
+    session = await writer.post("/api/chatbot/sessions/", json={"user_id": name})
+    path = f"/api/chatbot/sessions/{session.json()['id']}/messages/"
+    if how == "openai":
+        body = {"model": "dragoman", "stream": True, "user": name, "messages": [{"role": "user", "content": asked}]}
+        answering = asyncio.create_task(writer.post("/v1/chat/completions", json=body))
+    else:
+        body = {"message": asked} | ({"resumable": True} if how == "resumable" else {})
+        where = path if how == "whole" else f"{path}stream/"
+        answering = asyncio.create_task(writer.post(where, json=body, params={"user_id": name}))
+    streams = await _streams_in_valkey(company)
+    await _until_writing(in_work.asker_name(company.tenant_id, f"external:{name}"))
+    assert bool(await _streams_in_valkey(company) - streams) is (how == "resumable")
+
+    erased = await _request(company, kind="erase", subject_kind="external", subject_id=name)
+    assert erased["state"] == "done", erased
+    async with asyncio.timeout(5):
+        answer = await answering
+    if how == "whole":
+        assert (answer.status_code, answer.json()["code"]) == (409, "chat.answer_stopped")
+    elif how != "openai":
+        assert marker in answer.text.replace(asked, "")  # words had come
+        assert '"code": "chat.answer_stopped"' in answer.text
+    assert await everything(company, marker, name) == set()
+    left = await rows(company, "select count(*) from usage_records where asker = :asker", asker=f"external:{name}")
+    assert left[0][0] == 0
+    assert await _streams_in_valkey(company) - streams == set()
+
+
+async def test_the_answers_of_others_go_on(company: Any, second: Service, script: Any, name: str) -> None:
+    await company.know()
+    settings = {"answerer": "scripted", "cache_answers": False}
+    await company.api().patch(f"/api/chatbots/{company.chatbot_id}/", json={"settings": settings})
+    script(replies=["Gold partners receive an 18 percent discount [1]."], delay_ms=150)
+    second.deps.inference._llms.pop("scripted", None)
+    writer = second.client((await _key_acting_for_users(company)).headers["X-API-Key"])
+    session = await writer.post("/api/chatbot/sessions/", json={"user_id": "bob"})
+    path = f"/api/chatbot/sessions/{session.json()['id']}/messages/"
+    body = {"message": "What discount do gold partners receive?"}
+    answering = asyncio.create_task(writer.post(path, json=body, params={"user_id": "bob"}))
+    await _until_writing(in_work.asker_name(company.tenant_id, "external:bob"))
+    erased = await _request(company, kind="erase", subject_kind="external", subject_id=name)
+    assert erased["state"] == "done"
+    answer = await answering
+    assert (answer.status_code, answer.json()["state"]) == (200, "complete")
+
+
+async def test_an_answer_that_does_not_stop_holds_the_erasure_up(
+    company: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Nobody is told that a person is erased while something may still be stored."""
+    client = await _key_acting_for_users(company)
+    await client.post("/api/chatbot/sessions/", json={"user_id": name})
+
+    async def never(_cache: Any, **_who: Any) -> bool:
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "erase_answers_of", never)
+        waiting = await _request(company, kind="erase", subject_kind="external", subject_id=name)
+    assert waiting["state"] != "done"
+    assert await rows(company, "select 1 from sessions where asker = :asker", asker=f"external:{name}")
 
 
 # ---- the register is whole

@@ -12,7 +12,7 @@ from uuid import UUID
 from prometheus_client import Counter
 from sqlalchemy.exc import IntegrityError
 
-from dragoman.chat import repository, service
+from dragoman.chat import in_work, repository, service
 from dragoman.chat.entities import (
     AnswerEvent,
     AuthorRole,
@@ -26,6 +26,7 @@ from dragoman.chat.entities import (
     Turn,
 )
 from dragoman.chat.errors import NotAnAnswerError, NotAQuestionError, SessionNotFoundError
+from dragoman.chat.in_work import AnswerInWork
 from dragoman.deps import Deps
 from dragoman.embeddings import service as embeddings
 from dragoman.embeddings.entities import EmbeddingVersion
@@ -98,8 +99,24 @@ async def answer_question(
 
     Raises:
         What `open_turn` raises.
+        AnswerStoppedError: the asker is being erased.
         DatabaseUnavailableError: nothing can be read or stored.
     """
+    with in_work.begun(tenant_id=caller.tenant_id, asker=asked.asker, answer_id=asked.answer_id) as work:
+        try:
+            async with aclosing(_answer(deps, caller, asked, opened, work)) as events:
+                async for event in events:
+                    work.require_wanted()
+                    yield event
+                    work.task = asyncio.current_task()
+        except asyncio.CancelledError:
+            work.tell_why_cancelled()
+            raise
+
+
+async def _answer(
+    deps: Deps, caller: Caller, asked: Asked, opened: Opened | None, work: AnswerInWork
+) -> AsyncGenerator[AnswerEvent, None]:
     opened = opened or await open_turn(deps, caller, asked)
     timer = opened.timer
     asked = replace(asked, question=opened.question.content)
@@ -133,11 +150,13 @@ async def answer_question(
                         writing.text += event.text
                         yield Token(content=event.text)
     except (GeneratorExit, asyncio.CancelledError):
-        _store_in_background(asked, _store(deps, opened, understood, asked, prepared, found, writing, timer))
+        if not work.is_erased:
+            _store_in_background(work, _store(deps, opened, understood, asked, prepared, found, writing, timer))
         raise
+    work.require_wanted()
     with timer.stage("store"):
         storing = _store(deps, opened, understood, asked, prepared, found, writing, timer)
-        message, turn = await asyncio.shield(_store_in_background(asked, storing))
+        message, turn = await asyncio.shield(_store_in_background(work, storing))
     citations = writing.draft.citations if writing.draft else ()
     for citation in citations:
         yield Source(citation=citation)
@@ -473,10 +492,10 @@ _Stored = tuple[Message, Turn]
 _unfinished: dict[UUID, asyncio.Task[_Stored]] = {}
 
 
-def _store_in_background(asked: Asked, storing: Coroutine[Any, Any, _Stored]) -> asyncio.Task[_Stored]:
+def _store_in_background(work: AnswerInWork, storing: Coroutine[Any, Any, _Stored]) -> asyncio.Task[_Stored]:
     """Store an answer although the task that wrote it may be cancelled meanwhile."""
-    task = _unfinished[asked.answer_id] = asyncio.get_running_loop().create_task(storing)
-    task.add_done_callback(lambda _: _unfinished.pop(asked.answer_id, None))
+    task = work.storing = _unfinished[work.answer_id] = asyncio.get_running_loop().create_task(storing)
+    task.add_done_callback(lambda _: _unfinished.pop(work.answer_id, None))
     return task
 
 

@@ -19,10 +19,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
 
+from dragoman.chat.in_work import asker_name
 from dragoman.chat.live_answer import AnswerKey, LiveAnswer, Piece, Position, as_json, from_json
 from dragoman.kit.cache import Cache, cache_key, opened, sealed
 from dragoman.kit.clock import new_id
@@ -43,6 +45,7 @@ _SILENCE_S: Final = 3.0  # then it is asked whether the stream still lives
 _APPEAR_S: Final = 1.0
 ATTEND_S: Final = 1.0  # how often those who write are told that somebody here reads
 _ASKS, _REPLY_S = 2, 0.5
+_ERASED_S: Final = 8.0
 
 
 @dataclass(slots=True)
@@ -76,10 +79,12 @@ class Orders:
     Attributes:
         cancel: stops it; False: it is not written here.
         attend: somebody elsewhere reads it.
+        erase: gets the name of an asker, all of whose answers it stops without storing them; False: not all have ended.
     """
 
     cancel: Callable[[str], Awaitable[bool]]
     attend: Callable[[str], None]
+    erase: Callable[[str], Awaitable[bool]]
 
 
 class Relay:
@@ -126,6 +131,15 @@ class Relay:
         self._writing[name] = _Writing(answer, name, secret)
         self._bell.set()
         self._keep("write", self._write)
+
+    async def forget(self, answer: LiveAnswer) -> None:
+        """Take an answer out of Valkey at once.
+
+        Raises RedisError, OSError: Valkey does not answer.
+        """
+        name = name_of(answer.key)
+        self._writing.pop(name, None)
+        await self._cache.client.unlink(_STREAM + name)
 
     async def _write(self) -> None:
         while True:
@@ -294,17 +308,40 @@ class Relay:
             if order["order"] == "attend":
                 self._orders.attend(name)
             elif order["order"] == "cancel":
-                task = asyncio.create_task(self._cancel(name, order["reply"]))
-                self._obeying.add(task)
-                task.add_done_callback(self._obeying.discard)
+                self._obey_behind(self._orders.cancel(name), order["reply"])
+            elif order["order"] == "erase":
+                self._obey_behind(self._orders.erase(name), order["reply"])
 
-    async def _cancel(self, name: str, reply: str) -> None:
-        if await self._orders.cancel(name):
+    def _obey_behind(self, obeying: Awaitable[bool], reply: str) -> None:
+        task = asyncio.create_task(self._reply_when_done(obeying, reply))
+        self._obeying.add(task)
+        task.add_done_callback(self._obeying.discard)
+
+    async def _reply_when_done(self, obeying: Awaitable[bool], reply: str) -> None:
+        if await obeying:
             with suppress(RedisError, OSError):  # who asked is told by PostgreSQL then
                 async with self._cache.client.pipeline(transaction=False) as pipeline:
                     pipeline.lpush(reply, "1")
                     pipeline.expire(reply, 10)
                     await pipeline.execute()
+
+
+async def erase_answers_of(cache: Cache, *, tenant_id: UUID, asker: str) -> bool:
+    """Have all processes stop the answers that they write for this asker, and store nothing of them.
+
+    False: one of them has not said within 8 s that it has.
+
+    Raises RedisError, OSError: Valkey does not answer.
+    """
+    reply = f"{_REPLY}{new_id().hex}"
+    order = {"order": "erase", "names": [asker_name(tenant_id, asker)], "reply": reply}
+    missing = int(await cache.client.publish(_CHANNEL, json.dumps(order)))
+    begun = time.monotonic()
+    while missing and (left_s := _ERASED_S - (time.monotonic() - begun)) > 0:
+        waiting: Any = cache.client.blpop([reply], timeout=min(left_s, _REST_S))
+        if await waiting:
+            missing -= 1
+    return missing == 0
 
 
 def name_of(key: AnswerKey) -> str:

@@ -16,7 +16,7 @@ import structlog
 from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
-from dragoman.chat import pieces
+from dragoman.chat import in_work, pieces
 from dragoman.chat.answer import Asked, Opened, answer_question, find_interrupted
 from dragoman.chat.entities import AnswerEvent
 from dragoman.chat.errors import AnswerOutOfReachError, AnswerStoppedError
@@ -48,7 +48,9 @@ class RunningAnswers:
     def __init__(self, cache: Cache, *, grace_s: float) -> None:
         self._grace_s = grace_s
         self._running: dict[str, _Running] = {}
-        self._relay = Relay(cache, Orders(cancel=self._cancel_here, attend=self._attend_from_elsewhere))
+        self._relay = Relay(
+            cache, Orders(cancel=self._cancel_here, attend=self._attend_from_elsewhere, erase=self._erase_here)
+        )
 
     async def close(self) -> None:
         """Stop all answers; what was said is stored."""
@@ -57,6 +59,10 @@ class RunningAnswers:
             each.task.cancel()
         await asyncio.gather(*(each.task for each in running), return_exceptions=True)
         await self._relay.close()
+
+    def listen(self) -> None:
+        """Hear from now on what other processes order."""
+        self._relay.listen()
 
     # ---- writing
 
@@ -68,7 +74,6 @@ class RunningAnswers:
         task = asyncio.create_task(self._write(answer_question(deps, caller, asked, opened), deps, answer, name))
         self._running[name] = _Running(answer, task)
         RUNNING.inc()
-        self._relay.listen()
         if is_resumable:
             self._relay.publish(answer)
         return answer
@@ -190,6 +195,20 @@ class RunningAnswers:
         running.task.cancel()
         await asyncio.wait([running.task], timeout=_STORING_S)
         return True
+
+    async def _erase_here(self, name: str) -> bool:
+        """Stop all answers for an asker; those that could be read on from Valkey are gone from there too."""
+        ids = in_work.answers_of(name)
+        running = [each for each in self._running.values() if each.answer.key.message_id in ids]
+        has_ended = await in_work.erase(name)
+        try:
+            for each in running:
+                await asyncio.wait([each.task], timeout=_STORING_S)
+                await self._relay.forget(each.answer)
+        except (RedisError, OSError) as error:
+            _log.warning("answers.valkey_away", reason=str(error))
+            return False
+        return has_ended
 
 
 async def _stopped(deps: Deps, key: AnswerKey) -> tuple[PieceKind, str]:

@@ -131,6 +131,7 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
             app.state.accounts = deps.accounts
             app.state.embedding_version_id = deps.embedding_version_id
             app.state.running_answers = RunningAnswers(deps.cache, grace_s=settings.stream_grace_s)
+            app.state.running_answers.listen()
             try:
                 async with reported(deps.cache, "api"):
                     yield

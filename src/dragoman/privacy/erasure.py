@@ -3,6 +3,7 @@
 Each step takes what is left in batches that commit, so that a crash in the middle goes on where it was; a step that is done
 finds nothing. What stays of the person until the last step is the request itself, by which the job knows whom to look for.
 
+    answers        what is being written for the person stops, and is not stored
     documents      private ones with text, vectors, keywords, pages, pictures, originals, in outside indexes too
     conversations  sessions, messages, turns, answers that are still to be read in Valkey
     rows           all that the register in `holdings` names; searches; jobs and events that name the person
@@ -21,7 +22,7 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from dragoman.chat.live_answer import AnswerKey
-from dragoman.chat.relay import stream_of
+from dragoman.chat.relay import erase_answers_of, stream_of
 from dragoman.deps import Deps
 from dragoman.jobs.entities import Progress
 from dragoman.jobs.service import EVENT_STREAM
@@ -51,11 +52,17 @@ class CacheNotErasedError(UnavailableError):
     code = "privacy.cache_not_erased"
 
 
+class AnswersNotStoppedError(UnavailableError):
+    """An answer for the person is still being written and does not stop. The erasure goes on when it has ended."""
+
+    code = "privacy.answers_not_stopped"
+
+
 async def erase(deps: Deps, request: PrivacyRequest, subject: Subject, progress: Progress) -> dict[str, Any]:
     """Erase the person and return the columns of the request that say so.
 
     Raises:
-        DatabaseUnavailableError, BlobStoreUnavailableError, CacheNotErasedError: the job is tried again.
+        DatabaseUnavailableError, BlobStoreUnavailableError, CacheNotErasedError, AnswersNotStoppedError: the job is tried again.
     """
     pseudonym = str(request.id)
     counts: dict[str, int] = {}
@@ -81,6 +88,8 @@ async def _sweep(
     counts: dict[str, int],
     progress: Progress,
 ) -> None:
+    await progress("answers", 0.05)
+    await _stop_answers(deps, subject)
     await progress("documents", 0.1)
     _add(counts, "documents", await _erase_documents(deps, subject))
     await progress("conversations", 0.3)
@@ -111,6 +120,18 @@ async def _close_keys(deps: Deps, subject: Subject) -> None:
             await tenancy_repository.revoke_key(connection, tenant_id=subject.tenant_id, key_id=key_id, at=now())
     for key_id in key_ids:
         access.forget_key(deps.database, key_id)
+
+
+# ---- answers
+
+
+async def _stop_answers(deps: Deps, subject: Subject) -> None:
+    try:
+        have_stopped = await erase_answers_of(deps.cache, tenant_id=subject.tenant_id, asker=subject.asker)
+    except (RedisError, OSError) as error:
+        raise CacheNotErasedError from error
+    if not have_stopped:
+        raise AnswersNotStoppedError
 
 
 # ---- documents
