@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import socket
 import sys
@@ -96,6 +97,37 @@ def test_a_document_is_answered_from_after_a_stop_and_a_start(home: Path) -> Non
         assert "quokka7" in said
         assert [event["excerpt"] for event in events if event["type"] == "source"]
         assert events[-1]["type"] == "complete"
+
+
+def _first_links(home: Path) -> list[str]:
+    """Links for a first password that `up` has printed so far, each in a line of its own."""
+    return [
+        line
+        for line in _said(home).splitlines()
+        if re.fullmatch(r"http://127\.0\.0\.1:\d+/set-password\?token=\S+", line)
+    ]
+
+
+def test_the_link_for_the_owners_password_is_printed_until_it_is_chosen(home: Path) -> None:
+    with running(home, "--no-sample", **_FAST):
+        _until(lambda: len(_first_links(home)) == 1, "a link is printed")
+    with running(home, "--no-sample", **_FAST) as instance:
+        _until(lambda: len(_first_links(home)) == 2, "another link is printed")
+        old, new = (link.partition("token=")[2] for link in _first_links(home))
+        chosen = {"password": "violet anchors drift north"}
+        with instance.http() as http:
+            assert http.post("/api/auth/set-password/", json={"token": old, **chosen}).status_code == 410
+            assert http.post("/api/auth/set-password/", json={"token": new, **chosen}).status_code == 200
+            who = {"email": "owner@localhost", **chosen}
+            assert http.post("/api/auth/sign-in/", json=who).status_code == 200
+    with running(home, "--no-sample", **_FAST):
+        _until(lambda: _said(home).count("Ask it:") == 3, "all is said")
+        assert len(_first_links(home)) == 2
+        assert "reset-password" not in _said(home)
+
+
+def _said(home: Path) -> str:
+    return (home.parent / f"{home.name}.up.log").read_text()
 
 
 def test_nothing_acknowledged_is_lost_when_every_process_is_killed(home: Path) -> None:

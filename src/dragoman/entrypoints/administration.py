@@ -120,6 +120,25 @@ async def reset_link(settings: Settings, *, email: str, tenant_id: str | None = 
     return await password_link(settings, tenant_id=meant[0][0], user_id=meant[0][1])
 
 
+async def first_link(settings: Settings, *, email: str) -> str | None:
+    """A link by which the user with this address chooses a first password; None: it is chosen, or nobody alone is meant.
+
+    Raises:
+        DatabaseUnavailableError, MissingServiceError.
+    """
+    async with _accounts(settings) as parts:
+        async with parts.database.system_transaction() as connection:
+            found = await accounts_repository.list_users_with_email(connection, email=email, limit=2)
+        if len(found) != 1:
+            return None
+        [(tenant_id, user_id)] = found
+        async with parts.database.transaction(tenant_id) as connection:
+            person = await accounts_repository.find_person(connection, tenant_id=tenant_id, user_id=user_id)
+            if person is None or person.has_password or person.deactivated_at is not None:
+                return None
+            return (await links.create_first(parts, connection, tenant_of_system(tenant_id), person)).url
+
+
 async def set_first_password(settings: Settings, *, tenant_id: UUID, user_id: UUID, password: str) -> None:
     """Set a user's password at the database.
 

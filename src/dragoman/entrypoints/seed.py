@@ -92,6 +92,32 @@ async def seed_in_a_child(context: UpContext, progress: ProgressCallback, *, sam
     return demo
 
 
+async def first_link_in_a_child(context: UpContext) -> str | None:
+    """A link by which the first user chooses a password; None: it is chosen.
+
+    Raises:
+        SeedError: the child ended without saying.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *leashed([sys.executable, "-m", "dragoman.entrypoints.seed", "--first-link"], leash=signal.SIGTERM),
+        env=child_environment(InstanceHome(context.home), context.environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        said, errors = await process.communicate()
+    finally:
+        await _end(process)
+    if process.returncode != 0:
+        raise SeedError(
+            f"No link could be made for the first user:\n{errors.decode('utf-8', 'replace').strip()[-2000:]}"
+        )
+    link: str | None = json.loads(said)["first_link"]
+    return link
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
@@ -237,12 +263,21 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
 
     try:
+        if "--first-link" in arguments:
+            say({"first_link": asyncio.run(_first_link(load_settings()))})
+            return 0
         demo = asyncio.run(seed(load_settings(), arguments[0], sample="--no-sample" not in arguments, say=say))
     except (DragomanError, ClientError, ExceptionGroup) as failure:
         sys.stderr.write(f"{_first(failure)}\n")
         return 1
     say({"demo": demo})
     return 0
+
+
+async def _first_link(settings: Settings) -> str | None:
+    from dragoman.entrypoints.administration import first_link  # noqa: PLC0415 -- `up` imports this file too
+
+    return await first_link(settings, email=FIRST_USER)
 
 
 def _first(failure: BaseException) -> BaseException:

@@ -152,6 +152,10 @@ def curl_command(demo: DemoInfo) -> str:
     )
 
 
+async def _no_link(_: UpContext) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpHooks:
     """What `up` is given by its caller.
@@ -162,6 +166,7 @@ class UpHooks:
         command: how a role is started.
         roles: which roles run beside the embedder.
         first_command: a command to paste into a shell that asks the first question.
+        first_link: a link by which the first user chooses a password; None: it is chosen.
     """
 
     seed: Callable[[UpContext, ProgressCallback], Awaitable[DemoInfo]]
@@ -169,6 +174,7 @@ class UpHooks:
     command: Callable[[str], Sequence[str]] = role_command
     roles: Sequence[str] = ("worker", "scheduler", "api")
     first_command: Callable[[DemoInfo], str] = curl_command
+    first_link: Callable[[UpContext], Awaitable[str | None]] = _no_link
 
 
 def run_up(settings: UpSettings, *, hooks: UpHooks, sample: bool = True, quiet: bool = False) -> int:
@@ -209,7 +215,9 @@ async def _serve(settings: UpSettings, hooks: UpHooks, screen: _Screen, *, sampl
     async with running_instance(settings, hooks, screen.say) as context:
         screen.say(f"Ready at {context.url} after {time.monotonic() - started:.1f} s.")
         demo = await _demo(context, hooks, screen, sample=sample)
-        screen.welcome(context, demo, hooks.first_command)
+        screen.welcome(context, demo)
+        if demo is not None:
+            screen.first_steps(demo, hooks.first_command, await _link_of_first_user(context, hooks, screen))
         await asyncio.Event().wait()
 
 
@@ -361,6 +369,27 @@ async def _is_ready_over_http(port: int) -> bool:
     return status_line.split(b" ")[1:2] == [b"200"]
 
 
+async def _link_of_first_user(context: UpContext, hooks: UpHooks, screen: _Screen) -> str | None:
+    """None where the password is chosen. No process is started for the answer where the database tells it."""
+    if screen.is_quiet or await asyncio.to_thread(_has_first_password, context.database_url):
+        return None
+    try:
+        return await hooks.first_link(context)
+    except DragomanError as error:  # everything runs, and a command makes the link as well
+        screen.say(f"{error.message}\nMake one with: dragoman user reset-password {FIRST_USER}")
+        return None
+
+
+def _has_first_password(database_url: str) -> bool:
+    """Whether it is known that the first user has one; an administrator who may not read the tables does not know."""
+    query = "select 1 from users join user_passwords p on p.user_id = users.id where users.email = %s"
+    try:
+        with psycopg.connect(database_url, connect_timeout=10) as connection:
+            return connection.execute(query, [FIRST_USER]).fetchone() is not None
+    except psycopg.Error:
+        return False
+
+
 def check_port_is_free(port: int) -> None:
     """Raises: PortInUseError: something listens there, or may not be listened on by us."""
     with socket.socket() as probe:
@@ -468,11 +497,14 @@ class _Screen:
 
         return show
 
-    def welcome(self, context: UpContext, demo: DemoInfo | None, command: Callable[[DemoInfo], str]) -> None:
+    @property
+    def is_quiet(self) -> bool:
+        return self._quiet
+
+    def welcome(self, context: UpContext, demo: DemoInfo | None) -> None:
         lines = [("Address", context.url), ("Documentation", f"{context.url}/docs")]
         if demo is not None:
-            set_password = f"dragoman user reset-password {FIRST_USER}  (prints a link)"
-            lines += [("First user", FIRST_USER), ("Its password", set_password)]
+            lines += [("First user", FIRST_USER)]
             lines += [("API key", demo.api_key), ("Chatbot", demo.chatbot_id), ("First question", demo.question)]
         lines += [("Logs", str(context.home / "logs")), ("Stop", "Ctrl-C")]
         text = "\n".join(f"{name + ':':<16}{value}" for name, value in lines)
@@ -482,5 +514,9 @@ class _Screen:
             self._console.print(Panel(Text(text), title="Dragoman", expand=False))
         else:
             self.say(text)
-        if demo is not None:
-            self.say(f"\nAsk it:\n\n{command(demo)}\n")
+
+    def first_steps(self, demo: DemoInfo, command: Callable[[DemoInfo], str], link: str | None) -> None:
+        """In lines of their own: what is to be copied must not be broken."""
+        if link is not None:
+            self.say(f"\nChoose the password of {FIRST_USER} (the link is good once, for a few days):\n\n{link}")
+        self.say(f"\nAsk it:\n\n{command(demo)}\n")

@@ -34,7 +34,7 @@ def up(
     The first start makes a database, an account and (unless told not to) sample knowledge. With --json one line when
     it is ready: url, api_key, chatbot_id, question, home.
     """
-    from dragoman.entrypoints.seed import seed_in_a_child  # noqa: PLC0415
+    from dragoman.entrypoints.seed import first_link_in_a_child, seed_in_a_child  # noqa: PLC0415
     from dragoman.entrypoints.settings import load_settings  # noqa: PLC0415
     from dragoman.entrypoints.up import UpHooks, run_up  # noqa: PLC0415
 
@@ -42,7 +42,7 @@ def up(
     if as_json:
         threading.Thread(target=_print_when_ready, args=(settings.home,), daemon=True).start()
     # `sample` is True either way: without a sample the seed still makes the account.
-    hooks = UpHooks(seed=partial(seed_in_a_child, sample=not no_sample))
+    hooks = UpHooks(seed=partial(seed_in_a_child, sample=not no_sample), first_link=first_link_in_a_child)
     return ExitCode(run_up(settings, hooks=hooks, sample=True, quiet=as_json))
 
 
