@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import json
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,8 +18,10 @@ from joserfc.jwk import KeySet, OctKey, RSAKey
 
 from dragoman.accounts.single_sign_on import openid
 from dragoman.entrypoints.api import create_app
+from dragoman.entrypoints.cli import main
 
 from .conftest import Service
+from .serving import serving
 from .signing_in import add_person, audited, client_at, code_of, rows
 
 with warnings.catch_warnings():
@@ -336,3 +341,43 @@ async def test_without_a_provider_there_is_nothing_to_begin(company: Any) -> Non
     answer = await client_at(company.service).get(f"/api/auth/single-sign-on/{company.tenant_id}/start/")
     assert code_of(answer) == (404, "accounts.single_sign_on_not_found")
     assert (await company.api().delete("/api/single-sign-on/")).status_code == 404
+
+
+# ---- from the command line
+
+
+async def test_the_command_sets_shows_and_removes_the_provider(
+    service: Service, company: Any, provider: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(service) as url:
+        who = ["--url", url, "--api-key", company.secrets["owner"]]
+
+        async def run(*command: str, typed: str = "") -> tuple[int, str, str]:
+            monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+            code = await asyncio.to_thread(main, ["sso", *command, *who])
+            said = capsys.readouterr()
+            return code, said.out, said.err
+
+        code, _, error = await run("show")
+        assert (code != 0, "identity provider" in error) == (True, True)
+        change = ("set", provider, "dragoman", "--name", "ACME", "--create-users", "--default-role", "agent")
+        domains = ("--allow-domain", "tavelund.example", "--allow-domain", "@Example.com")
+        code, out, error = await run(*change, *domains, "--secret-stdin", typed=f"{CLIENT_SECRET}\n")
+        assert (code, CLIENT_SECRET in out + error) == (0, False)
+        code, out, _ = await run("show", "--json")
+        shown = json.loads(out)
+        assert (shown["issuer"], shown["client_id"], shown["name"]) == (provider, "dragoman", "ACME")
+        assert (shown["has_client_secret"], shown["creates_users"], shown["default_role"]) == (True, True, "agent")
+        assert shown["allowed_domains"] == ["tavelund.example", "example.com"]
+
+        code, out, error = await run(*change)  # the secret of the same client stays
+        assert (code, "stored" in out, "--allow-domain" in error) == (0, True, True)
+        stored = await rows(company, "select sealed_client_secret from single_sign_on")
+        assert stored[0][0] is not None
+        assert CLIENT_SECRET not in stored[0][0]
+
+        assert (await run("set", "http://login.example.com", "dragoman"))[0] != 0  # no https
+        assert (await run("remove"))[0] == 0
+        assert (await run("show"))[0] != 0
+    assert len(await audited(company, "single_sign_on.set")) == 2
+    assert len(await audited(company, "single_sign_on.removed")) == 1

@@ -35,6 +35,7 @@ from dragoman.entrypoints.commands import (
     search,
     server,
     signing_keys,
+    sso,
     tenant,
     translators,
     user,
@@ -76,6 +77,7 @@ app.add_typer(key.app, name="key", rich_help_panel=_ADMINISTER)
 app.add_typer(machines.app, name="service-accounts", rich_help_panel=_ADMINISTER)
 app.add_typer(widget.app, name="widget", rich_help_panel=_ADMINISTER)
 app.add_typer(user.app, name="user", rich_help_panel=_ADMINISTER)
+app.add_typer(sso.app, name="sso", rich_help_panel=_ADMINISTER)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=_ADMINISTER)
 app.add_typer(limits.app, name="limits", rich_help_panel=_ADMINISTER)
 app.add_typer(signing_keys.app, name="signing-keys", rich_help_panel=_ADMINISTER)
