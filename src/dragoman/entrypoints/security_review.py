@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from dragoman.entrypoints import doctor
+from dragoman.entrypoints import doctor, tenant_review
 from dragoman.entrypoints.doctor import Finding, State
 from dragoman.entrypoints.settings import Settings, load_settings
 from dragoman.kit.addresses import is_local
@@ -206,6 +206,44 @@ async def _debugging(patient: doctor._Patient) -> Finding:
     return _ok("debugging", "off")
 
 
+def _is_public(settings: Settings) -> bool:
+    """Whether others than those on this machine reach it."""
+    public = settings.public_url
+    return bool(settings.trusted_proxies or not is_local(settings.host) or (public and not _is_on_this_machine(public)))
+
+
+async def _cookies(patient: doctor._Patient) -> Finding:
+    settings = patient.settings
+    if settings.url.startswith("https://"):
+        return _ok("cookies", "sent over https only")
+    remedy = "Set DRAGOMAN_PUBLIC_URL to the https address in people's browsers."
+    if settings.trusted_proxies:
+        message = "Behind a proxy, yet cookies are not `Secure`: no https address is set, so a plain connection gets them too."
+        return Finding(check="cookies", state=State.FAIL, message=message, remedy=remedy)
+    if _is_public(settings):
+        message = "Cookies are not `Secure`: whoever is on the way can take over a sign-in."
+        return Finding(check="cookies", state=State.WARN, message=message, remedy=remedy)
+    return _ok("cookies", "stay on this machine")
+
+
+async def _mailer(patient: doctor._Patient) -> Finding:
+    settings = patient.settings
+    if settings.mailer == "log" and _is_public(settings):
+        message = "Mails are written to the log, with links by which whoever reads it sets passwords."
+        remedy = "Set DRAGOMAN_MAILER=smtp and the mail server."
+        return Finding(check="mailer", state=State.WARN, message=message, remedy=remedy)
+    return _ok("mailer", settings.mailer)
+
+
+async def _traces(patient: doctor._Patient) -> Finding:
+    settings = patient.settings
+    if settings.trace_text:
+        message = "Traces hold what people ask and what they are answered, for all who read them."
+        remedy = "Set DRAGOMAN_TRACE_TEXT to false, unless all of them may read conversations."
+        return Finding(check="traces", state=State.WARN, message=message, remedy=remedy)
+    return _ok("traces", "without text")
+
+
 # ---- packages
 
 
@@ -246,9 +284,16 @@ _REVIEWS: Final[dict[str, _Review]] = {
     "metrics and docs": _pages,
     "limits": _limits,
     "debugging": _debugging,
+    "cookies": _cookies,
+    "mailer": _mailer,
+    "traces": _traces,
     "database roles": doctor._if_database(doctor._roles, "database roles"),
     "row-level security": doctor._if_database(doctor._row_level_security, "row-level security"),
     "audit": doctor._if_database(doctor._append_only, "audit"),
+    "audit anchors": doctor._if_database(tenant_review.anchors, "audit anchors"),
     "API keys": doctor._if_database(doctor._keys, "API keys"),
+    "open sign-up": doctor._if_database(tenant_review.open_sign_up, "open sign-up"),
+    "single sign-on": doctor._if_database(tenant_review.domains, "single sign-on"),
+    "widget keys": doctor._if_database(tenant_review.widget_keys, "widget keys"),
     "known vulnerabilities": _packages,
 }

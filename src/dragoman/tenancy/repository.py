@@ -506,6 +506,12 @@ _FIND_WIDGET_KEY_BY_ID = select(widget_keys).where(widget_keys.c.id == bindparam
 _LIST_ORIGINS = select(func.unnest(widget_keys.c.origins)).where(widget_keys.c.revoked_at.is_(None)).distinct()
 
 
+async def list_open_widget_keys(connection: AsyncConnection) -> list[WidgetKey]:
+    """Those of all tenants that are not revoked. Read as `system`."""
+    query = select(widget_keys).where(widget_keys.c.revoked_at.is_(None)).order_by(widget_keys.c.id)
+    return [_widget_key(row) for row in await connection.execute(query)]
+
+
 async def find_widget_key_by_public_key(connection: Reader, public_key: str) -> WidgetKey | None:
     """Read as `system`: the tenant is not known yet."""
     row = (await connection.execute(_FIND_WIDGET_KEY, {"public_key": public_key})).one_or_none()
