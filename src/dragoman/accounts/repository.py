@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +14,7 @@ from dragoman.accounts.entities import Credentials, LinkKind, OneTimeLink, Perso
 from dragoman.accounts.tables import one_time_links, refresh_tokens, user_passwords
 from dragoman.tenancy.entities import Role
 from dragoman.tenancy.tables import api_keys, tenants, users
+from dragoman.tenancy.tokens.tables import sign_ins
 
 # ---- users
 
@@ -193,6 +194,15 @@ async def mark_refresh_token_used(
     )
 
 
+async def delete_ended_sign_ins(
+    connection: AsyncConnection, *, tenant_id: UUID, before: datetime, unused_since: datetime
+) -> int:
+    """Delete sign-ins that were over before, or unused since, with their refresh tokens; how many."""
+    c = sign_ins.c
+    is_over = or_(c.revoked_at < before, c.expires_at < before, c.last_used_at < unused_since)
+    return (await connection.execute(delete(sign_ins).where(c.tenant_id == tenant_id, is_over))).rowcount
+
+
 # ---- one-time links
 
 
@@ -263,6 +273,13 @@ async def revoke_links(
     if link_id is not None:
         wanted.append(c.id == link_id)
     return (await connection.execute(update(one_time_links).where(*wanted).values(revoked_at=at))).rowcount
+
+
+async def delete_ended_links(connection: AsyncConnection, *, tenant_id: UUID, before: datetime) -> int:
+    """Delete links that were used, revoked or expired before; how many."""
+    c = one_time_links.c
+    is_over = or_(c.used_at < before, c.revoked_at < before, c.expires_at < before)
+    return (await connection.execute(delete(one_time_links).where(c.tenant_id == tenant_id, is_over))).rowcount
 
 
 def _link(row: Row[Any]) -> OneTimeLink:

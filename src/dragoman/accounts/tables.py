@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKeyConstraint,
+    Index,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
@@ -44,6 +45,7 @@ refresh_tokens = Table(
     Column("sealed_successor", LargeBinary),
     PrimaryKeyConstraint("tenant_id", "token_hash"),
     ForeignKeyConstraint(["tenant_id", "sign_in_id"], ["sign_ins.tenant_id", "sign_ins.id"], ondelete="CASCADE"),
+    Index("ix_refresh_tokens_sign_in_id", "tenant_id", "sign_in_id"),
 )
 
 # Links by which a password is set once: an invitation (nobody yet, or a user without one) or a reset (of a user).

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 from redis.exceptions import RedisError
 
+from dragoman.accounts import retention as account_retention
+from dragoman.accounts.retention import Retention
 from dragoman.connectors import service as connectors
 from dragoman.connectors.watch import watch_folders
 from dragoman.embeddings.indexes import service as vector_indexes
@@ -85,6 +87,11 @@ async def run_scheduler(settings: Settings) -> None:
         home=settings.home,
         operator_tenant=settings.operator_tenant,
     )
+    kept = Retention(
+        sign_in_days=settings.sign_in_kept_days,
+        link_days=settings.link_kept_days,
+        idle_days=settings.sign_in_idle_days,
+    )
     try:
         async with reported(cache, "scheduler"), asyncio.TaskGroup() as rounds:
             rounds.create_task(
@@ -107,6 +114,10 @@ async def run_scheduler(settings: Settings) -> None:
             rounds.create_task(_repeat(stop, _ALERT_INTERVAL_S, evaluator.evaluate))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rollup.purge(database, retention_of_counts)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rejected_texts.purge(database)))
+            rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: account_retention.purge(database, kept)))
+            rounds.create_task(
+                _repeat(stop, _SWEEP_INTERVAL_S, lambda: reports.purge(database, keep_days=settings.report_kept_days))
+            )
             rounds.create_task(_repeat(stop, _REPORT_INTERVAL_S, lambda: reports.enqueue_due(database, sender)))
             rounds.create_task(_repeat(stop, _SYNC_INTERVAL_S, lambda: connectors.enqueue_due(database, sender)))
             if settings.vector_index == "pgvector":

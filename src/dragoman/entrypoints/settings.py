@@ -85,9 +85,11 @@ class Settings(BaseSettings):
     limit_documents_per_day: int = _limit(50, "Uploads in 24 hours of one who may not manage documents")
     limit_documents_per_day_managers: int = _limit(0, "The same for those who may manage documents")
     limit_documents_per_day_tenant: int = _limit(0, "Uploads of one tenant in 24 hours")
-    limit_streams: int = _limit(10, "Streamed answers of one asker at the same time, who may not manage chatbots")
+    limit_streams: int = _limit(
+        10, "Streams of one asker at the same time, of answers and of documents' events, who may not manage chatbots"
+    )
     limit_streams_managers: int = _limit(0, "The same for those who may manage chatbots")
-    limit_streams_tenant: int = _limit(0, "Streamed answers of one tenant at the same time")
+    limit_streams_tenant: int = _limit(0, "Streams of one tenant at the same time")
     limit_requests_per_minute_address: int = _limit(
         3000, "Requests from one address in a minute, of IPv6 from one /64 network, but not from this machine"
     )
@@ -214,6 +216,18 @@ class Settings(BaseSettings):
     password_reset_minutes: int = Field(
         60, ge=5, le=1440, description="A link for a new password is good for so many minutes."
     )
+
+    sign_in_kept_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        description="Days that sign-ins are kept after their end, with the addresses they came from; addresses are known for 90 "
+        "days at most.",
+    )
+    link_kept_days: int = Field(
+        30, ge=1, le=3650, description="Days that invitations and links for passwords are kept after their end."
+    )
+    report_kept_days: int = Field(400, ge=8, le=3650, description="Days that improvement reports are kept.")
 
     encryption_keys: SecretStr | None = Field(
         None,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,6 +63,14 @@ async def finish_report(
 ) -> None:
     values = {"state": ReportState.READY.value, "content": dict(content), "finished_at": now(), "error": None}
     await update_report(connection, tenant_id=tenant_id, report_id=report_id, values=values)
+
+
+async def delete_old_reports(connection: AsyncConnection, *, tenant_id: UUID, before: datetime) -> int:
+    """Delete reports made before, but for those that are being written; how many."""
+    c = improvement_reports.c
+    ended = [ReportState.READY.value, ReportState.FAILED.value]
+    old = delete(improvement_reports).where(c.tenant_id == tenant_id, c.created_at < before, c.state.in_(ended))
+    return (await connection.execute(old)).rowcount
 
 
 # ---- what they are made from

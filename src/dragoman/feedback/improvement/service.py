@@ -20,11 +20,11 @@ from dragoman.jobs.entities import Job, JobSender, Progress
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.database import Database
 from dragoman.kit.pagination import MAX_LIMIT, Page, PageRequest
-from dragoman.tenancy import audit
+from dragoman.tenancy import access, audit
 from dragoman.tenancy import repository as tenancy_repository
 from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import tenant_of_system
-from dragoman.tenancy.entities import Caller, Chatbot
+from dragoman.tenancy.entities import Caller, Chatbot, Permission
 
 WRITE_REPORT: Final = "feedback.write_report"
 USUAL_DAYS: Final = 7
@@ -79,7 +79,7 @@ async def get_report(deps: Deps, caller: Caller, report_id: UUID) -> ShownReport
     """With the text of its questions as far as that is kept. Raises ReportNotFoundError."""
     async with deps.database.transaction(caller.tenant_id) as connection:
         report = await repository.find_report(connection, tenant_id=caller.tenant_id, report_id=report_id)
-        if report is None:
+        if report is None or not access.may_on(caller, report.chatbot_id, Permission.READ_FEEDBACK):
             raise ReportNotFoundError
         return await shown.show(deps, connection, caller, report)
 
@@ -134,6 +134,19 @@ async def enqueue_due(database: Database, sender: JobSender) -> int:
             queued += await _enqueue_of_tenant(connection, tenant.id, last)
     await jobs.announce_many(sender, queued)
     return len(queued)
+
+
+async def purge(database: Database, *, keep_days: int) -> int:
+    """Remove reports that were made longer ago, of every tenant; how many. The scheduler calls it.
+
+    Raises:
+        DatabaseUnavailableError.
+    """
+    before, removed = now() - timedelta(days=keep_days), 0
+    for tenant in await tenancy.list_tenants(database):
+        async with database.transaction(tenant.id) as connection:
+            removed += await repository.delete_old_reports(connection, tenant_id=tenant.id, before=before)
+    return removed
 
 
 async def _enqueue_of_tenant(connection: AsyncConnection, tenant_id: UUID, last: date) -> list[Job]:

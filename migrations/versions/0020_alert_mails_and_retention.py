@@ -1,4 +1,4 @@
-"""Alerts are told by mail too: a channel may be a user.
+"""Alerts are told by mail too: a channel may be a user. Refresh tokens are found by their sign-in, with which they go.
 
 Revision: 0020.
 """
@@ -31,9 +31,11 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("user_id is not null"),
     )
+    op.create_index("ix_refresh_tokens_sign_in_id", "refresh_tokens", ["tenant_id", "sign_in_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_refresh_tokens_sign_in_id", "refresh_tokens")
     op.execute("delete from alert_channels where kind = 'mail'")
     op.drop_index("uq_alert_channels_user", "alert_channels")
     op.drop_constraint("fk_alert_channels_tenant_id_user_id_users", "alert_channels", type_="foreignkey")
