@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,11 +16,14 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from sqlalchemy import text
 
+from dragoman.client import Dragoman, SyncDragoman
 from dragoman.entrypoints.api import create_app
+from dragoman.entrypoints.cli import main
 from dragoman.insights.alerts.deliver import DELIVER_ALERT
 from dragoman.kit.clock import now
 
 from .conftest import Service
+from .serving import serving
 from .signing_in import add_person, audited, code_of, rows
 from .test_alerts import _alerts, _evaluate, _own_rule, _refuse
 
@@ -214,3 +218,36 @@ async def test_an_erased_user_leaves_no_channel(company: Any, ada: Any) -> None:
     assert made.status_code == 202, made.text
     await company.service.run_jobs()
     assert (await company.api().get("/api/alerts/channels/")).json()["channels"] == []
+
+
+async def test_the_clients_and_the_command_choose_who_is_mailed(
+    service: Service, company: Any, ada: Any, postbox: Postbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with serving(service) as url:
+        who = ["--url", url, "--api-key", company.secrets["owner"]]
+
+        async def run(*command: str) -> tuple[int, str]:
+            code = await asyncio.to_thread(main, ["alerts", *command, *who])
+            return code, capsys.readouterr().out
+
+        assert (await run("channels"))[1].startswith("Nobody is told.")
+        assert await run("mail", ada.email) == (0, f"{ada.email} is mailed of alerts from now on.\n")
+        code, out = await run("channels", "--json")
+        [channel] = json.loads(out)["channels"]
+        assert (code, channel["kind"], channel["target"]) == (0, "mail", ada.email)
+        assert (await run("test", channel["id"]))[0] == 0
+        await company.service.run_jobs(kind=DELIVER_ALERT)
+        assert [mail["Subject"] for mail in postbox.to(ada.email)] == ["[test] Alerts of Test"]
+        assert (await run("forget", channel["id"]))[0] == 0
+        async with Dragoman(url, company.secrets["owner"]) as client:
+            assert await client.alerts.channels() == []
+            made = await client.alerts.create_mail_channel(ada.email, least_severity="critical")
+            assert (made.kind, made.least_severity, made.secret) == ("mail", "critical", None)
+
+        def in_a_thread() -> list[str]:
+            with SyncDragoman(url, company.secrets["owner"]) as client:
+                client.alerts.delete_channel(made.id)
+                client.alerts.create_mail_channel(ada.email)
+                return [each.target for each in client.alerts.channels()]
+
+        assert await asyncio.to_thread(in_a_thread) == [ada.email]

@@ -480,7 +480,7 @@ async def test_a_reader_learns_that_the_process_which_wrote_is_gone(
     async def cancel(_: str) -> bool:
         return False
 
-    writer = Relay(cache, Orders(cancel=cancel, attend=lambda _: None))
+    writer = Relay(cache, Orders(cancel=cancel, attend=lambda _: None, erase=cancel))
     answer = LiveAnswer(key, is_resumable=True)
     answer.tell(PieceKind.STATUS, json.dumps({"type": "status", "stage": "writing", "message_id": str(key.message_id)}))
     answer.tell(PieceKind.TOKEN, "Half of ")
@@ -517,7 +517,7 @@ async def test_a_long_answer_can_be_read_from_valkey_although_its_first_entries_
     async def cancel(_: str) -> bool:
         return False
 
-    writer = Relay(cache, Orders(cancel=cancel, attend=lambda _: None))
+    writer = Relay(cache, Orders(cancel=cancel, attend=lambda _: None, erase=cancel))
     answer = LiveAnswer(key, is_resumable=True)
     writer.publish(answer)
     for number in range(500):

@@ -96,7 +96,7 @@ class InvalidAddressError(InvalidRequestError):
 
 
 class SingleSignOnNotFoundError(NotFoundError):
-    """No identity provider is set up for this tenant. An administrator sets one with `PUT /api/single-sign-on/`."""
+    """No identity provider is set up for this tenant. `dragoman sso set` or `PUT /api/single-sign-on/` sets one."""
 
     code = "accounts.single_sign_on_not_found"
 
