@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman.entrypoints.commands import connection
+from dragoman.entrypoints.commands import connection, output_file
 from dragoman.entrypoints.commands.connection import Server
 from dragoman.entrypoints.commands.options import Home, Json, Key, Url
 from dragoman.entrypoints.commands.terminal import ExitCode, print_json, print_line, print_pairs, print_table
@@ -105,13 +104,13 @@ def export_events(
     home: Home = None,
 ) -> ExitCode:
     """Export events as lines of JSON or as CSV."""
+    output_file.require_writable(to)
     wanted = _wanted(actor, action, subject, address, said, after, before)
 
     async def body(client: Dragoman) -> None:
-        with sys.stdout.buffer if to is None else to.open("wb") as file:
+        with output_file.opened(to) as file:
             async for piece in client.audit.export(wanted, file_format=file_format.value):
                 file.write(piece)
-            file.flush()
 
     connection.run(Server(url=url, api_key=api_key, home=home, json=True), body)
     return ExitCode.OK

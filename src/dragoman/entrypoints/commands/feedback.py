@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman.entrypoints.commands import connection
+from dragoman.entrypoints.commands import connection, output_file
 from dragoman.entrypoints.commands.connection import Server
 from dragoman.entrypoints.commands.options import ChatbotId, Home, Json, Key, Url
 from dragoman.entrypoints.commands.terminal import ExitCode, print_json, print_line, print_pairs, print_table
@@ -148,6 +147,7 @@ def export_feedback(
     home: Home = None,
 ) -> ExitCode:
     """Write feedback with its questions and answers to a file, the oldest first."""
+    output_file.require_writable(output)
 
     async def body(client: Dragoman) -> None:
         exported = client.feedback.open_export(
@@ -158,7 +158,7 @@ def export_feedback(
             rating=rating.value if rating else None,
         )
         async with exported as response:
-            with output.open("wb") if output else sys.stdout.buffer as file:
+            with output_file.opened(output) as file:
                 async for piece in response.aiter_bytes():
                     file.write(piece)
 
@@ -203,6 +203,7 @@ def report(
     as_json: Json = False,
 ) -> ExitCode:
     """Have an improvement report written, of the last seven days without other wishes, and print it."""
+    output_file.require_writable(output)
 
     async def body(client: Dragoman) -> tuple[ImprovementReport, str]:
         asked = await client.feedback.request_report(
@@ -219,7 +220,8 @@ def report(
 
     written, markdown = connection.run(Server(url=url, api_key=api_key, home=home, json=as_json), body)
     if output:
-        output.write_text(markdown, encoding="utf-8")
+        with output_file.opened(output) as file:
+            file.write(markdown.encode())
     if as_json:
         print_json(written.model_dump(mode="json"))
     else:

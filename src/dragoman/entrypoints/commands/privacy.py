@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman.entrypoints.commands import connection
+from dragoman.entrypoints.commands import connection, output_file
 from dragoman.entrypoints.commands.connection import Server
 from dragoman.entrypoints.commands.options import Home, Json, Key, Url
 from dragoman.entrypoints.commands.terminal import ExitCode, print_json, print_line, print_table, spinner
@@ -40,12 +40,13 @@ def export(
     as_json: Json = False,
 ) -> ExitCode:
     """Write an archive of everything that is held about a person."""
+    output_file.require_writable(to)
 
     async def body(client: Dragoman) -> PrivacyRequest:
         with spinner("Collecting …", quiet=as_json):
             request = await client.privacy.wait((await client.privacy.export(kind.value, subject)).id)
         if request.state == "done":
-            with to.open("wb") as file:
+            with output_file.opened(to) as file:
                 async for piece in client.privacy.read_archive(request.id):
                     file.write(piece)
         return request
