@@ -153,7 +153,7 @@ async def test_who_signs_in_sees_the_sign_ins_refreshes_changes_the_password_and
         assert [key["kty"] for key in (await stranger.accounts.jwks())["keys"]] == ["EC"]
     async with client_of(refreshed.access_token) as signed_in:
         open_ones = [each async for each in signed_in.accounts.sign_ins()]
-        assert [(each.id, each.is_current) for each in open_ones][0] == (tokens.sign_in_id, True)
+        assert (open_ones[0].id, open_ones[0].is_current) == (tokens.sign_in_id, True)
         assert len(open_ones) == 2
         await signed_in.accounts.end_sign_in(open_ones[1].id)
         assert len([each async for each in signed_in.accounts.sign_ins()]) == 1

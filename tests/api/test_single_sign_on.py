@@ -190,6 +190,17 @@ async def test_who_comes_back_must_be_the_browser_that_began(company: Any, provi
     assert (await attacker.get(back)).status_code == 303
 
 
+@pytest.mark.parametrize("state", ["", "x", "é", "\U0001f600", "%ff", "\0"])
+async def test_a_state_of_ones_own_making_is_refused(company: Any, provider: str, state: str) -> None:
+    await _set_up(company, provider, creates_users=True)
+    browser = client_at(company.service)
+    back = urlsplit(await _allow(await _begin(company, browser), "eva"))
+    query = {**{name: values[0] for name, values in parse_qs(back.query).items()}, "state": state}
+    refused = await browser.get(back.path, params=query)
+    assert refused.status_code in (403, 422), refused.text
+    assert (await browser.get("/api/auth/me/")).status_code == 401
+
+
 async def test_a_code_is_good_once_and_a_made_up_one_never(company: Any, provider: str) -> None:
     await _set_up(company, provider, creates_users=True)
     browser = client_at(company.service)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from dragoman.tenancy.tokens.errors import CrossSiteRequestError
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_HEADER: Final = 16 * 1024
+_SPACE: Final = " \t"
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -72,11 +72,16 @@ class CookiePolicy:
 
 
 def _cookie(headers: Headers, name: str) -> str | None:
-    for header, value in headers:
-        if header == b"cookie" and len(value) <= _LONGEST_HEADER and name.encode() in value:
-            try:
-                held = SimpleCookie(value.decode("latin-1"))
-            except CookieError:
-                return None
-            return held[name].value or None if name in held else None
-    return None
+    """The last value under this name.
+
+    Read pair by pair: the parser of `http.cookies` gives up at the first pair that it does not like, such as one of
+    another application on the same host with JSON in it, and whatever follows is lost.
+    """
+    found = None
+    for header, content in headers:
+        if header == b"cookie" and len(content) <= _LONGEST_HEADER:
+            for pair in content.decode("latin-1").split(";"):
+                held, _, value = pair.partition("=")
+                if held.strip(_SPACE) == name:
+                    found = value.strip(_SPACE).strip('"') or None
+    return found

@@ -165,7 +165,7 @@ async def finish(
         SingleSignOnRefusedError, SingleSignOnNotFoundError, ProviderError, FetchError.
     """
     kept = _opened(parts, state_cookie)
-    if kept is None or not hmac.compare_digest(str(kept["state"]), state):
+    if kept is None or not hmac.compare_digest(str(kept["state"]).encode(), state.encode("utf-8", "surrogatepass")):
         raise SingleSignOnRefusedError("This sign-in was not begun in this browser, or long ago. Begin again.")
     tenant_id = UUID(str(kept["tenant"]))
     challenge = Challenge(state=state, nonce=str(kept["nonce"]), verifier=str(kept["verifier"]))
