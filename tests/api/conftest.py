@@ -144,6 +144,14 @@ def _plain_logs() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patience_with_valkey() -> Iterator[None]:
+    """A machine that is busy with tests is no Valkey that is away: processes would count limits each for itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dragoman.kit.cache._ANSWERS_WITHIN_S", 30.0)
+        yield
+
+
 MakeCompany = Callable[[], Awaitable[Company]]
 
 

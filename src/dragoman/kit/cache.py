@@ -39,6 +39,7 @@ CACHE_BYTES = Gauge(
 
 _REST_S: Final = 2.0  # after a failure Valkey is not asked for so long: a dead one would cost each request its time-out
 _MOST_CONNECTIONS: Final = 64  # of a process
+_ANSWERS_WITHIN_S = 1.0  # else Valkey counts as away
 _ENTRY_BYTES: Final = 350  # of Python objects around each value: measured 330 for a key of 32 bytes
 _NONCE_BYTES: Final = 12
 
@@ -53,7 +54,11 @@ class Cache:
     def __init__(self, url: str) -> None:
         # One that waits: the usual pool refuses the 101st command at once, which would read as if Valkey were away.
         pool = redis.BlockingConnectionPool.from_url(
-            url, max_connections=_MOST_CONNECTIONS, timeout=2, socket_connect_timeout=1.0, socket_timeout=1.0
+            url,
+            max_connections=_MOST_CONNECTIONS,
+            timeout=2 * _ANSWERS_WITHIN_S,
+            socket_connect_timeout=_ANSWERS_WITHIN_S,
+            socket_timeout=_ANSWERS_WITHIN_S,
         )
         self._client: redis.Redis = redis.Redis.from_pool(pool)
         self._rests_until = 0.0
