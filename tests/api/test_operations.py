@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -79,6 +80,25 @@ async def test_connections_that_the_database_server_cut_are_replaced_unnoticed(s
     await company.api().get("/api/chatbots/")
     await _cut_connections(service)
     assert (await company.api().get("/api/chatbots/")).status_code == 200
+
+
+async def test_a_pool_that_is_used_up_is_a_503_that_says_so(
+    settings_for: Callable[..., Any], company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many connections as there are, and no more: the next request waits a while and is asked to come again."""
+    app = create_app(settings_for(database_pool_size=1))
+    async with app.router.lifespan_context(app), AsyncExitStack() as held:
+        database: Database = app.state.database
+        monkeypatch.setattr(database.app_engine.pool, "_timeout", 0.2)
+        for _ in range(2):  # the one, and the one beyond it
+            await held.enter_async_context(database.transaction(company.tenant_id))
+        transport = httpx.ASGITransport(app=app)
+        key = {"X-API-Key": company.secrets["owner"]}
+        async with httpx.AsyncClient(transport=transport, base_url="http://a.test", headers=key) as client:
+            refused = await client.post("/api/keys/", json={"name": "one more"})
+            assert (refused.status_code, refused.json()["code"]) == (503, "database.busy")
+            await held.aclose()
+            assert (await client.post("/api/keys/", json={"name": "one more"})).status_code == 201
 
 
 async def test_a_connection_lost_in_the_middle_of_a_request_is_a_503(

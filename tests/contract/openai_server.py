@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -40,11 +41,13 @@ class OpenAIServer:
 
 
 @contextmanager
-def run_openai_server() -> Iterator[OpenAIServer]:
+def run_openai_server(*, tls: ssl.SSLContext | None = None) -> Iterator[OpenAIServer]:
     state = OpenAIServer()
     http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
     http.daemon_threads = True
-    state.url = f"http://127.0.0.1:{http.server_port}/v1"
+    if tls is not None:
+        http.socket = tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+    state.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{http.server_port}/v1"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

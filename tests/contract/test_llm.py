@@ -23,6 +23,7 @@ from dragoman.ports.llm import (
     TextDelta,
     TextRequest,
 )
+from tests.contract.certificate import self_signed
 from tests.contract.conftest import open_adapter, wait_until
 from tests.contract.openai_server import run_openai_server
 
@@ -178,6 +179,16 @@ async def test_a_missing_model_file_is_a_clear_refusal(tmp_path: Path) -> None:
 
 def _openai(url: str, **settings: Any) -> Any:
     return registry.create("llm", "openai_compatible", {"base_url": url, "model": "tiny", **settings})
+
+
+async def test_a_provider_whose_certificate_nobody_vouches_for_is_told_nothing(tmp_path: Path) -> None:
+    """Somebody between us and the provider has a certificate too, that no authority signed."""
+    with run_openai_server(tls=self_signed(tmp_path)) as server:
+        adapter = _openai(server.url, api_key="sk-never-sent")
+        with pytest.raises(LlmUnavailableError):
+            await collect(adapter, ask())
+        await adapter.close()
+        assert server.requests == []
 
 
 def test_a_server_on_this_network_is_local_and_any_other_is_not() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
@@ -15,14 +14,11 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from dragoman.kit import registry
 from dragoman.ports.mailer import Mail, MailNotSentError
+from tests.contract.certificate import self_signed
 from tests.contract.conftest import open_adapter
 
 MAIL = Mail(to="ada@example.com", subject="Grüße", text="Hello Ada,\n\nhttps://chat.example.com/set-password?token=x\n")
@@ -50,32 +46,6 @@ class Postbox:
         self.mails.append(message_from_bytes(envelope.content, policy=default))
         self.envelopes.append(session.auth_data)
         return "250 OK"
-
-
-def _certificate(folder: Path) -> ssl.SSLContext:
-    """Of a server at 127.0.0.1, which signed itself."""
-    from ipaddress import ip_address
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
 
 
 @asynccontextmanager
@@ -112,7 +82,7 @@ async def test_a_mail_arrives_whole() -> None:
 async def test_the_connection_is_encrypted_before_anything_secret_is_said(
     security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box, context = Postbox(), _certificate(tmp_path)
+    box, context = Postbox(), self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))  # the only authority that is trusted here
 
     def let_in(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
@@ -129,7 +99,7 @@ async def test_the_connection_is_encrypted_before_anything_secret_is_said(
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 async def test_a_server_that_cannot_prove_who_it_is_gets_no_mail(security: str, tmp_path: Path) -> None:
     box = Postbox()
-    async with _server(box, tls=_certificate(tmp_path), implicit=security == "tls") as port:
+    async with _server(box, tls=self_signed(tmp_path), implicit=security == "tls") as port:
         with pytest.raises(MailNotSentError):
             await _smtp(port, security=security).send(MAIL)
     assert not box.mails
