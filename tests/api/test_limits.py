@@ -21,7 +21,6 @@ from dragoman.client import Dragoman
 from dragoman.entrypoints.api import create_app
 from dragoman.entrypoints.cli import main
 from dragoman.kit.cache import Cache
-from dragoman.tenancy.errors import TooManySignInsError
 
 QUESTION = "What discount do gold partners receive?"
 
@@ -249,15 +248,6 @@ async def test_an_address_has_so_many_requests_and_this_machine_as_many_as_it_wa
         assert await statuses("203.0.113.7", 5) == {401: 3, 429: 2}
         assert await statuses("2001:db8:9:9::1", 2) == {401: 2}
         assert await statuses("2001:db8:9:9:8::2", 2) == {401: 1, 429: 1}, "the same /64"
-
-
-async def test_attempts_to_sign_in_are_limited_for_each_address_apart(service: Any) -> None:
-    limiter = service.deps.limiter
-    for _ in range(limiter.installation.sign_ins_account):
-        await limiter.take_sign_in("198.51.100.44", "Ada@Example.com ")
-    with pytest.raises(TooManySignInsError):
-        await limiter.take_sign_in("198.51.100.44", "ada@example.com")
-    await limiter.take_sign_in("198.51.100.45", "ada@example.com")  # she herself, elsewhere, is not locked out
 
 
 async def test_without_valkey_the_limit_holds_in_each_process(settings_for: Callable[..., Any], company: Any) -> None:

@@ -489,6 +489,45 @@ async def test_what_a_device_keeps_counts_for_no_other_account_and_cannot_be_for
         assert (await bob.sign_in(device=forged)).status_code == 429
 
 
+@pytest.mark.parametrize("tenants", [1, 2])
+async def test_an_answer_takes_as_many_hashes_whoever_is_asked_for(
+    company: Any, other_company: Any, monkeypatch: pytest.MonkeyPatch, tenants: int
+) -> None:
+    """So that the time of a refusal tells nobody who has a user here. More tenants, more hashes: they are the person's own."""
+    email = f"twin{tenants}-{company.tenant_id.hex[-8:]}@example.com"
+    people = [await add_person(each, email=email) for each in (company, other_company)[:tenants]]
+    ended = await add_person(company)
+    await company.api().patch(f"/api/users/{ended.user_id}/", json={"is_active": False})
+    made = (await company.api().post("/api/users/", json={"email": f"no-password-{email}"})).json()
+    verified: list[str] = []
+    hasher = passwords._HASHER
+
+    class Counting:
+        def verify(self, password_hash: str, password: bytes) -> bool:
+            verified.append(password_hash)
+            return hasher.verify(password_hash, password)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(hasher, name)
+
+    passwords._nobodys_hash()
+    monkeypatch.setattr(passwords, "_HASHER", Counting())
+
+    async def count_of(email: str, password: str = "wrong words here") -> int:
+        verified.clear()
+        answer = await client_at(company.service).post(
+            "/api/auth/sign-in/", json={"email": email, "password": password}
+        )
+        assert code_of(answer) == (401, "accounts.wrong_credentials")
+        assert len({hasher.check_needs_rehash(each) for each in verified}) == 1, "all cost the same"
+        return len(verified)
+
+    assert await count_of(people[0].email) == tenants
+    for absent in ("nobody@example.com", made["email"], ended.email):
+        assert await count_of(absent) == 1
+    assert await count_of(ended.email, PASSWORD) == 1
+
+
 async def test_spraying_one_password_over_many_accounts_is_stopped(company: Any, ada: Person) -> None:
     api = client_at(company.service, "203.0.113.66")
     statuses = []
@@ -500,6 +539,17 @@ async def test_spraying_one_password_over_many_accounts_is_stopped(company: Any,
     assert (await ada.sign_in()).status_code == 200  # others sign in from elsewhere
     reasons = [event["reason"] for event in await audited(company, "user.sign_in_refused", ada.user_id)]
     assert reasons == ["wrong_credentials", "too_many_attempts"]
+
+
+async def test_an_ipv6_network_sprays_no_further_than_one_address(company: Any, ada: Person) -> None:
+    """Whoever has one address of IPv6 has the whole /64 network, and comes from another one each time."""
+    statuses = []
+    for number in range(32):
+        api = client_at(company.service, f"2001:db8:77:77::{number + 1:x}")
+        body = {"email": f"person{number}@spray.example", "password": "Summer-2026-now"}
+        statuses.append((await api.post("/api/auth/sign-in/", json=body)).status_code)
+    assert statuses == [401] * 30 + [429] * 2
+    assert (await ada.sign_in(address="2001:db8:77:78::1")).status_code == 200
 
 
 async def test_counters_name_nobody(company: Any, ada: Person) -> None:

@@ -14,6 +14,7 @@ from dragoman.accounts.lockout import WINDOW_S
 from dragoman.accounts.parts import AccountParts
 from dragoman.accounts.secrets import LINK, hash_of, new_token, tenant_of
 from dragoman.kit import request_origin
+from dragoman.kit.addresses import counted_together
 from dragoman.kit.clock import new_id, now
 from dragoman.tenancy import audit
 from dragoman.tenancy.entities import Caller, Role
@@ -69,7 +70,9 @@ async def request_reset(parts: AccountParts, *, email: str) -> None:
         TooManyAttemptsError: this network address has asked too often.
     """
     address = request_origin.current().address
-    allowance = await parts.attempts.take(f"reset-from:{address}", limit=_REQUESTS_PER_ADDRESS, per_s=WINDOW_S)
+    allowance = await parts.attempts.take(
+        f"reset-from:{counted_together(address)}", limit=_REQUESTS_PER_ADDRESS, per_s=WINDOW_S
+    )
     if not allowance.is_granted:
         raise TooManyAttemptsError(retry_after_s=allowance.wait_s)
     parts.run_behind(_mail_resets(parts, addresses.normalised(email)), "mail-resets")

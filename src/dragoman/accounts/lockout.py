@@ -2,8 +2,9 @@
 
 After OWASP's device cookies: an account has one counter for strangers and one for each device that has signed in to it
 before. Who guesses from outside uses up the strangers' counter only; the owner's devices, and the addresses the owner
-has signed in from, go on. Strangers also share a counter for each address they come from, whatever accounts they try:
-that bounds spraying one password over many accounts. The windows slide, so that a lock ends by itself.
+has signed in from, go on. Strangers also share a counter for each address they come from (of IPv6 the /64 network),
+whatever accounts they try: that bounds spraying one password over many accounts. The windows slide, so that a lock ends
+by itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 
 from dragoman.accounts.errors import TooManyAttemptsError
 from dragoman.accounts.parts import AccountParts
+from dragoman.kit.addresses import counted_together
 from dragoman.kit.clock import now
 from dragoman.kit.encryption import Keyring, TamperedError, UnknownKeyError
 
@@ -74,7 +76,9 @@ def device_of(keyring: Keyring, cookie: str | None, email: str) -> str | None:
         held = json.loads(keyring.open(cookie, _PLACE))
     except (TamperedError, UnknownKeyError, ValueError):
         return None
-    is_meant = hmac.compare_digest(str(held["of"]), _name(email)) and held["until"] > now().timestamp()
+    is_meant = (
+        hmac.compare_digest(str(held["of"]).encode(), _name(email).encode()) and held["until"] > now().timestamp()
+    )
     return str(held["nonce"]) if is_meant else None
 
 
@@ -84,7 +88,8 @@ def _counters(attempt: Attempt, limit: int, limit_per_address: int) -> list[tupl
         return [(f"device:{attempt.device}", limit)]
     if attempt.knows_address:
         return [(f"known:{account}:{_name(attempt.address)}", limit)]
-    return [(f"address:{_name(attempt.address)}", limit_per_address), (f"account:{account}", limit)]
+    address = _name(counted_together(attempt.address))
+    return [(f"address:{address}", limit_per_address), (f"account:{account}", limit)]
 
 
 def _name(text: str) -> str:

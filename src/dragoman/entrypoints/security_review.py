@@ -187,14 +187,12 @@ async def _limits(patient: doctor._Patient) -> Finding:
         "limit_searches_per_minute",
         "limit_documents_per_day",
         "limit_requests_per_minute_address",
-        "limit_sign_ins_address",
-        "limit_sign_ins_account",
     )
     off = [f"DRAGOMAN_{name.upper()}" for name in names if getattr(patient.settings, name) == 0]
     if off:
         message = f"Without limit: {', '.join(off)}."
         return Finding(check="limits", state=State.WARN, message=message, remedy="Set them to more than 0.")
-    return _ok("limits", "askers, addresses and attempts to sign in are limited")
+    return _ok("limits", "askers and addresses are limited, and attempts to sign in are in any case")
 
 
 async def _debugging(patient: doctor._Patient) -> Finding:

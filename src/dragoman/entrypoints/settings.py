@@ -93,8 +93,6 @@ class Settings(BaseSettings):
     limit_requests_per_minute_address: int = _limit(
         3000, "Requests from one address in a minute, of IPv6 from one /64 network, but not from this machine"
     )
-    limit_sign_ins_address: int = _limit(50, "Attempts to sign in from one address within 15 minutes")
-    limit_sign_ins_account: int = _limit(10, "Attempts to sign in to one account from one address within 15 minutes")
     max_json_mib: float = Field(
         8.0, gt=0, le=64, description="Largest body of a request that is no upload of files, in MiB."
     )
@@ -210,7 +208,9 @@ class Settings(BaseSettings):
         "device and address that has.",
     )
     sign_in_attempts_per_address: int = Field(
-        30, ge=3, description="The same from one network address, to all accounts together."
+        30,
+        ge=3,
+        description="The same from one network address, of IPv6 from one /64 network, to all accounts together.",
     )
     invitation_hours: int = Field(72, ge=1, le=720, description="An invitation is good for so many hours.")
     password_reset_minutes: int = Field(

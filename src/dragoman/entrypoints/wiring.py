@@ -311,8 +311,6 @@ def installation_limits(settings: Settings) -> InstallationLimits:
         quotas=EffectiveQuotas(**{name: getattr(settings, f"limit_{name}") for name in names}),
         requests_per_minute_address=settings.limit_requests_per_minute_address,
         messages_per_minute_address=settings.limit_messages_per_minute_address,
-        sign_ins_address=settings.limit_sign_ins_address,
-        sign_ins_account=settings.limit_sign_ins_account,
     )
 
 

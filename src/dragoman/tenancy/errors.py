@@ -137,12 +137,6 @@ class TooManySearchesError(LimitReachedError):
     code = "limits.too_many_searches"
 
 
-class TooManySignInsError(LimitReachedError):
-    """Too many attempts to sign in. Wait as long as `Retry-After` says, or have your password reset."""
-
-    code = "limits.too_many_sign_ins"
-
-
 class TooManyStreamsError(LimitReachedError):
     """Too many answers and events are streamed to you at the same time. Close one of the streams, or wait until one has ended."""
 

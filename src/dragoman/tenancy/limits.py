@@ -6,7 +6,6 @@ What a tenant and its chatbots set is looked up once in `REMEMBERED_S`; where it
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -28,7 +27,6 @@ from dragoman.tenancy.entities import Caller, Chatbot, Permission
 from dragoman.tenancy.errors import (
     TooManyRequestsError,
     TooManySearchesError,
-    TooManySignInsError,
     TooManyStreamsError,
 )
 from dragoman.tenancy.quotas import EffectiveQuotas, Quotas
@@ -37,7 +35,6 @@ REMEMBERED_S: Final = 10.0
 _REFRESHED_BEFORE_S: Final = 2.0
 _MOST_REMEMBERED: Final = 10_000
 _MINUTE_S: Final = 60.0
-_SIGN_IN_S: Final = 900.0
 VISITOR: Final = "visitor:"
 """How the name of an asker begins who is known by nothing but a visitor's token, of which anybody can have many."""
 
@@ -50,15 +47,11 @@ class InstallationLimits:
         quotas: of tenants that set none.
         requests_per_minute_address, messages_per_minute_address: of one address (of IPv6 one /64 network); the messages
             are those of visitors. Not of this machine's own addresses.
-        sign_ins_address: attempts to sign in, of one address within a quarter of an hour.
-        sign_ins_account: attempts to sign in to one account from one address within a quarter of an hour.
     """
 
     quotas: EffectiveQuotas
     requests_per_minute_address: int
     messages_per_minute_address: int
-    sign_ins_address: int
-    sign_ins_account: int
 
 
 class Limiter:
@@ -113,31 +106,6 @@ class Limiter:
                 else _too_often("searches", refused)
             )
             raise TooManySearchesError(message, retry_after_s=refused.wait_s)
-
-    async def take_sign_in(self, address: str, account: str) -> None:
-        """Count an attempt to sign in, before the password is looked at.
-
-        An account is limited for each address apart, so that nobody can lock another out.
-
-        Args:
-            account: the e-mail address that was given, whether or not there is such a user.
-
-        Raises:
-            TooManySignInsError: with the time after which another one is let through.
-        """
-        who = counted_together(address)
-        name = hashlib.sha256(account.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
-        limits = [
-            Limit(what=what, key=key, most=most, per_s=_SIGN_IN_S)
-            for what, key, most in (
-                ("sign-ins", who, self._installation.sign_ins_address),
-                ("sign-ins-account", f"{name}:{who}", self._installation.sign_ins_account),
-            )
-            if most
-        ]
-        refused = _first_refused(await self._limits.take(*limits)) if limits else None
-        if refused is not None:
-            raise TooManySignInsError(_too_often("attempts to sign in", refused), retry_after_s=refused.wait_s)
 
     async def take_stream(self, caller: Caller, asker: str) -> Place | None:
         """A place for one more stream, of an answer or of events, to be given back (`give_back`); None: they are not limited.

@@ -39,7 +39,7 @@ async def use_form(
 ) -> HTMLResponse:
     """Set the password and sign in by cookies; what is wrong is told above the form."""
     require_own_page(request)
-    if password != again:
+    if password != again:  # architecture: the same person typed both just now
         return _page(_form(token, "You typed two different passwords."), status=422)
     try:
         signed_in = await links.set_password(parts, token=token, password=password, is_cookie=True)
