@@ -31,6 +31,11 @@ _SECRET_VALUES: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\$argon2[id]{1,2}\$\S+|\b(?:Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}",
 )
 _URL_PASSWORDS: Final = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
+_QUERY_SECRETS: Final = re.compile(
+    r"([?&;#](?:[\w-]*(?:token|secret|password|passwd|signature|api-?_?key|access-?_?key|credential)|sig|key|code|auth)=)"
+    r"[^&;#\s\"'<>]+",
+    re.IGNORECASE,
+)
 
 
 def redact(value: Any, name: str = "") -> Any:
@@ -64,6 +69,7 @@ def _names_a_secret(name: str) -> bool:
 def _redacted_text(text: str) -> str:
     if len(text) > _LONGEST_CHARACTERS:
         text = f"{text[:_LONGEST_CHARACTERS]}…"
+    text = _QUERY_SECRETS.sub(rf"\1{REDACTED}", text)
     return _URL_PASSWORDS.sub(REDACTED, _SECRET_VALUES.sub(REDACTED, text))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -276,7 +277,7 @@ async def create_webhook(deps: Deps, caller: Caller, url: str, least_severity: S
         created_at=now(),
     )
     async with deps.database.transaction(caller.tenant_id) as connection:
-        await _insert_channel(connection, caller, channel, target=channel.target)
+        await _insert_channel(connection, caller, channel, target=_host_of(channel.target))
     return CreatedChannel(channel=channel, secret=secret)
 
 
@@ -323,6 +324,12 @@ async def _insert_channel(connection: AsyncConnection, caller: Caller, channel: 
         kind=channel.kind,
         **audited,
     )
+
+
+def _host_of(url: str) -> str:
+    """Scheme and host. Whoever knows the rest of a webhook's address may write into the channel behind it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 async def delete_channel(deps: Deps, caller: Caller, channel_id: UUID) -> None:
