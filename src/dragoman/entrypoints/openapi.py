@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of all operations at once: the errors that they answer with, and in which form.
+"""What the OpenAPI document says of all operations at once: the errors that they answer with, and what can be done next.
 
 Endpoints declare what they answer when all is well, and errors that nobody else has. What stands here is true of every
 operation of its kind, because the middleware, `tenancy/http.py` and `problems.py` answer it.
@@ -39,6 +39,30 @@ _ASKING_MODELS: Final = {
     504: "A model or server elsewhere took too long.",
 }
 
+_MAKES: Final = {
+    "create_session": "session_id",
+    "send_message": "message_id",
+    "give_feedback": "feedback_id",
+    "upload_document": "document_id",
+    "upload_training_data": "document_id",
+    "create_import": "import_id",
+    "create_connector": "connector_id",
+    "sync_connector": "sync_id",
+    "search": "search_id",
+    "request_improvement_report": "report_id",
+    "create_chatbot": "chatbot_id",
+    "create_widget_key": "widget_key_id",
+    "create_key": "key_id",
+    "create_service_account": "service_account_id",
+    "create_user": "user_id",
+    "invite_user": "invitation_id",
+    "set_budget": "budget_id",
+    "create_alert_rule": "rule_id",
+    "create_alert_channel": "channel_id",
+    "create_privacy_request": "privacy_request_id",
+}
+"""What an operation makes, by the parameter under which others take its id."""
+
 _ASKING_PATHS: Final = ("/api/search/",)  # without a body: the question stands in the address
 
 
@@ -69,6 +93,7 @@ def declare_errors(app: FastAPI) -> None:
                 schemas |= _schemas_of(model)
             for path, method, operation in _operations(document):
                 operation["responses"] = _complete(path, method, operation)
+            _link(document)
         assert app.openapi_schema is not None  # FastAPI keeps what it made
         return app.openapi_schema
 
@@ -80,6 +105,42 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[st
         for method in _METHODS:
             if method in item:
                 yield path, method, item[method]
+
+
+def _link(document: Mapping[str, Any]) -> None:
+    """Say of each operation that makes something which operations take its id: links, OpenAPI 3.1, 4.8.20."""
+    taken = {operation["operationId"]: _path_parameters(operation) for _, _, operation in _operations(document)}
+    for _, _, operation in _operations(document):
+        made = _MAKES.get(operation["operationId"])
+        if made is None:
+            continue
+        known = {name: f"$request.path.{name}" for name in _path_parameters(operation)}
+        for response in _successes(operation):
+            field = _id_field(document, response, made)
+            known_then = {**known, made: f"$response.body#/{field}"}
+            response["links"] = {
+                target: {"operationId": target, "parameters": {name: known_then[name] for name in sorted(names)}}
+                for target, names in taken.items()
+                if made in names and names <= known_then.keys()
+            }
+
+
+def _path_parameters(operation: Mapping[str, Any]) -> set[str]:
+    return {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
+
+
+def _successes(operation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for code, response in operation["responses"].items():
+        if code.startswith("2") and "application/json" in response.get("content", {}):
+            yield response
+
+
+def _id_field(document: Mapping[str, Any], response: Mapping[str, Any], made: str) -> str:
+    """The field of the answer that holds the id: `id`, or the parameter's own name."""
+    schema = response["content"]["application/json"]["schema"]
+    name = schema["$ref"].rpartition("/")[2]
+    fields = document["components"]["schemas"][name]["properties"]
+    return made if made in fields else "id"
 
 
 def _complete(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
