@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import tempfile
@@ -33,7 +34,16 @@ _SECRETS = {
     "token": "eyJhbGciOiJub25lIn0.c2VjcmV0LXRva2Vu.x",
     "session secret": "cookie-secret-Jd83mQ",
     "wrong key": "dgm_wrong-Key-83jfQmXw2",
+    "mail server's password": "smtp-Kd92LmQwXz",
+    "webhook's path": "T0-hook-Wm38sKqPz",
+    "client secret": "oidc-Rb47TnVcYd",
+    "code of an identity provider": "code-Gh61PsLwQe",
+    "guessed password": "guess-Nf05BjXcMa",
+    "new password": "violet-Uy73RkTzHo anchors drift",
+    "connector's password": "site-Pl28DvSgKi",
+    "signature": "c2lnbmF0dXJlLU9lNTRXcQ",
 }
+_HOOK = "webhook's path"
 _ABOUT = " ".join(_PERSONAL.values())
 
 
@@ -55,17 +65,25 @@ def used() -> Iterator[tuple[Instance, Received, list[str]]]:
             "DRAGOMAN_LOG_LEVEL": "DEBUG",
             "DRAGOMAN_LOG_STYLE": "json",
             "DRAGOMAN_METRICS_PORT": str(first),
+            "DRAGOMAN_PRIVATE_NETWORKS": "127.0.0.0/8",
+            "DRAGOMAN_MAILER": "smtp",
+            "DRAGOMAN_MAILER_SMTP_HOST": "127.0.0.1",
+            "DRAGOMAN_MAILER_SMTP_PORT": str(free_port()),  # nobody listens there
+            "DRAGOMAN_MAILER_SMTP_SECURITY": "none",
+            "DRAGOMAN_MAILER_SMTP_SENDER": "dragoman@example.com",
+            "DRAGOMAN_MAILER_SMTP_USERNAME": "dragoman",
+            "DRAGOMAN_MAILER_SMTP_PASSWORD": _SECRETS["mail server's password"],
             "OTEL_BSP_SCHEDULE_DELAY": "200",  # milliseconds
         }
         with running(Path(folder) / "home", "--no-sample", **environment) as instance:
-            _use(instance)
+            _use(instance, sink.url)
             metrics = [httpx.get(f"http://127.0.0.1:{first + number}/metrics").text for number in range(4)]
             _crash(instance)
             time.sleep(2)
             yield instance, sink, metrics
 
 
-def _use(instance: Instance) -> None:
+def _use(instance: Instance, sink_url: str) -> None:
     with instance.http() as http:
         document = http.post(
             "/api/chatbot/documents/",
@@ -88,6 +106,8 @@ def _use(instance: Instance) -> None:
         http.post("/v1/chat/completions", json={"model": "dragoman", "messages": [{"role": "user", "content": _ABOUT}]})
         http.post("/v1/embeddings", json={"model": _SECRETS["token"], "input": [_ABOUT]})
         _mistake(http, messages)
+        _fail_to_sign_in(http, instance)
+        _fail_elsewhere(http, sink_url)
 
 
 def _mistake(http: httpx.Client, messages: str) -> None:
@@ -114,6 +134,70 @@ def _mistake(http: httpx.Client, messages: str) -> None:
     http.post("/api/chatbot/documents/", files={"file": (f"{_PERSONAL['name']}.pdf", b"%PDF-1.7 " + _ABOUT.encode())})
     http.post("/api/chatbot/documents/", files={"file": (f"{_PERSONAL['e-mail']}.exe", b"MZ" + _ABOUT.encode())})
     http.post("/api/keys/", json={"name": _PERSONAL["name"], "role": "member", "user_email": _PERSONAL["e-mail"]})
+
+
+def _fail_to_sign_in(http: httpx.Client, instance: Instance) -> None:
+    """Passwords, links, tokens and an identity provider, each of which is wrong; mails that nobody takes."""
+    person, password = _PERSONAL["e-mail"], _SECRETS["guessed password"]
+    invited = http.post("/api/users/invitations/", json={"email": person})
+    assert (invited.status_code, invited.json()["is_mailed"]) == (201, False)
+    link = urllib.parse.parse_qs(urllib.parse.urlsplit(invited.json()["url"]).query)["token"][0]
+    weak = http.post("/api/auth/set-password/", json={"token": link, "password": person})
+    assert weak.status_code == 422
+    accepted = http.post(
+        "/api/auth/set-password/", json={"token": link, "password": _SECRETS["new password"], "display_name": person}
+    )
+    assert accepted.status_code == 200, accepted.text
+    assert http.post("/api/auth/set-password/", json={"token": link, "password": password}).status_code == 410
+    assert http.post("/api/auth/sign-in/", json={"email": person, "password": password}).status_code == 401
+    assert http.post("/api/auth/password-reset/", json={"email": person}).status_code == 202
+    assert http.post("/api/auth/refresh/", json={"refresh_token": _SECRETS["token"]}).status_code == 401
+    head, claims, _ = accepted.json()["access_token"].split(".")
+    said = base64.urlsafe_b64encode(json.dumps({"email": person, "sub": _PERSONAL["name"]}).encode()).decode()
+    for token in (f"{head}.{claims}.{_SECRETS['signature']}", f"{head}.{said}.{_SECRETS['signature']}"):
+        bad = httpx.get(f"{http.base_url}/api/auth/me/", headers={"Authorization": f"Bearer {token}"})
+        assert bad.status_code == 401
+    provider = {
+        "issuer": f"http://localhost:{free_port()}/",
+        "client_id": "dragoman",
+        "client_secret": _SECRETS["client secret"],
+    }
+    assert http.put("/api/single-sign-on/", json=provider).status_code in (200, 422)
+    tenant = http.get("/api/auth/me/").json()["tenant_id"]
+    assert http.get(f"/api/auth/single-sign-on/{tenant}/start/").status_code >= 400
+    answer = {
+        "error": "access_denied",
+        "error_description": _ABOUT,
+        "state": _SECRETS["session secret"],
+        "code": _SECRETS["code of an identity provider"],
+    }
+    refused = http.get("/api/auth/single-sign-on/callback/", params=answer)
+    assert refused.status_code in (403, 422)
+
+
+def _fail_elsewhere(http: httpx.Client, sink_url: str) -> None:
+    """A webhook and a connector, with secrets in their addresses, that do not get what they ask for."""
+    hook = f"{sink_url.removesuffix('/v1/traces')}/{_SECRETS[_HOOK]}?token={_SECRETS['token']}"
+    made = http.post("/api/alerts/channels/", json={"url": hook})
+    assert made.status_code == 201, made.text
+    assert http.post(f"/api/alerts/channels/{made.json()['id']}/test/").status_code == 202
+    secret = _SECRETS["connector's password"]
+    for settings in (
+        {"start_urls": [f"http://user:{secret}@127.0.0.1:{free_port()}/{_PERSONAL['name']}"]},
+        {"start_urls": [f"http://127.0.0.1:{free_port()}/"], "username": _PERSONAL["e-mail"], "password": secret},
+        {"start_urls": ["http://127.0.0.1/"], "password": {"of": secret}},
+    ):
+        body = {"kind": "website", "name": "Site", "settings": settings}
+        assert http.post("/api/chatbot/connectors/", json=body).status_code >= 400
+    deadline = time.monotonic() + 60
+    while not _was_tried(http):
+        assert time.monotonic() < deadline, "the webhook was not tried"
+        time.sleep(0.2)
+
+
+def _was_tried(http: httpx.Client) -> bool:
+    [channel] = http.get("/api/alerts/channels/").json()["channels"]
+    return bool(channel["last_error"] or channel["last_delivered_at"])
 
 
 def _crash(instance: Instance) -> None:
