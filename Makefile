@@ -20,7 +20,7 @@ up: $(VENV)/installed-run ## Start everything on this machine; Ctrl-C stops it. 
 	@exec $(VENV)/bin/dragoman up $(ARGS)
 
 test: $(VENV)/installed-dev ## Run the tests; ARGS="-k name" chooses
-	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/installed-dev ## Lint, types, import rules, fresh generated docs, secrets, known vulnerabilities; changes nothing
 	$(VENV)/bin/ruff check .

@@ -39,10 +39,13 @@ from dragoman.tenancy import access, audit
 from dragoman.tenancy import repository as tenancy_repository
 from dragoman.tenancy.audit_log import repository as audit_repository
 from dragoman.tenancy.audit_log.verification import ERASED
+from dragoman.tenancy.tokens import access_tokens
+from dragoman.tenancy.tokens import repository as token_repository
 
 _BATCH: Final = 200
 _EVENTS_AT_ONCE: Final = 500
-_SETTLED_S: Final = 2 * FLUSH_INTERVAL_S + 0.5  # then what other processes had still to write is written
+# Then what other processes had still to write is written, and none remembers the person's keys and sign-ins.
+_SETTLED_S: Final = max(2 * FLUSH_INTERVAL_S, access.REMEMBERED_S) + 0.5
 _CACHED_AREAS: Final = ("answers", "similar_questions", "search_results", "judgements", "translations", "questions")
 
 
@@ -66,7 +69,7 @@ async def erase(deps: Deps, request: PrivacyRequest, subject: Subject, progress:
     """
     pseudonym = str(request.id)
     counts: dict[str, int] = {}
-    await _close_keys(deps, subject)
+    await _end_access(deps, subject)
     await _sweep(deps, request, subject, pseudonym, counts, progress)
     await progress("waiting", 0.6)
     await asyncio.sleep(_SETTLED_S)
@@ -107,17 +110,22 @@ def _add(counts: dict[str, int], name: str, more: int) -> None:
     counts[name] = counts.get(name, 0) + more
 
 
-# ---- keys
+# ---- keys and sign-ins
 
 
-async def _close_keys(deps: Deps, subject: Subject) -> None:
+async def _end_access(deps: Deps, subject: Subject) -> None:
     """Let the person make nothing new meanwhile."""
     if subject.user_id is None:
         return
-    async with deps.database.transaction(subject.tenant_id) as connection:
-        key_ids = await repository.list_key_ids(connection, tenant_id=subject.tenant_id, user_id=subject.user_id)
+    tenant_id, user_id, at = subject.tenant_id, subject.user_id, now()
+    async with deps.database.transaction(tenant_id) as connection:
+        await token_repository.revoke_sign_ins(
+            connection, tenant_id=tenant_id, user_id=user_id, at=at, reason="user_erased"
+        )
+        key_ids = await repository.list_key_ids(connection, tenant_id=tenant_id, user_id=user_id)
         for key_id in key_ids:
-            await tenancy_repository.revoke_key(connection, tenant_id=subject.tenant_id, key_id=key_id, at=now())
+            await tenancy_repository.revoke_key(connection, tenant_id=tenant_id, key_id=key_id, at=at)
+    access_tokens.forget_user(deps.database, user_id)
     for key_id in key_ids:
         access.forget_key(deps.database, key_id)
 

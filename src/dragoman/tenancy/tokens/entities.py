@@ -39,7 +39,7 @@ class SignIn:
         method: `password`, `invitation`, `single_sign_on` or `api_key`.
         is_cookie: its tokens are in cookies.
         expires_at: it cannot be refreshed beyond this moment.
-        revoked_for: why it was ended: `signed_out`, `revoked`, `password_changed`, `user_changed`, `token_reused`.
+        revoked_for: why it was ended: `signed_out`, `revoked`, `password_changed`, `user_changed`, `user_erased`, `token_reused`.
     """
 
     id: UUID
