@@ -143,6 +143,8 @@ def _are_kin(one: str, other: str) -> bool:
 
 def _script(text: str) -> str | None:
     """The script of most letters; None where there are none of those known."""
+    if text.isascii():
+        return "latin" if _SCRIPTS["latin"].search(text) else None
     counts = {name: len(pattern.findall(text)) for name, pattern in _SCRIPTS.items()}
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] else None
