@@ -145,7 +145,7 @@ def _variants(app: Any, caller: Any) -> dict[str, Callable[[], Any]]:
     """What is switched off, by its name; `all`: nothing."""
     limiter = app.state.limiter
 
-    async def known(*_: Any) -> Any:
+    async def known(*_: Any, **__: Any) -> Any:
         return caller
 
     async def nothing(*_: Any, **__: Any) -> None:

@@ -1,5 +1,7 @@
 """Alerts are told by mail too: a channel may be a user. Refresh tokens are found by their sign-in, with which they go.
 
+Questions without an answer are found by their language too.
+
 Revision: 0020.
 """
 
@@ -32,9 +34,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("user_id is not null"),
     )
     op.create_index("ix_refresh_tokens_sign_in_id", "refresh_tokens", ["tenant_id", "sign_in_id"])
+    op.create_index(
+        "ix_turns_unanswered_language",
+        "turns",
+        ["tenant_id", "chatbot_id", "language", "created_at"],
+        postgresql_where=sa.text("not answered"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_turns_unanswered_language", "turns")
     op.drop_index("ix_refresh_tokens_sign_in_id", "refresh_tokens")
     op.execute("delete from alert_channels where kind = 'mail'")
     op.drop_index("uq_alert_channels_user", "alert_channels")

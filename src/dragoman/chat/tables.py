@@ -97,4 +97,12 @@ turns = Table(
     Index("ix_turns_chatbot", "tenant_id", "chatbot_id", "created_at"),
     Index("ix_turns_answer", "tenant_id", "answer_id"),
     Index("ix_turns_unanswered", "tenant_id", "chatbot_id", "created_at", postgresql_where=text("not answered")),
+    Index(
+        "ix_turns_unanswered_language",
+        "tenant_id",
+        "chatbot_id",
+        "language",
+        "created_at",
+        postgresql_where=text("not answered"),
+    ),
 )

@@ -252,6 +252,20 @@ async def list_cited_documents(
     return [CitedDocument(document_id=row.id, title=row.title, cited=row.cited) for row in rows]
 
 
+def _unanswered(also: str) -> str:
+    return (
+        "select t.answer_id, t.created_at, t.language, t.degraded, m.content from (select * from turns "  # noqa: S608
+        "where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s and created_at >= %(begin)s "
+        f"and created_at < %(end)s and not answered and not degraded @> '\"interrupted\"' {also} "
+        "order by created_at desc limit %(limit)s) t "
+        "left join messages m on m.tenant_id = t.tenant_id and m.id = t.question_id order by t.created_at desc"
+    )
+
+
+# A statement that may or may not ask for a language is planned for neither, and reads a year.
+_UNANSWERED, _UNANSWERED_IN = _unanswered(""), _unanswered("and language = %(language)s")
+
+
 async def list_unanswered(
     connection: Reader,
     *,
@@ -264,17 +278,13 @@ async def list_unanswered(
 ) -> list[Unanswered]:
     """The newest questions that got "I don't know"."""
     rows = await connection.exec_driver_sql(
-        "select t.answer_id, t.created_at, t.language, t.degraded, m.content from (select * from turns "
-        "where tenant_id = %(tenant_id)s and chatbot_id = %(chatbot_id)s and created_at >= %(begin)s "
-        "and created_at < %(end)s and not answered and not degraded @> '\"interrupted\"' "
-        "and (%(language)s = '' or language = %(language)s) order by created_at desc limit %(limit)s) t "
-        "left join messages m on m.tenant_id = t.tenant_id and m.id = t.question_id order by t.created_at desc",
+        _UNANSWERED if language is None else _UNANSWERED_IN,
         {
             "tenant_id": tenant_id,
             "chatbot_id": chatbot_id,
             "begin": begin,
             "end": end,
-            "language": language or "",
+            "language": language,
             "limit": limit,
         },
     )
