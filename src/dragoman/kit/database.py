@@ -229,6 +229,7 @@ class Database:
             driver_url(self.urls.admin),
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
             connect_args=_connect_args(
                 f"-c role={OWNER_ROLE} -c search_path=public -c client_connection_check_interval=5s"
             ),
@@ -257,6 +258,7 @@ def _create_engine(name: str, url: str, *, pool_size: int, options: str) -> Asyn
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
+        hide_parameters=True,  # texts of users must not stand in messages of errors, which are logged
         connect_args=_connect_args(options),
     )
     event.listen(engine.sync_engine, "checkout", _require_open)
