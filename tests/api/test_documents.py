@@ -486,3 +486,26 @@ def _locked_pdf() -> bytes:
     pdf.add_page()
     pdf.set_encryption(owner_password="owner", user_password="user")
     return bytes(pdf.output())
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/api/chatbot/documents/", "post"),
+        ("/api/chatbot/documents/{document_id}/", "put"),
+        ("/api/upload-training-data", "post"),
+    ],
+)
+async def test_an_upload_of_what_is_here_already_answers_as_the_openapi_document_says(
+    service: Any, company: Any, path: str, method: str
+) -> None:
+    document = await company.know()
+    api = company.api()
+    original = await api.get(f"/api/chatbot/documents/{document['id']}/content/")
+    assert original.status_code == 200, original.text
+    files = {"file": (document["file_name"], original.content, "text/markdown")}
+    again = await api.request(method, path.format(document_id=document["id"]), files=files)
+    assert (again.status_code, again.json()["is_duplicate"]) == (200, True), again.text
+    declared = service.app.openapi()["paths"][path][method]["responses"]
+    assert {"200", "202"} <= set(declared)
+    assert declared["200"]["content"] == declared["202"]["content"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Response, UploadFile, status
@@ -40,7 +40,14 @@ _ImportId = Annotated[UUID | None, Form(description="The bulk import that this i
 _Bulk = Annotated[bool, Form(description="Read after the uploads of users.")]
 
 
-@router.post("/api/chatbot/documents/", status_code=status.HTTP_202_ACCEPTED, tags=["documents"])
+_HERE_ALREADY: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": UploadedOut, "description": "The same content is here already (`is_duplicate`)."}
+}
+
+
+@router.post(
+    "/api/chatbot/documents/", status_code=status.HTTP_202_ACCEPTED, responses=_HERE_ALREADY, tags=["documents"]
+)
 async def upload_document(
     caller: CallerWhoContributes,
     deps: DepsDep,
@@ -133,7 +140,12 @@ async def upload_many_documents(
     return BatchUploaded.of(items)
 
 
-@router.put("/api/chatbot/documents/{document_id}/", status_code=status.HTTP_202_ACCEPTED, tags=["documents"])
+@router.put(
+    "/api/chatbot/documents/{document_id}/",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=_HERE_ALREADY,
+    tags=["documents"],
+)
 async def replace_document(
     document_id: UUID,
     caller: CallerWhoContributes,
@@ -167,7 +179,9 @@ async def replace_document(
     return UploadedOut.of_upload(uploaded)
 
 
-@router.post("/api/upload-training-data", status_code=status.HTTP_202_ACCEPTED, tags=["documents"])
+@router.post(
+    "/api/upload-training-data", status_code=status.HTTP_202_ACCEPTED, responses=_HERE_ALREADY, tags=["documents"]
+)
 async def upload_training_data(
     caller: CallerWhoContributes,
     deps: DepsDep,
