@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import re
 import time
 from collections.abc import AsyncIterator
 from email import message_from_bytes
@@ -401,6 +404,15 @@ async def test_a_link_opens_a_form_that_sets_the_password_and_signs_in(company: 
 async def test_the_form_writes_out_nothing_of_a_link_as_markup(company: Any) -> None:
     page = await client_at(company.service).get("/set-password", params={"token": '"><script>alert(1)</script>'})
     assert "<script" not in page.text
+
+
+async def test_the_form_may_show_its_own_style_and_nothing_else(company: Any) -> None:
+    page = await client_at(company.service).get("/set-password", params={"token": "dgl_any"})
+    [style] = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
+    own = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{own}'; ")
+    assert "unsafe" not in policy
 
 
 # ---- what operators do at the database

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from html import escape
 from typing import Annotated, Final
 
@@ -15,10 +17,36 @@ from dragoman.kit.errors import DragomanError
 
 router = APIRouter()
 
+_STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1a2230; --soft: #5b6678; --page: #f3f5f8; --card: #fff; --line: #8a94a3;
+  --deed: #1f5fbf; --on-deed: #fff; --wrong: #a3181f; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --soft: #a7b1c0; --page: #12161d; --card: #1b212b;
+  --line: #6f7a8a; --deed: #8db8f5; --on-deed: #0d1420; --wrong: #ff9a9a; } }
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--page);
+  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
+main { width: 100%; max-width: 24rem; padding: 2rem; background: var(--card); border-radius: 0.75rem;
+  box-shadow: 0 1px 3px #0003; }
+h1 { margin: 0 0 1.25rem; font-size: 1.4rem; line-height: 1.25; }
+p { margin: 0 0 1rem; }
+label { font-weight: 600; }
+input { width: 100%; margin-top: 0.25rem; padding: 0.6rem 0.7rem; font: inherit; color: inherit; background: transparent;
+  border: 1px solid var(--line); border-radius: 0.4rem; }
+button { width: 100%; padding: 0.7rem; font: inherit; font-weight: 600; color: var(--on-deed); background: var(--deed);
+  border: 0; border-radius: 0.4rem; cursor: pointer; }
+:focus-visible { outline: 3px solid var(--deed); outline-offset: 2px; }
+.hint { color: var(--soft); font-size: 0.9rem; }
+[role="alert"] { color: var(--wrong); font-weight: 600; }
+"""
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",  # no other site learns the link; our own form still proves where it comes from
-    "Content-Security-Policy": "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -61,7 +89,7 @@ def _form(token: str, problem: str = "") -> str:
         f'<input type="hidden" name="token" value="{escape(token, quote=True)}">'
         f'<p><label>New password<br><input name="password" {field}></label></p>'
         f'<p><label>Once more<br><input name="again" {field}></label></p>'
-        f"<p>At least {MIN_CHARACTERS} characters. Several words that do not belong together are best.</p>"
+        f'<p class="hint">At least {MIN_CHARACTERS} characters. Several words that do not belong together are best.</p>'
         f"<p><button>Set password</button></p></form>"
     )
 
@@ -69,7 +97,8 @@ def _form(token: str, problem: str = "") -> str:
 def _page(body: str, *, status: int = 200) -> HTMLResponse:
     content = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Dragoman: set your password</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"></head>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head>"
         f"<body><main><h1>Set your password</h1>{body}</main></body></html>"
     )
     return HTMLResponse(content, status_code=status, headers=_HEADERS)
