@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -453,8 +454,15 @@ def _rapidocr() -> Any:
 
 
 def _tesseract() -> Any:
-    if shutil.which("tesseract") is None:
-        pytest.skip("needs the program tesseract with the languages jpn, jpn_vert and chi_sim")
+    needed = {"jpn", "jpn_vert", "chi_sim"}
+    program = shutil.which("tesseract")
+    listed = (
+        subprocess.run([program, "--list-langs"], capture_output=True, text=True, check=True).stdout if program else ""
+    )
+    if missing := needed - set(listed.split()):
+        pytest.skip(
+            f"needs the program tesseract with the languages jpn, jpn_vert and chi_sim; missing: {sorted(missing)}"
+        )
     return registry.create("ocr", "tesseract", {})
 
 
