@@ -35,9 +35,8 @@ export default defineConfig(
     files: ["src/**/*.{ts,tsx}"],
     plugins: { boundaries },
     settings: {
-      "import/resolver": { typescript: { project: "./tsconfig.json" } },
+      "import/resolver": { [`${import.meta.dirname}/eslint-resolver.js`]: {} },
       "boundaries/elements": [
-        { type: "main", pattern: "src/main.tsx", partialMatch: false },
         { type: "app", pattern: "src/app" },
         { type: "feature", pattern: "src/features/*", capture: ["name"] },
         { type: "components", pattern: "src/components" },
@@ -51,7 +50,6 @@ export default defineConfig(
         {
           default: "disallow",
           policies: [
-            from("main", ["app", "lib", "components"]),
             from("app", ["app", "feature", "components", "lib"]),
             from("feature", ["components", "lib"]),
             {
