@@ -110,7 +110,7 @@ def test_on_a_phone_the_navigation_opens_and_closes(open_page: Open) -> None:
     page.get_by_role("button", name="Open navigation").click()
     link.click()
     page.wait_for_url("**/documents")
-    assert not link.is_visible()
+    link.wait_for(state="hidden")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
