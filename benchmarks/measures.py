@@ -36,6 +36,7 @@ from benchmarks import semantic_cache as similar_questions
 from benchmarks import streams as many_streams
 from benchmarks import understanding as questions
 from benchmarks import untraced as spans
+from benchmarks import web as pages
 from benchmarks.figures import percentile, show
 from benchmarks.instance import Instance, running
 
@@ -301,6 +302,11 @@ def feedback() -> None:
     opinions.year(show)
 
 
+def web() -> None:
+    """The web application: what a first visit loads, and how soon it shows something."""
+    pages.web(show)
+
+
 MEASURES: dict[str, Callable[[], None]] = {
     "start": start,
     "pipeline": pipeline,
@@ -327,6 +333,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "insights": insights,
     "topics": topics,
     "feedback": feedback,
+    "web": web,
 }
 
 

@@ -54,7 +54,7 @@ def chromium() -> Iterator[Browser]:
     """The browser, for one file of tests: its event loop must be gone before tests of other files start theirs."""
     if reason := _missing():
         pytest.skip(reason)
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 -- not everybody has it
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))

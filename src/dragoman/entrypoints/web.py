@@ -74,7 +74,9 @@ def web_router(folder: Path = FOLDER) -> APIRouter:
     files = {
         path.relative_to(folder).as_posix(): _File.at(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix not in (".br", ".gz", ".json") and path.name not in ("index.html", "widget.js")
+        if path.is_file()
+        and path.suffix not in (".br", ".gz", ".json")
+        and path.name not in ("index.html", "widget.js")
     }
     page = _File.at(index) if index.is_file() else None
 
@@ -100,7 +102,9 @@ def web_router(folder: Path = FOLDER) -> APIRouter:
             continue  # a plain form stands in for it: `accounts/pages`
         router.add_api_route(f"/{first}", show_page, methods=["GET", "HEAD"], name=f"web_{first or 'start'}")
         if first:
-            router.add_api_route(f"/{first}/{{rest:path}}", show_page, methods=["GET", "HEAD"], name=f"web_below_{first}")
+            router.add_api_route(
+                f"/{first}/{{rest:path}}", show_page, methods=["GET", "HEAD"], name=f"web_below_{first}"
+            )
     router.add_api_route("/assets/{name}", show_asset, methods=["GET", "HEAD"], name="web_asset")
     for name in files:
         if "/" not in name:

@@ -53,7 +53,7 @@ export function Navigation({ areas, open, onOpen }: Props) {
           <Preferences />
           <div className={styles["who"]}>
             <span className={styles["name"]} dir="auto">
-              {me.display_name ?? me.email ?? t("navigation.apiKey")}
+              {[me.display_name, me.email].find(Boolean) ?? t("navigation.apiKey")}
               <small dir="auto">{me.tenant_name}</small>
             </span>
             <IconButton
