@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from dragoman.deps import Deps
+from dragoman.entrypoints import web
 from dragoman.entrypoints.api import create_app
 from dragoman.entrypoints.settings import Settings
 from dragoman.entrypoints.wiring import job_kinds
@@ -131,6 +132,14 @@ class Company:
         assert found.status_code == 200, found.text
         result: dict[str, Any] = found.json()
         return result
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The API is the same whether the web application was built on this machine or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web, "FOLDER", tmp_path_factory.mktemp("no-web"))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

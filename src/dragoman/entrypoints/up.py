@@ -519,4 +519,5 @@ class _Screen:
         """In lines of their own: what is to be copied must not be broken."""
         if link is not None:
             self.say(f"\nChoose the password of {FIRST_USER} (the link is good once, for a few days):\n\n{link}")
+        self.say(f"\nOpen {demo.url} in a browser, and sign in with the API key above or a password.")
         self.say(f"\nAsk it:\n\n{command(demo)}\n")

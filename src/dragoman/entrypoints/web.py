@@ -67,8 +67,12 @@ class _File:
         return Response(content, media_type=self.media_type, headers={**headers, **coded, "Vary": "Accept-Encoding"})
 
 
-def web_router(folder: Path = FOLDER) -> APIRouter:
-    """Serves the pages and files of the build in `folder`. Files are those that are there now: no path is made from a request."""
+def web_router(folder: Path | None = None) -> APIRouter:
+    """Serves the pages and files of the build in `folder`, or in this package.
+
+    Files are those that are there now: no path is made from a request.
+    """
+    folder = folder or FOLDER
     router = APIRouter(include_in_schema=False)
     index = folder / "index.html"
     files = {
