@@ -73,7 +73,7 @@ $(VENV)/openapi: $(VENV)/installed-run $(PYTHON_SOURCES)
 
 $(VENV)/installed-node: $(VENV)/installed-run web/package-lock.json web/npm.py requirements/web.lock
 	@echo "Fetching the packages that the web application is built with."
-	@$(NPM) ci --silent
+	@$(NPM) ci --loglevel error
 	@touch $@
 
 # The stamps are newer than the lock files as long as nothing changed; then pip is not even started.

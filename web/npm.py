@@ -16,14 +16,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 OLDEST = (22, 12)
+# Where the registry cannot be reached, that is told within seconds and not after minutes.
+_QUIET = {
+    "npm_config_fund": "false",
+    "npm_config_audit": "false",
+    "npm_config_update_notifier": "false",
+    "npm_config_fetch_retry_mintimeout": "1000",
+    "npm_config_fetch_retry_maxtimeout": "5000",
+}
 _HERE = Path(__file__).resolve().parent
 _LOCK = _HERE.parent / "requirements" / "web.lock"
 
 
 def main() -> int:
     """Run npm with this program's arguments."""
-    environment = {**os.environ, "npm_config_fund": "false", "npm_config_audit": "false"}
-    environment["npm_config_update_notifier"] = "false"
+    environment = {**_QUIET, **os.environ}
     command = _own_npm() or _packaged_npm(environment)
     return subprocess.run([*command, *sys.argv[1:]], cwd=_HERE, env=environment, check=False).returncode
 
