@@ -27,6 +27,8 @@ from dragoman.client.insights import Alert, AlertChannel, AlertRule, Analytics
 from dragoman.client.jobs import Job
 from dragoman.client.models import (
     AcceptedCorrection,
+    Adapter,
+    AdapterSetting,
     Answer,
     ApiKey,
     BatchItem,
@@ -55,6 +57,7 @@ from dragoman.client.models import (
     Message,
     Page,
     Passage,
+    Port,
     QualityReport,
     Readiness,
     ReportDocument,
@@ -89,6 +92,8 @@ from dragoman.client.sync import SyncDragoman
 
 __all__ = [
     "AcceptedCorrection",
+    "Adapter",
+    "AdapterSetting",
     "Alert",
     "AlertChannel",
     "AlertRule",
@@ -138,6 +143,7 @@ __all__ = [
     "NotReadyInTimeError",
     "Page",
     "Passage",
+    "Port",
     "PrivacyRequest",
     "QualityReport",
     "Readiness",

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 
 from dragoman.client.accounts import Accounts, SingleSignOn, Users
+from dragoman.client.adapters import Adapters
 from dragoman.client.audit import Audit
 from dragoman.client.chat import Messages, Sessions
 from dragoman.client.connectors import Connectors
@@ -53,6 +54,7 @@ class Dragoman:
         self.accounts = Accounts(self._transport)
         self.users = Users(self._transport)
         self.single_sign_on = SingleSignOn(self._transport)
+        self.adapters = Adapters(self._transport)
         self.chatbots = Chatbots(self._transport)
         self.keys = Keys(self._transport)
         self.limits = TenantLimits(self._transport)

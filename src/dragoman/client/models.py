@@ -811,3 +811,31 @@ class ImprovementReport(ReportSummary):
     topics_found: int
     topics: list[Topic]
     misleading: list[ReportDocument]
+
+
+class AdapterSetting(_Received):
+    """`variable` sets it for the installation; None where each connector has its own."""
+
+    name: str
+    variable: str | None
+    is_required: bool
+    is_secret: bool
+
+
+class Adapter(_Received):
+    name: str
+    description: str
+    is_used: bool
+    is_installed: bool
+    extras: list[str]
+    settings_schema: dict[str, Any]
+    settings: list[AdapterSetting]
+
+
+class Port(_Received):
+    """What Dragoman asks of the outside world, with the adapters that do it."""
+
+    name: str
+    description: str
+    chosen: str
+    adapters: list[Adapter]

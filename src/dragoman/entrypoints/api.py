@@ -24,6 +24,7 @@ import dragoman
 from dragoman.chat.running import RunningAnswers
 from dragoman.deps.http import LeanEndpoint, is_lean
 from dragoman.entrypoints import request_spans
+from dragoman.entrypoints.adapter_catalogue import AdapterCatalogue
 from dragoman.entrypoints.doors import Doors
 from dragoman.entrypoints.edge import Edge
 from dragoman.entrypoints.home import InstanceHome
@@ -71,7 +72,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "dragoman.accounts.users.endpoints",
         "dragoman.accounts.single_sign_on.endpoints",
     ),
-    "tenancy": ("dragoman.tenancy.endpoints", "dragoman.generation.endpoints"),
+    "tenancy": (
+        "dragoman.tenancy.endpoints",
+        "dragoman.generation.endpoints",
+        "dragoman.entrypoints.adapter_endpoints",
+    ),
     "usage": ("dragoman.metering.endpoints",),
     "insights": (
         "dragoman.insights.endpoints",
@@ -153,6 +158,7 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.cookie_policy = CookiePolicy.of(settings.url)
+    app.state.adapters = AdapterCatalogue(settings)
     modules = [module for group in only or GROUPS for module in GROUPS[group]]
     lean: dict[tuple[str, str], _LeanRoute] = {}
     operations = (_operations, _metrics) if settings.metrics_on_api else (_operations,)

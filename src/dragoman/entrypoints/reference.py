@@ -31,6 +31,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import dragoman
+from dragoman.entrypoints import adapter_catalogue
 from dragoman.insights.alerts.rules import BUILTIN
 from dragoman.kit import registry
 from dragoman.kit.errors import DragomanError
@@ -231,33 +232,16 @@ def ports() -> str:
     return "\n".join(_port(name) for name in modules)
 
 
-_CHOSEN: Final = {
-    "judge": "Chosen by `DRAGOMAN_JUDGE`, or by the chatbot setting `judge`.",
-    "reranker": "Chosen by the chatbot setting `reranker`.",
-    "translator": "Chosen by `DRAGOMAN_TRANSLATOR`, or by the chatbot setting `translator`.",
-    "connector": "A connector names its kind. These settings are given with it; as variables they are not read.",
-    "extractor": "All are used at once; the true type of a document decides which one reads it.",
-    "pii_detector": "Those named in `DRAGOMAN_PII_DETECTORS` are asked one after the other.",
-}
-"""How the adapters of a port are chosen, where that is not by one variable."""
-
-
 def _adapters_of(port: str) -> str:
-    chosen = _CHOSEN.get(port, f"Chosen by `DRAGOMAN_{port.upper()}`.")
-    parts = [f"## {port}\n\n{chosen}\n"]
+    parts = [f"## {port}\n\n{adapter_catalogue.chosen(port)}\n"]
     for name in own_adapters(port):
         module = registry.load_module(port, name)
-        parts.append(f"### {port}: {name}\n\n{_flat(_summary(module))}\n")
+        parts.append(f"### {port}: {name}\n\n{adapter_catalogue.summary(module)}\n")
         if extra := re.search(r"dragoman\[([\w-]+)\]", inspect.getsource(module)):
             parts.append(f"Needs the extra `{extra[1]}`.\n")
         fields = _fields_table(module.Settings, prefix=f"DRAGOMAN_{port}_{name}_".upper())
         parts.append(fields if module.Settings.model_fields else "It has no settings.\n")
     return "\n".join(parts)
-
-
-def _summary(module: types.ModuleType) -> str:
-    """The first paragraph of a module's docstring; the others are for those who read the code."""
-    return (inspect.getdoc(module) or "").partition("\n\n")[0]
 
 
 def _port(name: str) -> str:

@@ -343,20 +343,24 @@ def adapter_settings(port: str, name: str, given: Mapping[str, Any] | None = Non
         UnknownAdapterError, MissingExtraError, InvalidSettingError.
     """
     settings_type = registry.settings_type(port, name)
-    prefix = f"DRAGOMAN_{port}_{name}_".upper()
     variables = environment()
     values: dict[str, Any] = dict(defaults)
     for field in settings_type.model_fields:
-        if (value := variables.get(prefix + field.upper())) is not None:
+        if (value := variables.get(adapter_variable(port, name, field))) is not None:
             values[field] = _parsed(value)
     try:
         return settings_type(**{**values, **(given or {})})
     except ValidationError as error:
         first = error.errors()[0]
-        variable = prefix + "_".join(str(part) for part in first["loc"]).upper()
+        variable = adapter_variable(port, name, *first["loc"])
         raise InvalidSettingError(
             f"The {port} adapter {name!r} cannot work so: {variable} is wrong or missing: {first['msg']}."
         ) from error
+
+
+def adapter_variable(port: str, name: str, *field: str | int) -> str:
+    """The environment variable of a field of an adapter's settings, or of a part of one."""
+    return "_".join(["DRAGOMAN", port, name, *map(str, field)]).upper()
 
 
 def _parsed(value: str) -> Any:

@@ -59,6 +59,7 @@ MEANS_DEFAULT: Final = frozenset(
 LEAVES_OUT: Final = frozenset(
     {
         "GET /api/chatbots",
+        "GET /api/adapters",
         "GET /api/chatbot/sessions",
         "GET /api/chatbot/imports",
         "GET /api/chatbot/connectors",

@@ -13,6 +13,7 @@ import httpx
 
 from dragoman.client.models import Answer, Readiness, SearchResult, StreamEvent
 from dragoman.client.sync.accounts import Accounts, SingleSignOn, Users
+from dragoman.client.sync.adapters import Adapters
 from dragoman.client.sync.audit import Audit
 from dragoman.client.sync.chat import Messages, Sessions
 from dragoman.client.sync.connectors import Connectors
@@ -54,6 +55,7 @@ class SyncDragoman:
         self.accounts = Accounts(self._transport)
         self.users = Users(self._transport)
         self.single_sign_on = SingleSignOn(self._transport)
+        self.adapters = Adapters(self._transport)
         self.chatbots = Chatbots(self._transport)
         self.keys = Keys(self._transport)
         self.limits = TenantLimits(self._transport)

@@ -1,0 +1,19 @@
+# Made from client/adapters.py by `python -m dragoman.client.twin`. Change that one.
+"""The adapters of the installation: what there is, what is used, and which variable sets what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dragoman.client.models import Port
+from dragoman.client.sync.transport import Transport
+
+
+class Adapters:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> Sequence[Port]:
+        """Every port with its adapters."""
+        found = self._transport.request("GET", "/api/adapters/")
+        return [Port.model_validate(port) for port in found["ports"]]
