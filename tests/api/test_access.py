@@ -449,6 +449,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /api/chatbots/": _ADMINS_201,
     "PATCH /api/chatbots/{chatbot_id}/": _ADMINS_200,
     "DELETE /api/chatbots/{chatbot_id}/": _ADMINS_204,
+    "GET /api/chatbots/{chatbot_id}/suggestions/": _ALL_200,
     "GET /api/chatbots/{chatbot_id}/prompts/": _ADMINS_200,
     "POST /api/chatbots/{chatbot_id}/prompts/": _ADMINS_201,
     "PUT /api/chatbots/{chatbot_id}/prompts/used/": _ADMINS_204,

@@ -839,3 +839,11 @@ class Port(_Received):
     description: str
     chosen: str
     adapters: list[Adapter]
+
+
+class SuggestedQuestion(_Received):
+    """A question that a chatbot can answer. `source`: owner, asked, faq or heading."""
+
+    text: str
+    language: str
+    source: str

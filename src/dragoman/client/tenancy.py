@@ -14,6 +14,7 @@ from dragoman.client.models import (
     CreatedApiKey,
     Limits,
     ServiceAccount,
+    SuggestedQuestion,
     VisitorToken,
     WidgetKey,
 )
@@ -65,6 +66,16 @@ class Chatbots:
 
     async def delete(self, chatbot_id: UUID | str) -> None:
         await self._transport.request("DELETE", f"{_CHATBOTS}{chatbot_id}/")
+
+    async def suggestions(
+        self, chatbot_id: UUID | str, *, language: str | None = None, limit: int = 4
+    ) -> Sequence[SuggestedQuestion]:
+        """Questions that this chatbot can answer, those in the language (ISO 639-1) first; `limit` is at most 12."""
+        params: dict[str, Any] = {"limit": limit}
+        if language is not None:
+            params["language"] = language
+        found = await self._transport.request("GET", f"{_CHATBOTS}{chatbot_id}/suggestions/", params=params)
+        return [SuggestedQuestion.model_validate(item) for item in found["suggestions"]]
 
     async def members(self, chatbot_id: UUID | str) -> AsyncIterator[ChatbotMember]:
         """Who has a role of his own on this chatbot, fetched page by page."""

@@ -55,7 +55,7 @@ from dragoman.tenancy.http import Problem
 from dragoman.tenancy.limits import Limiter
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "chat": ("dragoman.chat.endpoints",),
+    "chat": ("dragoman.chat.endpoints", "dragoman.feedback.suggestions.endpoints"),
     # Paths with words of their own (`events/`, `batch/`) come before those with an id in the same place.
     "documents": (
         "dragoman.imports.endpoints",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from dragoman.tenancy.quotas import MOST
 
@@ -32,6 +32,9 @@ class GlossaryTerm(BaseModel):
             if not re.fullmatch("[a-z]{2,3}", language) or not any(map(str.isalnum, translation)):
                 raise ValueError("translations are words by language code, such as {'de': 'Rücksendung'}")
         return translations
+
+
+SuggestedQuestion = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200)]
 
 
 def _limit(what: str) -> Any:
@@ -173,6 +176,11 @@ class ChatbotSettings(BaseModel):
         max_length=500,
         description='Terms that translations keep, or render in one way: `{"term": "Partner Center"}`, '
         '`{"term": "return", "translations": {"de": "Rücksendung"}}`.',
+    )
+    suggested_questions: list[SuggestedQuestion] = Field(
+        default_factory=list,
+        max_length=12,
+        description="Questions that are suggested to askers before those found in the knowledge, up to 12.",
     )
     max_size_mib: int = Field(25, ge=1, le=512, description="Largest document accepted, in MiB.")
     moderation: Literal["open", "review"] = Field(

@@ -1,0 +1,1 @@
+"""Questions to begin with, which the knowledge of a chatbot answers."""
