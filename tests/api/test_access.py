@@ -310,6 +310,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/chatbot/connectors/": {"json": {"name": "None", "kind": "nonsense", "settings": {}}},
     "PATCH /api/chatbot/connectors/{connector_id}/": {"json": {"name": "Changed"}},
     "POST /api/chatbot/connectors/{connector_id}/sync/": {"json": {}},
+    "GET /api/chatbot/documents/{document_id}/pages/{page_number}/places/": {"params": {"text": "discount"}},
     "POST /api/search": {"json": {"query": "discount"}},
     "POST /api/search/batch": {"json": {"queries": [{"query": "discount"}]}},
     "GET /api/search/hybrid/{chatbot_id}": {"params": {"q": "discount"}},
@@ -405,6 +406,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /api/chatbot/documents/{document_id}/quality/": _ALL_200,
     "GET /api/chatbot/documents/{document_id}/chunks/": _ALL_200,
     "GET /api/chatbot/documents/{document_id}/pages/{page_number}/": _ALL_200,
+    "GET /api/chatbot/documents/{document_id}/pages/{page_number}/image/": (404,) * 5,  # it is no PDF
+    "GET /api/chatbot/documents/{document_id}/pages/{page_number}/places/": (404,) * 5,
     "GET /api/chatbot/documents/{document_id}/images/{image_id}/": (404,) * 5,  # it has none
     "GET /api/chatbot/documents/{document_id}/history/": _managers(200),
     "POST /api/chatbot/imports/": _managers(201),

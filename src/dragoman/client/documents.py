@@ -25,6 +25,7 @@ from dragoman.client.models import (
     DocumentVersion,
     HistoryEntry,
     Page,
+    PagePlace,
     QualityReport,
     TrainingData,
     UploadedDocument,
@@ -280,6 +281,24 @@ class Documents:
     async def get_page(self, document_id: UUID | str, number: int) -> Page:
         """The text of a page, in which a citation can be read in its place."""
         return Page.model_validate(await self._transport.request("GET", f"{_PATH}{document_id}/pages/{number}/"))
+
+    async def get_page_picture(self, document_id: UUID | str, number: int, *, width: int = 1000) -> FileContent:
+        """A page as it looks, as PNG: of a PDF or a picture. Raises ApiError 404: other documents have none."""
+        path = f"{_PATH}{document_id}/pages/{number}/image/"
+        async with self._transport.open_content(path, params={"width": width}) as response:
+            content = await response.aread()
+        return FileContent(name=f"page-{number}.png", content=content, mime_type="image/png")
+
+    async def find_page_places(
+        self, document_id: UUID | str, number: int, text: str, *, at: int | None = None
+    ) -> Sequence[PagePlace]:
+        """Where a quote stands on the picture of a page: a rectangle for each line, none where it is not found.
+
+        `at` is the `document_start` of a citation; with it, of several places the right one is found.
+        """
+        params = _given({"text": text, "at": at})
+        found = await self._transport.request("GET", f"{_PATH}{document_id}/pages/{number}/places/", params=params)
+        return [PagePlace.model_validate(place) for place in found["places"]]
 
     async def get_image(self, document_id: UUID | str, image_id: UUID | str) -> FileContent:
         """A picture found inside a document, as the `images` of a passage name it."""

@@ -847,3 +847,12 @@ class SuggestedQuestion(_Received):
     text: str
     language: str
     source: str
+
+
+class PagePlace(_Received):
+    """A rectangle on a page, as shares of its width and height from the upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float

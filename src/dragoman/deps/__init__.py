@@ -43,6 +43,8 @@ class Deps:
     Attributes:
         job_kinds: what a worker can run, by name.
         readable_types: MIME types that some extractor reads.
+        pictured_types: MIME types whose pages can be shown as pictures.
+        page_views: pictures of pages, and places on them, that were asked for lately.
         sandbox: reads documents in processes of its own.
         malware_scanner: None where none is set.
         connectors: kinds of connectors by name.
@@ -82,6 +84,8 @@ class Deps:
     language_detector: LanguageDetector
     blob_store: BlobStore
     readable_types: frozenset[str]
+    pictured_types: frozenset[str]
+    page_views: LayeredCache
     sandbox: DocumentReader
     malware_scanner: MalwareScanner | None
     pii_detectors: Sequence[PiiDetector]

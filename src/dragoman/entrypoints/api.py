@@ -61,6 +61,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "dragoman.imports.endpoints",
         "dragoman.connectors.endpoints",
         "dragoman.ingestion.endpoints",
+        "dragoman.ingestion.pages.endpoints",
         "dragoman.knowledge.endpoints",
     ),
     "search": ("dragoman.search.endpoints",),

@@ -165,6 +165,8 @@ async def _answer(
         if request["do"] == "probe":
             await _probe(file, content, parts)
             _send(sink, {"is": "done", **_memory()})
+        elif request["do"] in ("show", "find"):
+            await _view(request, file, content, sink, parts)
         else:
             _send_document(sink, await _read(file, content, request["options"], sink, parts))
     except BaseException as error:  # noqa: BLE001 - a panic of a Rust library is no Exception
@@ -300,6 +302,23 @@ async def _probe(file: Mapping[str, Any], content: bytes, parts: _Parts) -> None
         raise
     except ExtractionError:
         return
+
+
+async def _view(
+    request: Mapping[str, Any], file: Mapping[str, Any], content: bytes, sink: BinaryIO, parts: _Parts
+) -> None:
+    from dragoman.ingestion import page_view  # noqa: PLC0415 - after the confinement
+
+    asked = {"mime_type": file["mime_type"], "extractors": parts.extractors, **request["page"]}
+    if request["do"] == "show":
+        shown = await page_view.show_page(content, **asked)
+        about = {"is": "image", "mime_type": "image/png", "width": 0, "height": 0, "page": None, "description": ""}
+        _send_in_pieces(sink, about, shown)
+    else:
+        places = await page_view.find_on_page(content, **asked)
+        boxes = [(place.left, place.top, place.width, place.height) for place in places]
+        _send_in_pieces(sink, {"is": "places"}, to_json_bytes(boxes))
+    _send(sink, {"is": "done", **_memory()})
 
 
 # --- the parts it reads with -----------------------------------------------------------------------------------------

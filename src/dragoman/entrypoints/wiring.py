@@ -69,7 +69,7 @@ from dragoman.metering.service import UsageBuffer
 from dragoman.ports.blob_store import BlobStore
 from dragoman.ports.connector import ConnectorKind, Premises
 from dragoman.ports.embedder import Embedder
-from dragoman.ports.extractor import Extractor
+from dragoman.ports.extractor import Extractor, PageViewer
 from dragoman.ports.llm import Llm
 from dragoman.ports.mailer import Mailer
 from dragoman.ports.malware_scanner import MalwareScanner
@@ -200,6 +200,15 @@ def _extractors() -> Mapping[str, Extractor]:
         extractor: Extractor = registry.create("extractor", name, adapter_settings("extractor", name))
         by_type |= dict.fromkeys(extractor.mime_types, extractor)
     return by_type
+
+
+_PAGE_VIEWS_MIB = 16  # of a process: some 100 pages; a page of text takes 150 KB
+_PAGE_VIEWS_S = 3600
+
+
+def _pictured_types() -> frozenset[str]:
+    viewed = {mime_type for mime_type, extractor in _extractors().items() if isinstance(extractor, PageViewer)}
+    return IMAGE_TYPES | viewed
 
 
 def create_keyring(settings: Settings) -> Keyring:
@@ -503,6 +512,14 @@ async def running_deps(settings: Settings) -> AsyncIterator[Deps]:
                 language_detector=language_detector,
                 blob_store=blob_store,
                 readable_types=frozenset(_extractors()),
+                pictured_types=_pictured_types(),
+                page_views=LayeredCache(
+                    cache,
+                    "page_views",
+                    max_bytes=_PAGE_VIEWS_MIB * 1024 * 1024,
+                    expires_after_s=_PAGE_VIEWS_S,
+                    made_with=dragoman.__version__,
+                ),
                 sandbox=sandbox,
                 malware_scanner=_malware_scanner(settings),
                 pii_detectors=pii_detectors,

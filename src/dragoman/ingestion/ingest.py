@@ -10,18 +10,12 @@ What is read and cut is prepared in `prepare.py`, which knows no database.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-import anyio
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,7 +25,7 @@ from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.inference.service import CallContext
 from dragoman.ingestion.counting import CountTokens
 from dragoman.ingestion.embed import chunk_input, embed_chunks
-from dragoman.ingestion.errors import NoSpaceToReadError
+from dragoman.ingestion.local_copy import local_copy
 from dragoman.ingestion.prepare import (
     Cut,
     CutProgress,
@@ -267,7 +261,7 @@ async def _read(deps: Deps, work: _Work, progress: ReadProgress | None) -> Prepa
         if progress is not None:
             await progress(step, 0.02 + 0.08 * fraction)
 
-    async with _local_copy(deps, work.version.blob_key) as path:
+    async with local_copy(deps, work.version.blob_key) as path:
         extracted = await deps.sandbox.read(
             path,
             mime_type=work.version.mime_type,
@@ -288,30 +282,6 @@ async def _read(deps: Deps, work: _Work, progress: ReadProgress | None) -> Prepa
 
 def _read_options(settings: ChatbotSettings) -> ReadOptions:
     return ReadOptions(ocr=settings.ocr, ocr_languages=tuple(settings.ocr_languages), with_images=settings.keep_images)
-
-
-@asynccontextmanager
-async def _local_copy(deps: Deps, blob_key: str) -> AsyncIterator[Path]:
-    """The blob as a file that a reading process can open, removed in the end."""
-    with _telling_of_a_full_disk():
-        handle, name = tempfile.mkstemp(dir=deps.upload_directory, prefix="reading-")
-    try:
-        with _telling_of_a_full_disk(), os.fdopen(handle, "wb") as target:
-            async for piece in deps.blob_store.read(blob_key):
-                await anyio.to_thread.run_sync(target.write, piece)
-        yield Path(name)
-    finally:
-        await anyio.Path(name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _telling_of_a_full_disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise NoSpaceToReadError from error
-        raise
 
 
 async def _cut(deps: Deps, work: _Work, prepared: Prepared, progress: Progress) -> None:

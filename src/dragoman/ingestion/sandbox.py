@@ -18,6 +18,10 @@ Small files are also cut there ("do": "cut"), so that this work is spread over t
     parent  {"do": "counts", "counts"}
     child   {"is": "cut"} + JSON                                for each file that was read; or {"is": "error"}
 
+Pages are looked at by {"do": "show" | "find", "files", "page"}: the picture comes as `image`, rectangles as
+
+    child   {"is": "places"} + JSON                             before its {"is": "done"}
+
 A file is `{"mime_type", "file_name", "path"}`; a small one has its length in `bytes` instead of a path, and its content
 is a part of the body. A child reads one document at a time and is used again. It is killed when it says nothing for too
 long, takes too much memory or time over a document, or when the caller is cancelled. Where that happens among several
@@ -57,6 +61,7 @@ from dragoman.ports.extractor import (
     ExtractedDocument,
     ExtractedImage,
     ExtractedPage,
+    PagePlace,
     ReadOptions,
     ReadProgress,
     SmallFile,
@@ -76,11 +81,13 @@ START_TIMEOUT_S: Final = 60.0  # 0.5 s on an idle machine
 SHARE_FILES: Final = 16  # of many small files, what one process takes at once: it is let go between two shares
 CUT_SHARE_FILES: Final = 32  # the same where they are cut too: their tokens are counted together
 SHARE_BYTES: Final = 8 * MIB  # of their contents: a frame takes 16 MiB
+MOST_PLACES: Final = 1000  # rectangles on a page
 WATCH_INTERVAL_S: Final = 0.1
 PIPE_BUFFER_BYTES: Final = 1 * MIB
 KEPT_OUTPUT_BYTES: Final = 8192  # the end of what a child wrote to its standard error, for the log
 SHUTTING_DOWN: Final = "Dragoman is shutting down. Try again in a moment."
 
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
 _OUT_OF_MEMORY: Final = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"out of memory", b"Out of memory")
 
 
@@ -225,6 +232,28 @@ class Sandbox:
         assembly = self._assembly()
         await self._converse(Frame(header=_request("probe", [_on_disk(path, mime_type, file_name)])), [assembly])
         _document_of(assembly.outcome())
+
+    async def show_page(self, path: Path, *, mime_type: str, file_name: str, number: int, width: int) -> bytes:
+        """A page as PNG. Raises as `read`."""
+        assembly = self._assembly()
+        await self._look(assembly, "show", _on_disk(path, mime_type, file_name), {"number": number, "width": width})
+        images = _document_of(assembly.outcome()).images
+        if len(images) != 1 or not images[0].data.startswith(_PNG):
+            raise ExtractionCrashedError(reason="The reader sent something that is no picture.")
+        return images[0].data
+
+    async def find_on_page(
+        self, path: Path, *, mime_type: str, file_name: str, number: int, text: str, near: int | None
+    ) -> list[PagePlace]:
+        """Where a text stands on a page. Raises as `read`."""
+        assembly = self._assembly()
+        asked = {"number": number, "text": text, "near": near}
+        await self._look(assembly, "find", _on_disk(path, mime_type, file_name), asked)
+        _document_of(assembly.outcome())
+        return _places(assembly.json)
+
+    async def _look(self, assembly: _Assembly, what: str, file: Mapping[str, Any], page: Mapping[str, Any]) -> None:
+        await self._converse(Frame(header={"do": what, "files": [file], "page": page}), [assembly])
 
     async def close(self) -> None:
         """Stop all processes, also those at work."""
@@ -622,7 +651,7 @@ class _Assembly:
         self._pieces: list[bytes] = []
         self._pages: list[ExtractedPage] = []
         self._images: list[ExtractedImage] = []
-        self._cut: bytes | None = None
+        self._json: bytes | None = None
         self._last_word: Mapping[str, Any] | None = None
 
     async def receive(self, frame: Frame) -> None:
@@ -646,8 +675,8 @@ class _Assembly:
                 self._pages.append(_page(said, self._whole(frame)))
             case "image":
                 self._images.append(_image(said, self._whole(frame)))
-            case "cut":
-                self._cut = self._whole(frame)
+            case "cut" | "places":
+                self._json = self._whole(frame)
             case other:
                 raise ValueError(other)
 
@@ -685,7 +714,12 @@ class _Assembly:
     def cut_outcome(self) -> bytes | DragomanError | None:
         """What was cut, None where nothing was, or the error as raised in the process."""
         said = self._last_word or {}
-        return _error_of(said) if said.get("is") == "error" else self._cut
+        return _error_of(said) if said.get("is") == "error" else self._json
+
+    @property
+    def json(self) -> bytes:
+        """What nobody vouches for; empty where nothing came."""
+        return self._json or b""
 
     def outcome(self) -> ExtractedDocument | DragomanError:
         """The document, or the error as raised in the process."""
@@ -700,6 +734,25 @@ class _Assembly:
             images=self._images,
             warnings=[storable(str(warning)) for warning in warnings] if isinstance(warnings, list) else (),
         )
+
+
+def _places(sent: bytes) -> list[PagePlace]:
+    """Raises ExtractionCrashedError: what came are no rectangles on a page."""
+    try:
+        found = [
+            PagePlace(left=_share(left), top=_share(top), width=_share(width), height=_share(height))
+            for left, top, width, height in parse_json(sent)
+        ]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ExtractionCrashedError(reason="The reader sent something that is no place on a page.") from error
+    return found[:MOST_PLACES]
+
+
+def _share(value: object) -> float:
+    """Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(value)
+    return float(value)
 
 
 def _page(said: Mapping[str, Any], body: bytes) -> ExtractedPage:

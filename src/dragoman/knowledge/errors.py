@@ -29,6 +29,18 @@ class PageNotFoundError(NotFoundError):
     code = "knowledge.page_not_found"
 
 
+class NoPagePictureError(NotFoundError):
+    """Documents of this type have no page pictures: only PDFs and pictures have. Read the text of the page instead."""
+
+    code = "knowledge.no_page_picture"
+
+
+class PagePictureForbiddenError(DragomanError):
+    """Personal data is masked in this document, and a picture of its page would show it. Read the text of the page."""
+
+    code, status = "knowledge.page_picture_forbidden", 403
+
+
 class ImageNotFoundError(NotFoundError):
     """The document has no such picture. Its chunks list those it has."""
 

@@ -40,10 +40,12 @@ from dragoman.knowledge.errors import (
     DownloadForbiddenError,
     ExternalIdTakenError,
     ImageNotFoundError,
+    NoPagePictureError,
     NothingToCancelError,
     NothingToDecideError,
     NothingToRetryError,
     PageNotFoundError,
+    PagePictureForbiddenError,
     StillReadingError,
     VersionNotFoundError,
 )
@@ -367,6 +369,30 @@ async def get_page(deps: Deps, caller: Caller, document_id: UUID, number: int) -
     if page is None:
         raise PageNotFoundError
     return page
+
+
+async def get_page_to_picture(
+    deps: Deps, caller: Caller, document_id: UUID, number: int
+) -> tuple[DocumentVersion, StoredPage]:
+    """As `get_page`, with the version whose original shows it.
+
+    Raises:
+        DocumentNotFoundError, PageNotFoundError, NoPagePictureError.
+        PagePictureForbiddenError: the text is masked, and the original is not.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        document = await get_document(connection, caller, document_id)
+        version = await _version_to_open(connection, document, None)
+        page = await repository.find_page(connection, tenant_id=caller.tenant_id, version_id=version.id, number=number)
+        if page is None:
+            raise PageNotFoundError
+        if version.mime_type not in deps.pictured_types:
+            raise NoPagePictureError
+        if not may_manage(caller) and document.owner != caller.asker:
+            chatbot = await tenancy.get_chatbot(connection, caller, document.chatbot_id)
+            if tenancy.settings_of(chatbot).pii == "mask" or version.pii.get("mode") == "mask":
+                raise PagePictureForbiddenError
+    return version, page
 
 
 async def open_image(

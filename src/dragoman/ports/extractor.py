@@ -140,6 +140,39 @@ class PageRenderer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePlace:
+    """A rectangle on a page, in fractions of its width and height (0 to 1) from the upper left corner, as it is shown."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@runtime_checkable
+class PageViewer(Protocol):
+    """An extractor that can show a page as people see it, and where on it a text stands.
+
+    Raises:
+        EncryptedDocumentError, UnsupportedFormatError, ExtractionError: also where there is no such page.
+    """
+
+    async def show_page(self, content: bytes, *, mime_type: str, number: int, width: int) -> bytes:
+        """Page `number` (from 1) as PNG of this width in pixels; narrower where the page is very long."""
+        ...
+
+    async def find_on_page(
+        self, content: bytes, *, mime_type: str, number: int, text: str, near: int | None
+    ) -> Sequence[PagePlace]:
+        """Where the text, as `extract` gave it, stands on the page: a rectangle for each line, in reading order.
+
+        Empty where it is not found, as in scans. `near`: of several places the one that begins nearest to so many
+        letters and digits from the page's first is meant; None: the first one.
+        """
+        ...
+
+
 class DocumentReader(Protocol):
     """Reads files of all kinds in processes of its own: a hostile file harms nothing but its reader.
 
@@ -188,6 +221,16 @@ class DocumentReader(Protocol):
 
     async def probe(self, path: Path, *, mime_type: str, file_name: str) -> None:
         """Only find out whether the file opens without a password. Raises EncryptedDocumentError."""
+        ...
+
+    async def show_page(self, path: Path, *, mime_type: str, file_name: str, number: int, width: int) -> bytes:
+        """As `PageViewer`; a picture is a page, a TIFF one for each of its frames."""
+        ...
+
+    async def find_on_page(
+        self, path: Path, *, mime_type: str, file_name: str, number: int, text: str, near: int | None
+    ) -> list[PagePlace]:
+        """As `PageViewer`; in pictures nothing is found."""
         ...
 
     async def close(self) -> None: ...

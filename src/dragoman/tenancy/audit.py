@@ -278,7 +278,7 @@ def note_access(
     """Somebody saw (a part of) a document. Never waits.
 
     Args:
-        what: `document`, `chunks`, `page`, `image`.
+        what: `document`, `chunks`, `page`, `page_picture`, `page_places`, `image`.
     """
     _trail_of(database).buffer.add(
         _Noted(

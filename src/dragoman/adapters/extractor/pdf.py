@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dragoman.adapters.extractor._parts.engine import read_with_kreuzberg
 from dragoman.adapters.extractor._parts.pdf_forms import field_lines
 from dragoman.adapters.extractor._parts.pdf_layout import SOFT_HYPHEN, TextLine, page_lines
+from dragoman.adapters.extractor._parts.pdf_places import find_places
 from dragoman.adapters.extractor._parts.pdf_tables import FoundTable, find_tables
 from dragoman.adapters.extractor._parts.pictures import Gallery, mark
 from dragoman.adapters.extractor._parts.titles import best_title
@@ -31,12 +32,14 @@ from dragoman.ports.extractor import (
     ExtractedDocument,
     ExtractedPage,
     ExtractionError,
+    PagePlace,
     UnsupportedFormatError,
 )
 
 PDF: Final = "application/pdf"
 MIME_TYPES: Final = frozenset({PDF})
 MOST_OBJECTS_FOR_TABLES: Final = 20_000  # maps and drawings: no tables in them, and each object costs
+MOST_SHOWN_PIXELS: Final = 16_000_000  # of a page that somebody looks at: 48 MB once drawn
 
 _PDFIUM: Final = threading.Lock()  # pdfium may not be used by two threads at once, not even for two documents
 
@@ -72,6 +75,18 @@ class Adapter:
         """The page as PNG. See `PageRenderer`."""
         _refuse_other(mime_type, "")
         return await asyncio.to_thread(_rendered, content, number, longest_side)
+
+    async def show_page(self, content: bytes, *, mime_type: str, number: int, width: int) -> bytes:
+        """See `PageViewer`."""
+        _refuse_other(mime_type, "")
+        return await asyncio.to_thread(_shown, content, number, width)
+
+    async def find_on_page(
+        self, content: bytes, *, mime_type: str, number: int, text: str, near: int | None
+    ) -> Sequence[PagePlace]:
+        """See `PageViewer`."""
+        _refuse_other(mime_type, "")
+        return await asyncio.to_thread(_found, content, number, text, near)
 
     def _read(self, content: bytes, file_name: str, gallery: Gallery | None) -> _ReadPdf:
         with _opened(content, file_name) as pdf:
@@ -162,19 +177,48 @@ def _opened(content: bytes, file_name: str) -> Iterator[Any]:
 
 
 def _rendered(content: bytes, number: int, longest_side: int) -> bytes:
+    with _page(content, number) as page:
+        picture = _drawn(page, longest_side / max(*page.get_size(), 1.0))
+    picture.thumbnail((longest_side, longest_side))  # rounding up may have added a pixel
+    return _png(picture, compress_level=1)
+
+
+def _shown(content: bytes, number: int, width: int) -> bytes:
+    with _page(content, number) as page:
+        across, down = (max(side, 1.0) for side in page.get_size())
+        fitting = min(1.0, (MOST_SHOWN_PIXELS / (width * width * down / across)) ** 0.5)
+        picture = _drawn(page, fitting * width / across)
+    return _png(picture.crop((0, 0, min(picture.width, width), picture.height)), compress_level=6)
+
+
+def _found(content: bytes, number: int, text: str, near: int | None) -> Sequence[PagePlace]:
+    with _page(content, number) as page:
+        textpage = page.get_textpage()
+        try:
+            return find_places(page, textpage, text, near=near)
+        finally:
+            textpage.close()
+
+
+@contextmanager
+def _page(content: bytes, number: int) -> Iterator[Any]:
     with _opened(content, "The document") as pdf:
         if not 1 <= number <= len(pdf):
             raise ExtractionError(f"The document has {len(pdf)} pages, there is no page {number}.", page=number)
         page = pdf[number - 1]
         try:
-            scale = longest_side / max(*page.get_size(), 1.0)
-            bitmap = page.render(scale=scale, rev_byteorder=True)
-            picture = bitmap.to_pil().convert("RGB")
+            yield page
         finally:
             page.close()
-    picture.thumbnail((longest_side, longest_side))  # rounding up may have added a pixel
+
+
+def _drawn(page: Any, scale: float) -> Any:
+    return page.render(scale=scale, rev_byteorder=True).to_pil().convert("RGB")
+
+
+def _png(picture: Any, *, compress_level: int) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)
+    picture.save(file, "PNG", compress_level=compress_level)
     return file.getvalue()
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 SOFT_HYPHEN: Final = "\ufffe"  # how pdfium writes a hyphen at the end of a line; cleaning joins the two halves
 
-_RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _LIGATURES: Final = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
 # TeX's own encoding, in PDFs that do not say what their signs mean
 _TEX_LIGATURES: Final = {0x0B: "\ufb00", 0x0C: "\ufb01", 0x0E: "\ufb03", 0x0F: "\ufb04"}
@@ -22,7 +22,7 @@ _TEX_FF: Final = re.compile(r"(?<=[A-Za-z])\u21b5(?=[A-Za-z-])")
 _WORD: Final = re.compile(f"[^\\s{SOFT_HYPHEN}]+{SOFT_HYPHEN}?|{SOFT_HYPHEN}|\\n")
 # Fonts draw lam and alef as one sign; decomposed in the order of drawing it reads alef, lam. After another alef the
 # hamza forms give it away: no Arabic word has alef followed by alef with hamza.
-_SPLIT_LIGATURE: Final = re.compile("\u0627([\u0622\u0623\u0625])\u0644")
+SPLIT_LIGATURE: Final = re.compile("\u0627([\u0622\u0623\u0625])\u0644")
 
 
 @dataclass(slots=True)
@@ -36,6 +36,7 @@ class Word:
     top: float
     backwards: bool = False  # right-to-left letters that stand in the order of drawing
     glued: bool = False  # directly behind the word before, in another font or raised
+    first: int = -1  # pdfium's index of its first character; -1: it is mirrored, so they do not follow each other
 
     @property
     def height(self) -> float:
@@ -79,23 +80,23 @@ class TextLine:
 
 def joined(words: Sequence[Word]) -> str:
     """The words with spaces between, the halves of a hyphenated word without."""
-    words = _logical(words)
+    words = logical(words)
     text = "".join(word.text if word.glued or not at else f" {word.text}" for at, word in enumerate(words))
     text = text.replace(f"{SOFT_HYPHEN} ", SOFT_HYPHEN).translate(_LIGATURES)
     text = _TEX_FF.sub("ff", text)
-    return _SPLIT_LIGATURE.sub("\u0627\u0644\\1", text) if _RIGHT_TO_LEFT.search(text) else text
+    return SPLIT_LIGATURE.sub("\u0627\u0644\\1", text) if RIGHT_TO_LEFT.search(text) else text
 
 
-def _logical(words: Sequence[Word]) -> Sequence[Word]:
+def logical(words: Sequence[Word]) -> Sequence[Word]:
     """Words of a line that was drawn from left to right although it is read from right to left, as they are read."""
     backwards = sum(word.backwards for word in words)
-    forwards = sum(bool(_RIGHT_TO_LEFT.search(word.text)) and not word.backwards for word in words)
+    forwards = sum(bool(RIGHT_TO_LEFT.search(word.text)) and not word.backwards for word in words)
     if not backwards or forwards >= backwards:
         return words
     turned: list[Word] = []
     run: list[Word] = []  # numbers and foreign words keep their own direction
     for word in reversed(words):
-        if _RIGHT_TO_LEFT.search(word.text):
+        if RIGHT_TO_LEFT.search(word.text):
             turned += [*reversed(run), _mirrored(word)]
             run = []
         else:
@@ -163,23 +164,24 @@ def _word(textpage: Any, found: re.Match[str], place: Placer) -> Word:
     first, last = found.start(), found.end() - 1
     while last > first and found[0][last - found.start()] == SOFT_HYPHEN:
         last -= 1
-    boxes = [place(_box(textpage, first))]
+    boxes = [place(box_of(textpage, first))]
     if last > first:
-        boxes.append(place(_box(textpage, last)))
+        boxes.append(place(box_of(textpage, last)))
     word = Word(
         found[0],
         min(box[0] for box in boxes),
         min(box[1] for box in boxes),
         max(box[2] for box in boxes),
         max(box[3] for box in boxes),
+        first=found.start(),
     )
-    letters = [found.start() + at for at, sign in enumerate(found[0]) if _RIGHT_TO_LEFT.match(sign)]
+    letters = [found.start() + at for at, sign in enumerate(found[0]) if RIGHT_TO_LEFT.match(sign)]
     if len(letters) > 1:
-        word.backwards = place(_box(textpage, letters[0]))[0] < place(_box(textpage, letters[-1]))[0]
+        word.backwards = place(box_of(textpage, letters[0]))[0] < place(box_of(textpage, letters[-1]))[0]
     return word
 
 
-def _box(textpage: Any, at: int) -> tuple[float, float, float, float]:
+def box_of(textpage: Any, at: int) -> tuple[float, float, float, float]:
     import pypdfium2.raw as pdfium
 
     rectangle = pdfium.FS_RECTF()
@@ -215,6 +217,6 @@ def _continues(before: TextLine, line: TextLine) -> bool:
     smaller = min(first.height, last.height)
     if smaller <= 0 or overlap < 0.6 * smaller or max(first.height, last.height) > 4 * smaller:
         return False
-    if _RIGHT_TO_LEFT.search(first.text) or _RIGHT_TO_LEFT.search(last.text):
+    if RIGHT_TO_LEFT.search(first.text) or RIGHT_TO_LEFT.search(last.text):
         return line.right <= before.left + smaller or line.left >= before.right - smaller
     return line.left >= before.right - 0.3 * smaller

@@ -1,0 +1,1 @@
+"""Pages as pictures, with the place of what is cited from them."""
