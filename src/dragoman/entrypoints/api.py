@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import dragoman
 from dragoman.chat.running import RunningAnswers
 from dragoman.deps.http import LeanEndpoint, is_lean
-from dragoman.entrypoints import request_spans
+from dragoman.entrypoints import request_spans, widget_script
 from dragoman.entrypoints.doors import Doors
 from dragoman.entrypoints.edge import Edge
 from dragoman.entrypoints.home import InstanceHome
@@ -159,6 +159,7 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
         app.include_router(router)
         _serve_other_spellings(app, router)
         lean |= _lean_routes(router)
+    app.include_router(widget_script.router)
     if not only:  # its tools are requests to the other groups
         mount_mcp(app, origins=settings.cors_origins)
     install_problem_handlers(app)

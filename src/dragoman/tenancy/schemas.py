@@ -289,6 +289,23 @@ class WidgetTokenOut(BaseModel):
         )
 
 
+class WidgetSettingsOut(BaseModel):
+    """What everybody may know who sees the widget."""
+
+    chatbot_name: str
+    title: str = Field(description="Heading of the panel; empty: the chatbot's name.")
+    greeting: str = Field(description="Markdown; empty: one in the visitor's language.")
+    accent: str = Field(description="`#rrggbb`.")
+    position: str = Field(description="`end` or `start` of a line of writing.")
+    theme: str = Field(description="`auto`, `light` or `dark`.")
+    launcher_text: str
+    suggestions: list[str] = Field(description="Questions to begin with.")
+
+    @classmethod
+    def of(cls, chatbot: Chatbot) -> WidgetSettingsOut:
+        return cls(chatbot_name=chatbot.name, **settings_of(chatbot).widget.model_dump())
+
+
 class LimitsOut(BaseModel):
     own: Quotas = Field(description="What your tenant has set.")
     effective: EffectiveQuotas = Field(description="What holds for chatbots that set none of their own; 0: no limit.")

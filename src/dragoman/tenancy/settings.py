@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dragoman.tenancy.quotas import MOST
+
+_LONGEST_SUGGESTION: Final = 200
 
 
 class GlossaryTerm(BaseModel):
@@ -32,6 +34,39 @@ class GlossaryTerm(BaseModel):
             if not re.fullmatch("[a-z]{2,3}", language) or not any(map(str.isalnum, translation)):
                 raise ValueError("translations are words by language code, such as {'de': 'Rücksendung'}")
         return translations
+
+
+class WidgetLook(BaseModel):
+    """How a chatbot looks on web sites. What is empty the widget says in the visitor's language."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = Field("", max_length=60, description="Heading of the panel; empty for the chatbot's name.")
+    greeting: str = Field("", max_length=600, description="What stands above the first question, as Markdown.")
+    accent: str = Field(
+        "#1f5fbf", pattern="^#[0-9a-fA-F]{6}$", description="Colour of the button and the visitor's questions, `#rrggbb`."
+    )
+    position: Literal["end", "start"] = Field(
+        "end", description="Corner of the page: `end` is right where the language is written from left to right."
+    )
+    theme: Literal["auto", "light", "dark"] = Field("auto", description="`auto` follows the visitor's system.")
+    launcher_text: str = Field("", max_length=40, description="Words on the button; empty for a picture alone.")
+    suggestions: list[str] = Field(
+        default_factory=list, max_length=6, description="Questions to begin with; empty for some from the knowledge."
+    )
+
+    @field_validator("title", "greeting", "launcher_text", mode="after")
+    @classmethod
+    def _is_trimmed(cls, text: str) -> str:
+        return text.strip()
+
+    @field_validator("suggestions", mode="after")
+    @classmethod
+    def _are_questions(cls, suggestions: list[str]) -> list[str]:
+        questions = [" ".join(question.split()) for question in suggestions]
+        if not all(0 < len(question) <= _LONGEST_SUGGESTION for question in questions):
+            raise ValueError(f"a suggested question has between 1 and {_LONGEST_SUGGESTION} characters")
+        return list(dict.fromkeys(questions))
 
 
 def _limit(what: str) -> Any:
@@ -219,3 +254,8 @@ class ChatbotSettings(BaseModel):
         "weekly", description="Each Monday (UTC) a report of what was badly answered in the week before."
     )
     query_log_days: int = Field(365, ge=1, le=3650, description="Days that searches are kept; daily counts stay.")
+    widget: WidgetLook = Field(
+        default_factory=WidgetLook,
+        description="How it looks on web sites: `title`, `greeting`, `accent`, `position`, `theme`, `launcher_text` and "
+        "`suggestions`; [what each is](../how-to/put-a-chatbot-on-your-site.md#its-look).",
+    )
