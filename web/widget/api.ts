@@ -7,6 +7,7 @@ import type { Rating, Settings, StoredMessage } from "./types";
 const RENEWED_BEFORE_MS = 60_000;
 const OF_OLD_TOKENS = new Set(["tenancy.expired_visitor_token", "tenancy.invalid_visitor_token"]);
 const MESSAGES = 200;
+const SUGGESTIONS = 4;
 
 interface Wish {
   body?: unknown;
@@ -37,21 +38,27 @@ export class Api {
   }
 
   /** Questions that the knowledge answers; none where the server offers none. */
-  async suggestions(): Promise<string[]> {
+  async suggestions(language: string): Promise<string[]> {
     await this.token();
     if (!this.chatbot) await this.renew();
-    const found = (await this.json("GET", `/api/chatbots/${this.chatbot}/suggestions/`)) as { suggestions?: unknown };
-    return Array.isArray(found.suggestions) ? found.suggestions.map(questionIn).filter((text) => text !== "") : [];
+    const path = `/api/chatbots/${this.chatbot}/suggestions/?language=${language}&limit=${SUGGESTIONS}`;
+    const found = (await this.json("GET", path)) as { suggestions: { text: string }[] };
+    return found.suggestions.map((suggestion) => suggestion.text);
   }
 
   async createSession(language: string): Promise<string> {
-    const made = (await this.json("POST", "/api/chatbot/sessions/", { body: { settings: { language } } })) as { id: string };
+    const made = (await this.json("POST", "/api/chatbot/sessions/", {
+      body: { settings: { language } },
+    })) as { id: string };
     return made.id;
   }
 
   async messages(session: string): Promise<StoredMessage[]> {
     const path = `/api/chatbot/sessions/${session}/messages/`;
-    const first = (await this.json("GET", `${path}?limit=${MESSAGES}`)) as { messages: StoredMessage[]; total: number };
+    const first = (await this.json("GET", `${path}?limit=${MESSAGES}`)) as {
+      messages: StoredMessage[];
+      total: number;
+    };
     if (first.total <= MESSAGES) return first.messages;
     const rest = await this.json("GET", `${path}?limit=${MESSAGES}&offset=${first.total - MESSAGES}`);
     return (rest as typeof first).messages; // the latest are enough to go on with
@@ -64,7 +71,10 @@ export class Api {
 
   follow(session: string, answer: string, lastEventId: string, signal: AbortSignal): Promise<Response> {
     const headers: Record<string, string> = lastEventId ? { "Last-Event-ID": lastEventId } : {};
-    return this.request("GET", `/api/chatbot/sessions/${session}/messages/${answer}/stream/`, { headers, signal });
+    return this.request("GET", `/api/chatbot/sessions/${session}/messages/${answer}/stream/`, {
+      headers,
+      signal,
+    });
   }
 
   async cancel(session: string, answer: string): Promise<void> {
@@ -72,7 +82,9 @@ export class Api {
   }
 
   async rate(answer: string, rating: Rating, reason: string | null, comment: string): Promise<void> {
-    await this.request("POST", `/api/chatbot/messages/${answer}/feedback/`, { body: { rating, reason, comment } });
+    await this.request("POST", `/api/chatbot/messages/${answer}/feedback/`, {
+      body: { rating, reason, comment },
+    });
   }
 
   private async json(method: string, path: string, wish: Wish = {}): Promise<unknown> {
@@ -93,7 +105,9 @@ export class Api {
 
   private async token(): Promise<string> {
     const held = this.store.get("token");
-    return held && Date.now() < this.store.get("expiresAt") - RENEWED_BEFORE_MS ? held : (await this.renew()).token;
+    return held && Date.now() < this.store.get("expiresAt") - RENEWED_BEFORE_MS
+      ? held
+      : (await this.renew()).token;
   }
 
   /** Requests that need a new token at the same time get the same one. */
@@ -103,7 +117,9 @@ export class Api {
   }
 
   private async admit(earlier: string | null): Promise<Admission> {
-    const response = await this.fetch("POST", "/api/widget/tokens/", { body: { key: this.key, token: earlier } });
+    const response = await this.fetch("POST", "/api/widget/tokens/", {
+      body: { key: this.key, token: earlier },
+    });
     if (response.ok) {
       const admitted = (await response.json()) as Admission;
       this.chatbot = admitted.chatbot_id;
@@ -133,10 +149,3 @@ export class Api {
     }
   }
 }
-
-function questionIn(item: unknown): string {
-  if (typeof item === "string") return item;
-  const { question, text } = (typeof item === "object" && item !== null ? item : {}) as Record<string, unknown>;
-  return typeof question === "string" ? question : typeof text === "string" ? text : "";
-}
-

@@ -4,25 +4,8 @@ import type { Api } from "./api";
 import { follow } from "./follow";
 import type { Store } from "./storage";
 import { asTrouble, type Trouble } from "./trouble";
-import type { AnswerEvent, Rating, Source, StoredMessage } from "./types";
-
-export interface Answer {
-  id: string | null;
-  text: string;
-  stage: string;
-  state: "writing" | "complete" | "interrupted" | "failed";
-  isReconnecting: boolean;
-  /** False: the documents do not answer the question. */
-  answered: boolean;
-  sources: Source[];
-  rating: Rating | null;
-  trouble: Trouble | null;
-}
-
-export interface Turn {
-  question: string;
-  answer: Answer;
-}
+import { type Answer, isAmong, newAnswer, type Turn, turnsOf } from "./turns";
+import type { AnswerEvent, Rating } from "./types";
 
 export class Conversation {
   turns: Turn[] = [];
@@ -53,7 +36,7 @@ export class Conversation {
     if (stored === null || this.store.get("session") !== session) return;
     this.turns = turnsOf(stored, this.store.get("unanswered"));
     const pending = this.store.get("pending");
-    const isStored = pending !== null && isIn(stored, pending);
+    const isStored = pending !== null && isAmong(stored, pending);
     if (pending === null || isStored) this.store.set({ pending: null });
     this.onChange(null);
     if (pending !== null && !isStored) void this.goOn(session, pending);
@@ -131,13 +114,21 @@ export class Conversation {
     return turn;
   }
 
-  private async write(turn: Turn, answer: string, open: (signal: AbortSignal) => Promise<Response>): Promise<void> {
+  private async write(
+    turn: Turn,
+    answer: string,
+    open: (signal: AbortSignal) => Promise<Response>,
+  ): Promise<void> {
     const abort = new AbortController();
     this.abort = abort;
     const reopen = (lastEventId: string): Promise<Response> =>
       this.api.follow(this.store.get("session") ?? "", turn.answer.id ?? answer, lastEventId, abort.signal);
     try {
-      for await (const news of follow(() => open(abort.signal), reopen, () => turn.answer.id !== null)) {
+      for await (const news of follow(
+        () => open(abort.signal),
+        reopen,
+        () => turn.answer.id !== null,
+      )) {
         if (abort.signal.aborted) return;
         if (news === "reconnecting") turn.answer.isReconnecting = true;
         else this.take(turn, news);
@@ -195,33 +186,4 @@ export class Conversation {
     this.turns = [];
     this.store.set({ session: null, pending: null, unanswered: [] });
   }
-}
-
-function newAnswer(state: Answer["state"]): Answer {
-  const empty = { id: null, text: "", stage: "", isReconnecting: false, answered: true, rating: null, trouble: null };
-  return { ...empty, state, sources: [] };
-}
-
-/** Whether what was being written when the page was left is among what is stored. */
-function isIn(stored: readonly StoredMessage[], pending: { question: string; answer: string | null }): boolean {
-  if (pending.answer !== null) return stored.some((message) => message.id === pending.answer);
-  return stored.findLast((message) => message.role === "user")?.content === pending.question;
-}
-
-function turnsOf(messages: readonly StoredMessage[], unanswered: readonly string[]): Turn[] {
-  const turns: Turn[] = [];
-  for (const message of messages) {
-    if (message.role === "user") turns.push({ question: message.content, answer: newAnswer("interrupted") });
-    const turn = turns.at(-1);
-    if (message.role === "user" || !turn) continue;
-    turn.answer = {
-      ...newAnswer(message.state === "interrupted" ? "interrupted" : "complete"),
-      id: message.id,
-      text: message.content,
-      sources: message.sources,
-      answered: !unanswered.includes(message.id),
-      rating: message.feedback?.rating === "up" ? "up" : message.feedback?.rating === "down" ? "down" : null,
-    };
-  }
-  return turns;
 }

@@ -41,5 +41,7 @@ export function fill(text: string, values: Record<string, string | number>): str
 /** "in 30 seconds", "in 2 minutes", in words of the language. */
 export function inSeconds(seconds: number, language: Language): string {
   const words = new Intl.RelativeTimeFormat(language, { numeric: "always" });
-  return seconds < 90 ? words.format(Math.ceil(seconds), "second") : words.format(Math.ceil(seconds / 60), "minute");
+  return seconds < 90
+    ? words.format(Math.ceil(seconds), "second")
+    : words.format(Math.ceil(seconds / 60), "minute");
 }

@@ -15,7 +15,8 @@ export interface Options {
 
 /** The options of a tag, or what is wrong with it, for the owner of the site. */
 export function optionsOf(script: HTMLScriptElement | null): Options | string {
-  if (!script?.src) return 'include the widget by a tag: <script src="https://…/widget.js" data-key="dgw_…" async></script>';
+  if (!script?.src)
+    return 'include the widget by a tag: <script src="https://…/widget.js" data-key="dgw_…" async></script>';
   const { key, language, open, position, accent, theme } = script.dataset;
   if (!key?.startsWith("dgw_")) return 'the tag needs the public widget key: data-key="dgw_…"';
   return {

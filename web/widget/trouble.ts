@@ -27,7 +27,10 @@ export async function troubleOf(response: Response): Promise<Trouble> {
 
 async function problemIn(response: Response): Promise<{ code: string; detail: string }> {
   const problem: unknown = await response.json().catch(() => null);
-  const { code, detail } = (typeof problem === "object" && problem !== null ? problem : {}) as Record<string, unknown>;
+  const { code, detail } = (typeof problem === "object" && problem !== null ? problem : {}) as Record<
+    string,
+    unknown
+  >;
   return {
     code: typeof code === "string" ? code : "",
     detail: typeof detail === "string" ? detail : `HTTP ${response.status}`,

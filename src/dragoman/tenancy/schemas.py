@@ -25,6 +25,7 @@ from dragoman.tenancy.service import settings_of
 from dragoman.tenancy.widgets import Admitted
 
 _MONTH_HOURS = 720
+_SUGGESTIONS = 6
 _ACCESS = "`tenant`: open to all of the tenant. `listed`: to those with a role on it, and to administrators."
 
 
@@ -299,11 +300,13 @@ class WidgetSettingsOut(BaseModel):
     position: str = Field(description="`end` or `start` of a line of writing.")
     theme: str = Field(description="`auto`, `light` or `dark`.")
     launcher_text: str
-    suggestions: list[str] = Field(description="Questions to begin with.")
+    suggestions: list[str] = Field(description="Questions to begin with that the owner has chosen, the first six.")
 
     @classmethod
     def of(cls, chatbot: Chatbot) -> WidgetSettingsOut:
-        return cls(chatbot_name=chatbot.name, **settings_of(chatbot).widget.model_dump())
+        own = chatbot.settings.get("suggested_questions", [])
+        look = settings_of(chatbot).widget.model_dump()
+        return cls(chatbot_name=chatbot.name, suggestions=own[:_SUGGESTIONS], **look)
 
 
 class LimitsOut(BaseModel):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dragoman.tenancy.quotas import MOST
-
-_LONGEST_SUGGESTION: Final = 200
 
 
 class GlossaryTerm(BaseModel):
@@ -51,22 +49,11 @@ class WidgetLook(BaseModel):
     )
     theme: Literal["auto", "light", "dark"] = Field("auto", description="`auto` follows the visitor's system.")
     launcher_text: str = Field("", max_length=40, description="Words on the button; empty for a picture alone.")
-    suggestions: list[str] = Field(
-        default_factory=list, max_length=6, description="Questions to begin with; empty for some from the knowledge."
-    )
 
     @field_validator("title", "greeting", "launcher_text", mode="after")
     @classmethod
     def _is_trimmed(cls, text: str) -> str:
         return text.strip()
-
-    @field_validator("suggestions", mode="after")
-    @classmethod
-    def _are_questions(cls, suggestions: list[str]) -> list[str]:
-        questions = [" ".join(question.split()) for question in suggestions]
-        if not all(0 < len(question) <= _LONGEST_SUGGESTION for question in questions):
-            raise ValueError(f"a suggested question has between 1 and {_LONGEST_SUGGESTION} characters")
-        return list(dict.fromkeys(questions))
 
 
 def _limit(what: str) -> Any:
@@ -256,6 +243,6 @@ class ChatbotSettings(BaseModel):
     query_log_days: int = Field(365, ge=1, le=3650, description="Days that searches are kept; daily counts stay.")
     widget: WidgetLook = Field(
         default_factory=WidgetLook,
-        description="How it looks on web sites: `title`, `greeting`, `accent`, `position`, `theme`, `launcher_text` and "
-        "`suggestions`; [what each is](../how-to/put-a-chatbot-on-your-site.md#its-look).",
+        description="How it looks on web sites: `title`, `greeting`, `accent`, `position`, `theme` and `launcher_text`; "
+        "[what each is](../how-to/put-a-chatbot-on-your-site.md#its-look).",
     )

@@ -29,7 +29,8 @@ function blocksOf(lines: readonly string[], depth: number): Block[] {
       at += 1;
       continue;
     }
-    const read = readFence(lines, at) ?? readLine(line, at) ?? readTable(lines, at) ?? readNested(lines, at, depth);
+    const read =
+      readFence(lines, at) ?? readLine(line, at) ?? readTable(lines, at) ?? readNested(lines, at, depth);
     const [block, next] = read ?? readParagraph(lines, at);
     blocks.push(block);
     at = next;
@@ -79,7 +80,10 @@ function readTable(lines: readonly string[], at: number): Read | null {
 /** The cells of a line with `|`; null for other lines. */
 function cellsOf(line: string): string[] | null {
   if (!line.includes("|")) return null;
-  const inner = line.trim().replace(/^\|/, "").replace(/(?<!\\)\|$/, "");
+  const inner = line
+    .trim()
+    .replace(/^\|/, "")
+    .replace(/(?<!\\)\|$/, "");
   return inner.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 

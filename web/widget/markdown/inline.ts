@@ -10,11 +10,18 @@ export interface Inline {
 
 const DEEPEST = 6; // so that no text can exhaust the stack
 const SPECIAL = /[\\`*_~[!<&\n]|https?:\/\//gi;
-const CITATION = /\[(\d{1,3}(?:[,;] ?\d{1,3}){0,7})\](?![([:])/y;
+const CITATION = /\[(\d{1,3}(?:[,;] ?\d{1,3}){0,7})\](?!\()/y;
 const ADDRESS = /https?:\/\/[^\s<>[\]`|"']{1,2000}/iy;
 const ANGLED = /<((?:https?:\/\/|mailto:)[^\s<>]{1,2000})>/iy;
 const ENTITY = /&(amp|lt|gt|quot|nbsp|#39);/y;
-const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', nbsp: "\u00a0", "#39": "'" };
+const ENTITIES: Record<string, string> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  nbsp: "\u00a0",
+  "#39": "'",
+};
 const EMPHASIS: Record<string, string> = { "*": "em", _: "em", "**": "strong", __: "strong", "~~": "del" };
 
 export function appendInline(parent: Node, text: string, context: Inline, depth = 0): void {
@@ -95,7 +102,10 @@ class Scanner {
       return true;
     }
     const code = this.context.document.createElement("code");
-    code.textContent = this.text.slice(start, end).replace(/\n/g, " ").replace(/^ (.*) $/, "$1");
+    code.textContent = this.text
+      .slice(start, end)
+      .replace(/\n/g, " ")
+      .replace(/^ (.*) $/, "$1");
     this.add(code);
     this.at = end + fence.length;
     return true;

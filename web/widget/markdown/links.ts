@@ -35,7 +35,8 @@ interface Link {
 }
 
 const LONGEST_LABEL = 400;
-const TARGET = /\(\s{0,9}(?:<([^<>\n]{0,2000})>|((?:[^\s()\\]|\\.|\([^\s()]{0,500}\)){0,2000}))(?:\s[^\n]{0,300}?)?\s{0,9}\)/y;
+const TARGET =
+  /\(\s{0,9}(?:<([^<>\n]{0,2000})>|((?:[^\s()\\]|\\.|\([^\s()]{0,500}\)){0,2000}))(?:\s[^\n]{0,300}?)?\s{0,9}\)/y;
 
 /** `[label](address "title")` that begins here, or null. */
 export function readLink(text: string, at: number): Link | null {

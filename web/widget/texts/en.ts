@@ -3,7 +3,8 @@ const en = {
   close: "Close chat",
   newConversation: "New conversation",
   conversation: "Conversation",
-  greeting: "Hello! I am an automated assistant. Ask me a question: I answer from our documents and show you where it stands.",
+  greeting:
+    "Hello! I am an automated assistant. Ask me a question: I answer from our documents and show you where it stands.",
   suggestions: "You could ask",
   label: "Your question",
   placeholder: "Ask a question…",
@@ -49,7 +50,8 @@ const en = {
   offline: "The connection is gone. Check your network, then try again.",
   reconnecting: "The connection was lost. Trying again…",
   tooOften: "You asked many questions in a short time. Please try again {when}.",
-  unavailable: "The assistant is not available on this page at the moment. Please use another way to contact us.",
+  unavailable:
+    "The assistant is not available on this page at the moment. Please use another way to contact us.",
   failed: "That did not work. Please try again in a moment.",
   notRated: "Your rating could not be sent. Please try again.",
 };

@@ -52,7 +52,8 @@ const es: Texts = {
   offline: "No hay conexión. Compruebe su red e inténtelo de nuevo.",
   reconnecting: "Se ha perdido la conexión. Reintentando…",
   tooOften: "Ha hecho muchas preguntas en poco tiempo. Inténtelo de nuevo {when}.",
-  unavailable: "El asistente no está disponible en esta página en este momento. Contacte con nosotros por otra vía.",
+  unavailable:
+    "El asistente no está disponible en esta página en este momento. Contacte con nosotros por otra vía.",
   failed: "No ha funcionado. Inténtelo de nuevo dentro de un momento.",
   notRated: "No se ha podido enviar su valoración. Inténtelo de nuevo.",
 };

@@ -5,7 +5,8 @@ const ja: Texts = {
   close: "チャットを閉じる",
   newConversation: "新しい会話",
   conversation: "会話",
-  greeting: "こんにちは。自動応答アシスタントです。ご質問をどうぞ。資料をもとにお答えし、出典もお示しします。",
+  greeting:
+    "こんにちは。自動応答アシスタントです。ご質問をどうぞ。資料をもとにお答えし、出典もお示しします。",
   suggestions: "質問の例",
   label: "ご質問",
   placeholder: "質問を入力…",

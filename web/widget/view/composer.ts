@@ -18,7 +18,7 @@ export class Composer {
     private readonly onAsk: (question: string) => void,
     private readonly onStop: () => void,
   ) {
-    this.field = make("textarea", { rows: "1", maxlength: LONGEST_QUESTION, dir: "auto", "aria-label": texts.label });
+    this.field = make("textarea", { rows: "1", maxlength: LONGEST_QUESTION, "aria-label": texts.label });
     this.field.placeholder = texts.placeholder;
     this.button = make("button", { type: "submit", class: "send" }, icon("send"));
     rename(this.button, texts.send);
@@ -55,6 +55,7 @@ export class Composer {
   }
 
   private grow(): void {
+    this.field.dir = this.field.value === "" ? "" : "auto"; // the hint reads in the direction of the widget
     this.field.style.height = "auto";
     this.field.style.height = `${Math.min(this.field.scrollHeight, TALLEST_PX)}px`;
   }

@@ -16,8 +16,17 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 }
 
 /** A button with a picture: its words are for those who hear it, and for the hint. */
-export function iconButton(label: string, picture: Node, className: string, onClick: () => void): HTMLButtonElement {
-  const button = make("button", { type: "button", class: className, "aria-label": label, title: label }, picture);
+export function iconButton(
+  label: string,
+  picture: Node,
+  className: string,
+  onClick: () => void,
+): HTMLButtonElement {
+  const button = make(
+    "button",
+    { type: "button", class: className, "aria-label": label, title: label },
+    picture,
+  );
   button.addEventListener("click", onClick);
   return button;
 }

@@ -12,7 +12,9 @@ export function keepFocusIn(panel: HTMLElement, shadow: ShadowRoot, onEscape: ()
 }
 
 function turnRound(panel: HTMLElement, shadow: ShadowRoot, event: KeyboardEvent): void {
-  const shown = [...panel.querySelectorAll<HTMLElement>(FOCUSABLE)].filter((each) => each.getClientRects().length > 0);
+  const shown = [...panel.querySelectorAll<HTMLElement>(FOCUSABLE)].filter(
+    (each) => each.getClientRects().length > 0,
+  );
   const [leaving, entering] = event.shiftKey ? [shown[0], shown.at(-1)] : [shown.at(-1), shown[0]];
   if (shadow.activeElement !== leaving) return;
   event.preventDefault();

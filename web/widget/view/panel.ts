@@ -1,9 +1,10 @@
 /** The panel: its heading, the conversation, and the composer. */
 
-import type { Conversation, Turn } from "../conversation";
+import type { Conversation } from "../conversation";
 import type { Language, Texts } from "../language";
 import { renderMarkdown } from "../markdown/render";
 import type { Trouble } from "../trouble";
+import type { Turn } from "../turns";
 import type { Settings } from "../types";
 import { Composer } from "./composer";
 import { iconButton, make, textButton } from "./dom";
@@ -24,7 +25,7 @@ const NEAR_END_PX = 90;
 export class Panel {
   readonly element: HTMLElement;
   readonly composer: Composer;
-  private readonly heading = make("h2", { id: "title", dir: "auto" });
+  private readonly heading = make("h2", { id: "title" });
   private readonly list = make("ol", { class: "turns" });
   private readonly welcome = make("div", { class: "welcome" });
   private readonly notice = make("div", { class: "notice" });
@@ -50,7 +51,7 @@ export class Panel {
     );
     this.element = make(
       "section",
-      { class: "panel", role: "dialog", "aria-labelledby": "title", hidden: true },
+      { class: "panel", role: "dialog", "aria-labelledby": "title", tabindex: "-1", hidden: true },
       make(
         "header",
         {},
@@ -67,19 +68,18 @@ export class Panel {
   }
 
   showSettings(settings: Settings): void {
-    this.heading.textContent = settings.title || settings.chatbot_name;
+    this.heading.replaceChildren(make("bdi", {}, settings.title || settings.chatbot_name));
     const greeting = make("div", { class: "greeting markdown" });
     greeting.append(renderMarkdown(settings.greeting || this.texts.greeting, { document, cite: () => null }));
     this.welcome.replaceChildren(greeting);
-    this.showSuggestions(settings.suggestions);
   }
 
   showSuggestions(questions: readonly string[]): void {
     this.welcome.querySelector(".suggestions")?.remove();
     if (questions.length === 0) return;
     const buttons = questions.map((question) => {
-      const button = textButton(question, "suggestion", () => this.deeds.ask(question));
-      button.dir = "auto";
+      const button = textButton("", "suggestion", () => this.deeds.ask(question));
+      button.append(make("bdi", {}, question));
       return make("li", {}, button);
     });
     const hint = make("p", { class: "note" }, this.texts.suggestions);
@@ -108,6 +108,11 @@ export class Panel {
     else this.showAll();
     this.showState();
     if (isAtEnd || !view) this.scrollToEnd();
+  }
+
+  /** Where writing begins; not on phones, where the keyboard would cover what the panel says. */
+  focus(): void {
+    (matchMedia("(pointer: coarse)").matches ? this.element : this.composer.field).focus();
   }
 
   scrollToEnd(): void {

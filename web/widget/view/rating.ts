@@ -57,9 +57,18 @@ export class RatingView {
       chip.setAttribute("aria-pressed", "false");
       return chip;
     });
-    const comment = make("textarea", { rows: "2", maxlength: LONGEST_COMMENT, dir: "auto", "aria-label": texts.comment });
+    const comment = make("textarea", {
+      rows: "2",
+      maxlength: LONGEST_COMMENT,
+      dir: "auto",
+      "aria-label": texts.comment,
+    });
     comment.placeholder = texts.comment;
-    const send = textButton(texts.sendRating, "primary", () => void this.explain(reason, comment.value.trim()));
+    const send = textButton(
+      texts.sendRating,
+      "primary",
+      () => void this.explain(reason, comment.value.trim()),
+    );
     const skip = textButton(texts.skip, "plain", () => {
       this.show(null);
       this.down.focus();
@@ -92,6 +101,8 @@ export class RatingView {
   private show(form: HTMLElement | null): void {
     this.form?.remove();
     this.form = form;
-    if (form) this.element.append(form);
+    if (!form) return;
+    this.element.append(form);
+    form.scrollIntoView({ block: "nearest" });
   }
 }

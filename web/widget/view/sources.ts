@@ -43,7 +43,7 @@ class SourceRow {
         "aria-label": fill(texts.source, { number: source.number, title }),
       },
       make("span", { class: "number" }, String(source.number)),
-      make("span", { class: "title", dir: "auto" }, title),
+      make("span", { class: "title" }, make("bdi", {}, title)),
       icon("open"),
     );
     this.button.addEventListener("click", () => this.toggle(this.excerpt.hidden));
@@ -68,9 +68,15 @@ function excerptOf(source: Source, texts: Texts): HTMLElement {
     excerpt.append(make("p", { class: "note" }, texts.removed));
     return excerpt;
   }
-  const places = source.heading_path.map((heading) => make("span", { dir: "auto" }, heading));
-  if (source.page !== null) places.unshift(make("span", {}, fill(texts.page, { page: source.page })));
+  const places = source.heading_path.map((heading) => make("bdi", {}, heading));
+  if (source.page !== null) places.unshift(make("bdi", {}, fill(texts.page, { page: source.page })));
   if (places.length > 0) excerpt.append(make("p", { class: "places" }, ...places));
-  excerpt.append(make("blockquote", { dir: "auto", lang: source.language === "und" ? false : source.language }, source.excerpt));
+  excerpt.append(
+    make(
+      "blockquote",
+      { dir: "auto", lang: source.language === "und" ? false : source.language },
+      source.excerpt,
+    ),
+  );
   return excerpt;
 }

@@ -18,8 +18,18 @@ export function wordsOf(trouble: Trouble, texts: Texts, language: Language): str
   }
 }
 
-export function troubleNote(trouble: Trouble, texts: Texts, language: Language, onRetry: () => void): HTMLElement {
-  const note = make("div", { class: "trouble" }, icon("trouble"), make("p", {}, wordsOf(trouble, texts, language)));
+export function troubleNote(
+  trouble: Trouble,
+  texts: Texts,
+  language: Language,
+  onRetry: () => void,
+): HTMLElement {
+  const note = make(
+    "div",
+    { class: "trouble" },
+    icon("trouble"),
+    make("p", {}, wordsOf(trouble, texts, language)),
+  );
   if (trouble.kind === "unavailable") return note;
   const retry = textButton(texts.retry, "plain", onRetry);
   if (trouble.retryAfterS > 0) {

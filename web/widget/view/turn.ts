@@ -1,8 +1,8 @@
 /** A question and its answer. */
 
-import type { Answer, Turn } from "../conversation";
 import { fill, type Language, type Texts } from "../language";
 import { renderMarkdown } from "../markdown/render";
+import type { Answer, Turn } from "../turns";
 import { STAGES, type Rating, type Source } from "../types";
 import { make } from "./dom";
 import { icon } from "./icons";
@@ -64,7 +64,10 @@ export class TurnView {
     const { texts, language, retry, announce } = this.context;
     const sources = answer.sources.length > 0 ? new SourceList(answer.sources, texts) : null;
     this.shown = "";
-    this.showText(answer.text, sources && { sources: answer.sources, open: (number) => sources.open(number) });
+    this.showText(
+      answer.text,
+      sources && { sources: answer.sources, open: (number) => sources.open(number) },
+    );
     if (!answer.answered) this.body.before(make("p", { class: "label" }, icon("unknown"), texts.unanswered));
     if (sources) this.end.append(sources.element);
     if (answer.state === "interrupted") this.end.append(make("p", { class: "note" }, texts.stopped));
@@ -81,7 +84,10 @@ export class TurnView {
     return new RatingView(answer.rating, texts, give, announce).element;
   }
 
-  private showText(text: string, cited: { sources: readonly Source[]; open: (number: number) => void } | null): void {
+  private showText(
+    text: string,
+    cited: { sources: readonly Source[]; open: (number: number) => void } | null,
+  ): void {
     if (text === this.shown && cited === null) return;
     this.shown = text;
     const cite = (number: number): Node | null => {
@@ -94,7 +100,11 @@ export class TurnView {
   private marker(source: Source, onClick: () => void): Node {
     const title = source.title || source.file_name;
     const label = fill(this.context.texts.source, { number: source.number, title });
-    const marker = make("button", { type: "button", class: "cite", "aria-label": label, title }, String(source.number));
+    const marker = make(
+      "button",
+      { type: "button", class: "cite", "aria-label": label, title },
+      String(source.number),
+    );
     marker.addEventListener("click", onClick);
     return marker;
   }

@@ -2,7 +2,7 @@
 
 import { Api } from "../api";
 import { paletteOf, type Theme } from "../colours";
-import { Conversation, type Turn } from "../conversation";
+import { Conversation } from "../conversation";
 import { chooseLanguage, directionOf, fill, type Language, type Texts, textsOf } from "../language";
 import type { Options } from "../options";
 import { Store } from "../storage";
@@ -38,14 +38,21 @@ export class Widget {
     this.texts = textsOf(this.language);
     this.store = new Store(options.key);
     this.api = new Api(options.base, options.key, this.store);
-    this.conversation = new Conversation(this.api, this.store, this.language, (turn) => this.show(turn));
+    this.conversation = new Conversation(this.api, this.store, this.language, (turn) =>
+      this.panel.show(turn),
+    );
     this.panel = new Panel(this.conversation, this.texts, this.language, {
       ask: (question) => this.ask(question),
       clear: () => this.conversation.clear(),
       close: () => this.close(),
       reload: () => void this.prepare(),
     });
-    this.launcher = make("button", { type: "button", class: "launcher", "aria-haspopup": "dialog", "aria-expanded": "false" });
+    this.launcher = make("button", {
+      type: "button",
+      class: "launcher",
+      "aria-haspopup": "dialog",
+      "aria-expanded": "false",
+    });
     this.launcher.addEventListener("click", () => this.open());
     this.root = make("div", { class: "root", lang: this.language, dir: directionOf(this.language) });
     this.root.append(this.launcher, this.panel.element);
@@ -66,7 +73,7 @@ export class Widget {
     if (!this.panel.element.hidden) return;
     this.returnFocusTo = document.activeElement instanceof HTMLElement ? document.activeElement : null;
     this.openPanel();
-    this.panel.composer.field.focus();
+    this.panel.focus();
   }
 
   close(): void {
@@ -77,7 +84,8 @@ export class Widget {
     this.launcher.setAttribute("aria-expanded", "false");
     this.store.wasOpen = false;
     if (!hadFocus) return;
-    const isOfPage = this.returnFocusTo !== null && this.returnFocusTo !== document.body && this.returnFocusTo.isConnected;
+    const isOfPage =
+      this.returnFocusTo !== null && this.returnFocusTo !== document.body && this.returnFocusTo.isConnected;
     if (isOfPage && this.returnFocusTo !== this.shadow.host) this.returnFocusTo?.focus();
     else this.launcher.focus();
   }
@@ -86,7 +94,7 @@ export class Widget {
     const asked = question.trim();
     this.open();
     if (asked === "") return;
-    this.panel.composer.field.focus();
+    this.panel.focus(); // the suggestion that was pressed is gone
     void this.prepare().then((isReady) => (isReady ? this.conversation.ask(asked) : undefined));
   }
 
@@ -114,13 +122,14 @@ export class Widget {
     const settings = this.settings ?? (await this.load());
     await this.conversation.restore();
     this.panel.showLoading(false);
-    if (settings.suggestions.length === 0) void this.suggest();
+    if (this.conversation.turns.length === 0) void this.suggest(settings.suggestions);
     return true;
   }
 
-  private async suggest(): Promise<void> {
-    const questions = await this.api.suggestions().catch(() => []); // there may be none, and nobody misses them
-    this.panel.showSuggestions(questions.slice(0, 4));
+  /** Questions that fit the visitor's language; where the server names none, those that the owner has chosen. */
+  private async suggest(own: readonly string[]): Promise<void> {
+    const found = await this.api.suggestions(this.language).catch(() => []);
+    this.panel.showSuggestions(found.length > 0 ? found : own);
   }
 
   private load(): Promise<Settings> {
@@ -140,20 +149,17 @@ export class Widget {
     this.warnOwner(trouble.detail + (trouble.kind === "offline" ? HINT_OFFLINE : ""));
   }
 
-  private show(turn: Turn | null): void {
-    this.panel.show(turn);
-  }
-
   private showLook(): void {
     const { options, settings } = this;
     const wanted = options.theme ?? settings?.theme ?? "auto";
-    const theme: Theme = wanted === "dark" || (wanted !== "light" && this.prefersDark.matches) ? "dark" : "light";
+    const theme: Theme =
+      wanted === "dark" || (wanted !== "light" && this.prefersDark.matches) ? "dark" : "light";
     this.root.dataset["theme"] = theme;
     this.root.dataset["position"] = options.position ?? settings?.position ?? "end";
     setPalette(this.shadow, paletteOf(options.accent ?? settings?.accent ?? "", theme));
     const words = settings?.launcher_text ?? "";
     const name = settings?.title || settings?.chatbot_name || this.texts.assistant;
-    this.launcher.replaceChildren(icon("chat"), ...(words ? [make("span", { dir: "auto" }, words)] : []));
+    this.launcher.replaceChildren(icon("chat"), ...(words ? [make("bdi", {}, words)] : []));
     // With words on it the button is called as it reads, so that it can be spoken to.
     if (words) this.launcher.removeAttribute("aria-label");
     else this.launcher.setAttribute("aria-label", fill(this.texts.open, { name }));
