@@ -3,6 +3,11 @@ import hooks from "eslint-plugin-react-hooks";
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
+const from = (type, targets) => ({
+  from: { element: { type } },
+  allow: targets.map((target) => ({ to: { element: { type: target } } })),
+});
+
 /** Imports point down: app -> features -> components, lib. A feature knows no other feature; the widget knows none of it. */
 export default defineConfig(
   globalIgnores(["node_modules", "src/lib/api/schema.d.ts"]),
@@ -14,6 +19,15 @@ export default defineConfig(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: { attributes: false } }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        {
+          ignoreRestSiblings: true,
+          argsIgnorePattern: "^_",
+          varsIgnorePattern: "^_",
+          destructuredArrayIgnorePattern: "^_",
+        },
+      ],
       "no-console": "error",
     },
   },
@@ -21,9 +35,8 @@ export default defineConfig(
     files: ["src/**/*.{ts,tsx}"],
     plugins: { boundaries },
     settings: {
-      "import/resolver": { typescript: { project: "./tsconfig.json" } },
+      "import/resolver": { [`${import.meta.dirname}/eslint-resolver.js`]: {} },
       "boundaries/elements": [
-        { type: "main", pattern: "src/main.tsx", mode: "full" },
         { type: "app", pattern: "src/app" },
         { type: "feature", pattern: "src/features/*", capture: ["name"] },
         { type: "components", pattern: "src/components" },
@@ -32,16 +45,21 @@ export default defineConfig(
       ],
     },
     rules: {
-      "boundaries/element-types": [
+      "boundaries/dependencies": [
         "error",
         {
           default: "disallow",
-          rules: [
-            { from: "main", allow: ["app", "lib", "components"] },
-            { from: "app", allow: ["app", "feature", "components", "lib"] },
-            { from: "feature", allow: [["feature", { name: "${from.name}" }], "components", "lib"] },
-            { from: "components", allow: ["components", "lib"] },
-            { from: "lib", allow: ["lib", "locales"] },
+          policies: [
+            from("app", ["app", "feature", "components", "lib"]),
+            from("feature", ["components", "lib"]),
+            {
+              from: { element: { type: "feature" } },
+              allow: {
+                to: { element: { type: "feature", captured: { name: "{{from.element.captured.name}}" } } },
+              },
+            },
+            from("components", ["components", "lib"]),
+            from("lib", ["lib", "locales"]),
           ],
         },
       ],

@@ -39,6 +39,7 @@ from dragoman.entrypoints.shared_metrics import of_all_processes
 from dragoman.entrypoints.shared_port import SharingServer, shared_socket
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.visitor_cors import VisitorCors
+from dragoman.entrypoints.web import web_router
 from dragoman.entrypoints.wiring import running_deps
 from dragoman.insights.metrics.processes import reported
 from dragoman.kit import event_loop, rate_limit, request_origin, tracing
@@ -155,6 +156,8 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
     modules = [module for group in only or GROUPS for module in GROUPS[group]]
     lean: dict[tuple[str, str], _LeanRoute] = {}
     operations = (_operations, _metrics) if settings.metrics_on_api else (_operations,)
+    if not only:  # before the groups: its page for `/set-password` goes before the plain form
+        app.include_router(web_router())
     for router in (*(importlib.import_module(module).router for module in modules), *operations):
         app.include_router(router)
         _serve_other_spellings(app, router)

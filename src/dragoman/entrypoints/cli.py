@@ -31,6 +31,7 @@ from dragoman.entrypoints.commands import (
     machines,
     mcp,
     metrics,
+    openapi,
     privacy,
     search,
     server,
@@ -89,6 +90,7 @@ app.add_typer(blobs.app, name="blobs", rich_help_panel=_ADMINISTER)
 app.add_typer(index.app, name="index", rich_help_panel=_ADMINISTER)
 app.add_typer(evaluate.app, name="eval", rich_help_panel=_ADMINISTER)
 app.command("translators", rich_help_panel=_ADMINISTER)(translators.translators)
+app.command("openapi", rich_help_panel=_ADMINISTER)(openapi.openapi)
 app.command("doctor", rich_help_panel=_ADMINISTER)(doctor.doctor)
 
 

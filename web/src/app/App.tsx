@@ -1,0 +1,44 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
+import { BrowserRouter, Route, Routes } from "react-router";
+
+import { Spinner } from "@/components/Spinner";
+import { ToastProvider } from "@/components/Toasts";
+import { ApiError } from "@/lib/api";
+
+import { Problems } from "./Problems";
+import { SignedIn } from "./SignedIn";
+
+const SignIn = lazy(() => import("@/features/sign-in/SignInPage"));
+const SetPassword = lazy(() => import("@/features/sign-in/SetPasswordPage"));
+
+const cache = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      refetchOnWindowFocus: false,
+      // What the API has refused it refuses again; a connection may come back.
+      retry: (failures, error) => !(error instanceof ApiError && error.status < 500) && failures < 2,
+    },
+  },
+});
+
+export function App() {
+  return (
+    <Problems>
+      <QueryClientProvider client={cache}>
+        <ToastProvider>
+          <BrowserRouter>
+            <Suspense fallback={<Spinner />}>
+              <Routes>
+                <Route path="/sign-in" element={<SignIn />} />
+                <Route path="/set-password" element={<SetPassword />} />
+                <Route path="/*" element={<SignedIn />} />
+              </Routes>
+            </Suspense>
+          </BrowserRouter>
+        </ToastProvider>
+      </QueryClientProvider>
+    </Problems>
+  );
+}

@@ -1,0 +1,55 @@
+import { memo, type ComponentProps } from "react";
+import ReactMarkdown, { type Components } from "react-markdown";
+import rehypeHighlight from "rehype-highlight";
+import remarkGfm from "remark-gfm";
+
+import styles from "./Markdown.module.css";
+
+/** Links lead where they say: web pages and mails, in a tab of their own, and tell that page nothing of ours. */
+function Link({ node: _node, href, children, ...rest }: ComponentProps<"a"> & { node?: unknown }) {
+  return (
+    <a {...rest} href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
+      {children}
+    </a>
+  );
+}
+
+/** Pictures are not loaded: their address would tell a stranger's server who reads this. */
+function Picture({ alt, src }: ComponentProps<"img"> & { node?: unknown }) {
+  return <span className={styles["picture"]}>{alt ?? src}</span>;
+}
+
+function Scrolled({ node: _node, ...rest }: ComponentProps<"table"> & { node?: unknown }) {
+  return (
+    <div className={styles["scroll"]} tabIndex={0}>
+      <table {...rest} />
+    </div>
+  );
+}
+
+const COMPONENTS: Components = { a: Link, img: Picture, table: Scrolled };
+
+interface Props {
+  children: string;
+  /** Other ways to show some elements, such as the numbers of citations. */
+  components?: Components;
+  remarkPlugins?: ComponentProps<typeof ReactMarkdown>["remarkPlugins"];
+}
+
+/**
+ * Markdown of documents and models as React elements: no HTML of theirs is ever parsed (react-markdown leaves it out as
+ * text), and addresses other than http, https, mailto and relative ones are emptied.
+ */
+export const Markdown = memo(function Markdown({ children, components, remarkPlugins = [] }: Props) {
+  return (
+    <div className={styles["markdown"]} dir="auto">
+      <ReactMarkdown
+        remarkPlugins={[remarkGfm, ...(remarkPlugins ?? [])]}
+        rehypePlugins={[[rehypeHighlight, { detect: false }]]}
+        components={{ ...COMPONENTS, ...components }}
+      >
+        {children}
+      </ReactMarkdown>
+    </div>
+  );
+});

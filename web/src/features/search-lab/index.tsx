@@ -1,0 +1,5 @@
+import { Spinner } from "@/components/Spinner";
+
+export default function Area() {
+  return <Spinner />;
+}
