@@ -60,5 +60,5 @@ async def test_where_nothing_is_built_the_answer_says_what_to_do(service: Any, b
     built.unlink()
     answer = await service.client().get("/widget.js")
     assert (answer.status_code, answer.json()["code"]) == (404, "operations.widget_not_built")
-    assert "make up" in answer.json()["detail"]
+    assert "make web" in answer.json()["detail"]
     assert "max-age" not in answer.headers.get("cache-control", "")

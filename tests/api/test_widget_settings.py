@@ -56,7 +56,8 @@ async def test_a_page_of_the_web_site_reads_how_the_widget_looks_and_nothing_els
 
 
 @pytest.mark.skipif(
-    "suggested_questions" not in ChatbotSettings.model_fields, reason="chatbots have no suggested questions of their own yet"
+    "suggested_questions" not in ChatbotSettings.model_fields,
+    reason="chatbots have no suggested questions of their own yet",
 )
 async def test_questions_that_the_owner_suggests_are_shown(service: Any, company: Any) -> None:
     widget = await _widget(company)

@@ -12,12 +12,12 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-import dragoman
+from dragoman.entrypoints.web import FOLDER
 from dragoman.kit.errors import NotFoundError
 
 router = APIRouter()
 
-FILE: Final = Path(dragoman.__file__).parent / "web" / "widget.js"
+FILE: Final = FOLDER / "widget.js"
 _HEADERS: Final = {
     "Cache-Control": "public, max-age=300",  # no hash in its name: a new version is everywhere within five minutes
     "Access-Control-Allow-Origin": "*",
@@ -27,7 +27,7 @@ _HEADERS: Final = {
 
 
 class WidgetNotBuiltError(NotFoundError):
-    """The web application of this installation is not built. `make up` builds it, and the widget with it."""
+    """The web application of this installation is not built. `make web` builds it, and the widget with it."""
 
     code = "operations.widget_not_built"
 

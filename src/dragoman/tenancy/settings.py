@@ -42,7 +42,9 @@ class WidgetLook(BaseModel):
     title: str = Field("", max_length=60, description="Heading of the panel; empty for the chatbot's name.")
     greeting: str = Field("", max_length=600, description="What stands above the first question, as Markdown.")
     accent: str = Field(
-        "#1f5fbf", pattern="^#[0-9a-fA-F]{6}$", description="Colour of the button and the visitor's questions, `#rrggbb`."
+        "#1f5fbf",
+        pattern="^#[0-9a-fA-F]{6}$",
+        description="Colour of the button and the visitor's questions, `#rrggbb`.",
     )
     position: Literal["end", "start"] = Field(
         "end", description="Corner of the page: `end` is right where the language is written from left to right."
