@@ -197,6 +197,13 @@ def chatbot_settings() -> str:
     return _fields_table(ChatbotSettings)
 
 
+def widget_look() -> str:
+    """How a chatbot looks on web sites."""
+    from dragoman.tenancy.settings import WidgetLook  # noqa: PLC0415
+
+    return _fields_table(WidgetLook)
+
+
 # ---- adapters and ports
 
 
