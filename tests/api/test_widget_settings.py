@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
+from dragoman.entrypoints.api import create_app
 from dragoman.tenancy.settings import ChatbotSettings
 
 SITE = "https://www.example.com"
@@ -132,3 +135,21 @@ async def test_a_key_is_asked_for_and_bounded(service: Any) -> None:
     client = service.client(Origin=SITE)
     for params in ({}, {"key": ""}, {"key": "d" * 101}):
         assert (await client.get("/api/widget/settings/", params=params)).status_code == 422
+
+
+async def test_an_address_that_asks_too_often_is_refused_and_its_page_may_read_until_when(
+    settings_for: Callable[..., Any], company: Any
+) -> None:
+    key = (await _widget(company))["public_key"]
+    app = create_app(settings_for(limit_requests_per_minute_address=2))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, client=("203.0.113.9", 1234))
+        async with httpx.AsyncClient(transport=transport, base_url="http://a.test") as client:
+            for _ in range(2):
+                found = await client.get("/api/widget/settings/", params={"key": key}, headers={"Origin": SITE})
+                assert found.status_code == 200
+            for origin, readable in ((SITE, SITE), ("https://evil.example", None)):
+                refused = await client.get("/api/widget/settings/", params={"key": key}, headers={"Origin": origin})
+                assert (refused.status_code, refused.json()["code"]) == (429, "limits.too_many_requests")
+                assert refused.headers.get("access-control-allow-origin") == readable
+                assert int(refused.headers["retry-after"]) > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -207,6 +208,56 @@ def test_without_a_network_it_says_so_and_goes_on_when_there_is_one(shop: Shop, 
     page.get_by_role("button", name="Try again").click()
     page.locator(".turn .rating").wait_for()
     assert page.locator(".turn").count() == 1
+
+
+def test_an_answer_that_breaks_off_goes_on_where_it_was(shop: Shop, visit: Visit) -> None:
+    page = visit.open(shop.site.url(shop.key, open=""))
+    asked_again: list[str | None] = []
+
+    def break_off(route: Any) -> None:
+        whole = route.fetch()
+        events = whole.text().split("\n\n")
+        half = [*events[: max(i for i, event in enumerate(events) if '"token"' in event) + 1], ""]
+        route.fulfill(status=200, headers=whole.headers, body="\n\n".join(half))
+
+    page.route("**/messages/stream/", break_off)
+    page.on(
+        "request",
+        lambda request: asked_again.append(request.headers.get("last-event-id")) if _resumes(request) else None,
+    )
+    _ask(page, QUESTION)
+    assert asked_again[0]
+    assert page.locator(".turn .markdown").inner_text().count("42 days") == 1
+    assert page.locator(".turn .cite").count() >= 1
+
+
+def _resumes(request: Any) -> bool:
+    return request.method == "GET" and request.url.endswith("/stream/")
+
+
+def test_an_answer_that_was_being_written_when_the_page_was_left_is_there_again(shop: Shop, visit: Visit) -> None:
+    page = visit.open(shop.site.url(shop.key, open=""))
+
+    def begin_only(route: Any) -> None:
+        whole = route.fetch()
+        route.fulfill(status=200, headers=whole.headers, body=whole.text().split("\n\n")[0] + "\n\n")
+
+    page.route("**/messages/stream/", begin_only)
+    page.route("**/messages/*/stream/", lambda route: route.abort())
+    page.locator(".composer textarea").fill(QUESTION)
+    page.keyboard.press("Enter")
+    page.get_by_text("The connection was lost.").first.wait_for()
+    page.unroute_all()
+    page.reload()
+    page.locator(".turn .rating").wait_for()
+    assert page.locator(".turn").count() == 1
+    assert "42 days" in page.locator(".turn .markdown").inner_text()
+
+
+def test_it_is_small() -> None:
+    if not (FOLDER / "widget.js").is_file():
+        pytest.skip("needs the built widget: make web")
+    assert len(gzip.compress((FOLDER / "widget.js").read_bytes())) < 40 * 1024
 
 
 # ---- its place in the page

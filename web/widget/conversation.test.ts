@@ -71,7 +71,7 @@ const events = {
     page: 3,
     heading_path: [],
   },
-  end: { type: "complete", message_id: "m1", answered: true, state: "complete" },
+  end: { type: "complete", message_id: "m1", answered: true, state: "complete", language: "en" },
 };
 
 /** A stream of these events; broken after them where they do not end. */

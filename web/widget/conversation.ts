@@ -148,6 +148,7 @@ export class Conversation {
     else if (event.type === "complete") {
       answer.id = event.message_id;
       answer.answered = event.answered;
+      answer.language = event.language;
       answer.state = event.state === "interrupted" ? "interrupted" : "complete";
       if (!event.answered) this.store.addUnanswered(event.message_id);
       this.store.set({ pending: null });

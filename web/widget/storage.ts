@@ -40,19 +40,19 @@ export class Store {
     this.set({ unanswered: [...this.memory.unanswered, id].slice(-MOST_UNANSWERED) });
   }
 
-  /** Whether the panel was open on the page before, in this tab. */
-  get wasOpen(): boolean {
+  /** Whether the visitor left the panel open on the page before, in this tab; null: has neither opened nor closed it. */
+  get wasOpen(): boolean | null {
     try {
-      return sessionStorage.getItem(this.name) === "open";
+      const left = sessionStorage.getItem(this.name);
+      return left === null ? null : left === "open";
     } catch {
-      return false;
+      return null;
     }
   }
 
-  set wasOpen(open: boolean) {
+  leave(open: boolean): void {
     try {
-      if (open) sessionStorage.setItem(this.name, "open");
-      else sessionStorage.removeItem(this.name);
+      sessionStorage.setItem(this.name, open ? "open" : "closed");
     } catch {
       // As above.
     }

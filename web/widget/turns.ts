@@ -6,6 +6,8 @@ import type { Rating, Source, StoredMessage } from "./types";
 export interface Answer {
   id: string | null;
   text: string;
+  /** ISO 639-1, `und` where it cannot be told. */
+  language: string;
   stage: string;
   state: "writing" | "complete" | "interrupted" | "failed";
   isReconnecting: boolean;
@@ -25,6 +27,7 @@ export function newAnswer(state: Answer["state"]): Answer {
   const empty = {
     id: null,
     text: "",
+    language: "und",
     stage: "",
     isReconnecting: false,
     answered: true,
@@ -53,6 +56,7 @@ export function turnsOf(messages: readonly StoredMessage[], unanswered: readonly
       ...newAnswer(message.state === "interrupted" ? "interrupted" : "complete"),
       id: message.id,
       text: message.content,
+      language: message.language ?? "und",
       sources: message.sources,
       answered: !unanswered.includes(message.id),
       rating: message.feedback?.rating === "up" ? "up" : message.feedback?.rating === "down" ? "down" : null,

@@ -30,6 +30,7 @@ export interface StoredMessage {
   role: string;
   state: string;
   content: string;
+  language: string | null;
   sources: Source[];
   feedback: { rating: string; reason: string | null } | null;
 }
@@ -41,5 +42,5 @@ export type AnswerEvent =
   | { type: "status"; stage: string; message_id: string }
   | { type: "token"; content: string }
   | ({ type: "source" } & Source)
-  | { type: "complete"; message_id: string; answered: boolean; state: string }
+  | { type: "complete"; message_id: string; answered: boolean; state: string; language: string }
   | { type: "error"; code: string; detail: string };

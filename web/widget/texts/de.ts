@@ -26,7 +26,7 @@ const de: Texts = {
   page: "Seite {page}",
   removed: "Dieses Dokument wurde inzwischen geändert oder entfernt. Sein Text wird nicht mehr gezeigt.",
   unanswered: "In den Dokumenten nicht gefunden",
-  stopped: "Sie haben diese Antwort angehalten.",
+  stopped: "Diese Antwort wurde angehalten.",
   ready: "Antwort: {text}",
   helpful: "Hilfreich",
   notHelpful: "Nicht hilfreich",

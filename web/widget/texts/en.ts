@@ -24,7 +24,7 @@ const en = {
   page: "Page {page}",
   removed: "This document has changed or was removed since. Its text is no longer shown.",
   unanswered: "Not found in the documents",
-  stopped: "You stopped this answer.",
+  stopped: "This answer was stopped.",
   ready: "Answer: {text}",
   helpful: "Helpful",
   notHelpful: "Not helpful",

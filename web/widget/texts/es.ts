@@ -26,7 +26,7 @@ const es: Texts = {
   page: "Página {page}",
   removed: "Este documento se ha modificado o eliminado desde entonces. Su texto ya no se muestra.",
   unanswered: "No consta en los documentos",
-  stopped: "Ha detenido esta respuesta.",
+  stopped: "Esta respuesta se detuvo.",
   ready: "Respuesta: {text}",
   helpful: "Útil",
   notHelpful: "No es útil",

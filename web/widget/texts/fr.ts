@@ -26,7 +26,7 @@ const fr: Texts = {
   page: "Page {page}",
   removed: "Ce document a été modifié ou supprimé depuis. Son texte n’est plus affiché.",
   unanswered: "Introuvable dans les documents",
-  stopped: "Vous avez arrêté cette réponse.",
+  stopped: "Cette réponse a été arrêtée.",
   ready: "Réponse : {text}",
   helpful: "Utile",
   notHelpful: "Pas utile",

@@ -26,7 +26,7 @@ const pt: Texts = {
   page: "Página {page}",
   removed: "Este documento foi alterado ou removido entretanto. O seu texto já não é mostrado.",
   unanswered: "Não encontrado nos documentos",
-  stopped: "Parou esta resposta.",
+  stopped: "Esta resposta foi interrompida.",
   ready: "Resposta: {text}",
   helpful: "Útil",
   notHelpful: "Não é útil",

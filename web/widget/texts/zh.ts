@@ -25,7 +25,7 @@ const zh: Texts = {
   page: "第 {page} 页",
   removed: "该文档此后已更改或删除，不再显示其内容。",
   unanswered: "文档中没有找到",
-  stopped: "您停止了这次回答。",
+  stopped: "这次回答已停止。",
   ready: "回答：{text}",
   helpful: "有帮助",
   notHelpful: "没有帮助",

@@ -68,6 +68,7 @@ export class TurnView {
       answer.text,
       sources && { sources: answer.sources, open: (number) => sources.open(number) },
     );
+    if (answer.language !== "und") this.body.lang = answer.language;
     if (!answer.answered) this.body.before(make("p", { class: "label" }, icon("unknown"), texts.unanswered));
     if (sources) this.end.append(sources.element);
     if (answer.state === "interrupted") this.end.append(make("p", { class: "note" }, texts.stopped));

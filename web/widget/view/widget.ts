@@ -66,7 +66,8 @@ export class Widget {
   async start(): Promise<void> {
     await this.load().catch((error: unknown) => this.complain(asTrouble(error)));
     this.root.classList.add("ready");
-    if (this.store.wasOpen || this.options.open) this.openPanel();
+    const isWide = !matchMedia("(max-width: 600px)").matches; // on a phone it would cover the page
+    if (this.store.wasOpen ?? (this.options.open && isWide)) this.openPanel();
   }
 
   open(): void {
@@ -82,7 +83,7 @@ export class Widget {
     this.panel.element.hidden = true;
     this.launcher.hidden = false;
     this.launcher.setAttribute("aria-expanded", "false");
-    this.store.wasOpen = false;
+    this.store.leave(false);
     if (!hadFocus) return;
     const isOfPage =
       this.returnFocusTo !== null && this.returnFocusTo !== document.body && this.returnFocusTo.isConnected;
@@ -102,7 +103,7 @@ export class Widget {
     this.panel.element.hidden = false;
     this.launcher.hidden = true;
     this.launcher.setAttribute("aria-expanded", "true");
-    this.store.wasOpen = true;
+    this.store.leave(true);
     this.panel.scrollToEnd();
     void this.prepare();
   }
