@@ -189,6 +189,18 @@ def test_the_page_can_ask_and_a_new_conversation_begins_empty(shop: Shop, visit:
     assert page.locator(".turn").count() == 0
 
 
+def test_a_suggested_question_is_asked_when_it_is_chosen(shop: Shop, visit: Visit) -> None:
+    page = visit.open(shop.site.url(shop.key))
+    found = {"suggestions": [{"text": QUESTION, "language": "en", "source": "faq"}]}
+    headers = {"Access-Control-Allow-Origin": shop.site.origin}
+    page.route("**/suggestions/**", lambda route: route.fulfill(json=found, headers=headers))
+    page.locator(".ready .launcher").click()
+    page.get_by_role("button", name=QUESTION).click()
+    page.locator(".turn .rating").wait_for()
+    assert page.locator(".question").inner_text().endswith(QUESTION)
+    assert page.locator(".suggestions").is_hidden()
+
+
 def test_what_the_documents_do_not_say_is_told_as_that_also_after_a_reload(shop: Shop, visit: Visit) -> None:
     page = visit.open(shop.site.url(shop.key, open=""))
     _ask(page, "Who was the chess champion of the world in 1921?")
@@ -336,13 +348,14 @@ def test_the_look_of_the_chatbot_holds_and_the_tag_overrides_it(shop: Shop, visi
 # ---- who may not, and what must not happen
 
 
-def test_an_origin_that_is_not_allowed_is_refused_politely(shop: Shop, visit: Visit) -> None:
-    page = visit.open(shop.stranger.url(shop.key))
+def test_an_origin_that_is_not_allowed_is_refused_politely(shop: Shop, visit: Visit, axe: Look) -> None:
+    page = visit.open(shop.stranger.url(shop.key, styles="none"), reduced_motion="reduce")
     page.locator(".ready .launcher").click()
     page.get_by_role("dialog").get_by_text("not available on this page").first.wait_for()
     assert page.locator(".composer").is_hidden()
     told = [text for text in visit.said if text.startswith("Dragoman widget on")]
     assert any(shop.stranger.origin in text and "allow-list" in text for text in told), visit.said
+    assert axe(page) == []
 
 
 def test_a_tag_without_a_key_tells_the_owner_and_shows_nothing(shop: Shop, visit: Visit) -> None:

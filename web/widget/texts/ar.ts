@@ -2,6 +2,7 @@ import type { Texts } from "./en";
 
 const ar: Texts = {
   open: "فتح الدردشة: {name}",
+  name: "المساعد",
   close: "إغلاق الدردشة",
   newConversation: "محادثة جديدة",
   conversation: "المحادثة",

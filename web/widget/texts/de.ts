@@ -2,6 +2,7 @@ import type { Texts } from "./en";
 
 const de: Texts = {
   open: "Chat öffnen: {name}",
+  name: "Assistent",
   close: "Chat schließen",
   newConversation: "Neues Gespräch",
   conversation: "Gespräch",

@@ -1,5 +1,6 @@
 const en = {
   open: "Open chat: {name}",
+  name: "Assistant",
   close: "Close chat",
   newConversation: "New conversation",
   conversation: "Conversation",

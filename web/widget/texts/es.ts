@@ -2,6 +2,7 @@ import type { Texts } from "./en";
 
 const es: Texts = {
   open: "Abrir el chat: {name}",
+  name: "Asistente",
   close: "Cerrar el chat",
   newConversation: "Nueva conversación",
   conversation: "Conversación",

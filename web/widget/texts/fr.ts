@@ -2,6 +2,7 @@ import type { Texts } from "./en";
 
 const fr: Texts = {
   open: "Ouvrir la discussion : {name}",
+  name: "Assistant",
   close: "Fermer la discussion",
   newConversation: "Nouvelle conversation",
   conversation: "Conversation",

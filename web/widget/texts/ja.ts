@@ -2,6 +2,7 @@ import type { Texts } from "./en";
 
 const ja: Texts = {
   open: "チャットを開く: {name}",
+  name: "アシスタント",
   close: "チャットを閉じる",
   newConversation: "新しい会話",
   conversation: "会話",

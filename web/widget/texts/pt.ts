@@ -2,6 +2,7 @@ import type { Texts } from "./en";
 
 const pt: Texts = {
   open: "Abrir o chat: {name}",
+  name: "Assistente",
   close: "Fechar o chat",
   newConversation: "Nova conversa",
   conversation: "Conversa",

@@ -2,6 +2,7 @@ import type { Texts } from "./en";
 
 const zh: Texts = {
   open: "打开聊天：{name}",
+  name: "助手",
   close: "关闭聊天",
   newConversation: "新对话",
   conversation: "对话",

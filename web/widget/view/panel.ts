@@ -64,6 +64,7 @@ export class Panel {
       this.live,
       this.composer.element,
     );
+    this.heading.textContent = texts.name; // until it is known whose
     this.showAll();
   }
 

@@ -159,7 +159,7 @@ export class Widget {
     this.root.dataset["position"] = options.position ?? settings?.position ?? "end";
     setPalette(this.shadow, paletteOf(options.accent ?? settings?.accent ?? "", theme));
     const words = settings?.launcher_text ?? "";
-    const name = settings?.title || settings?.chatbot_name || this.texts.assistant;
+    const name = settings?.title || settings?.chatbot_name || this.texts.name;
     this.launcher.replaceChildren(icon("chat"), ...(words ? [make("bdi", {}, words)] : []));
     // With words on it the button is called as it reads, so that it can be spoken to.
     if (words) this.launcher.removeAttribute("aria-label");
