@@ -199,7 +199,7 @@ def chatbot_settings() -> str:
 
 def widget_look() -> str:
     """How a chatbot looks on web sites."""
-    from dragoman.tenancy.settings import WidgetLook  # noqa: PLC0415
+    from dragoman.tenancy.widget_look import WidgetLook  # noqa: PLC0415
 
     return _fields_table(WidgetLook)
 

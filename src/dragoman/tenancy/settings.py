@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dragoman.tenancy.quotas import MOST
+from dragoman.tenancy.widget_look import WidgetLook
 
 
 class GlossaryTerm(BaseModel):
@@ -32,30 +33,6 @@ class GlossaryTerm(BaseModel):
             if not re.fullmatch("[a-z]{2,3}", language) or not any(map(str.isalnum, translation)):
                 raise ValueError("translations are words by language code, such as {'de': 'Rücksendung'}")
         return translations
-
-
-class WidgetLook(BaseModel):
-    """How a chatbot looks on web sites. What is empty the widget says in the visitor's language."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    title: str = Field("", max_length=60, description="Heading of the panel; empty for the chatbot's name.")
-    greeting: str = Field("", max_length=600, description="What stands above the first question, as Markdown.")
-    accent: str = Field(
-        "#1f5fbf",
-        pattern="^#[0-9a-fA-F]{6}$",
-        description="Colour of the button and the visitor's questions, `#rrggbb`.",
-    )
-    position: Literal["end", "start"] = Field(
-        "end", description="Corner of the page: `end` is right where the language is written from left to right."
-    )
-    theme: Literal["auto", "light", "dark"] = Field("auto", description="`auto` follows the visitor's system.")
-    launcher_text: str = Field("", max_length=40, description="Words on the button; empty for a picture alone.")
-
-    @field_validator("title", "greeting", "launcher_text", mode="after")
-    @classmethod
-    def _is_trimmed(cls, text: str) -> str:
-        return text.strip()
 
 
 def _limit(what: str) -> Any:
