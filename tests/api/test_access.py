@@ -331,6 +331,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/chatbots/{chatbot_id}/widget-keys/": {"json": {"name": "shop", "origins": [SITE]}},
     "PATCH /api/chatbots/{chatbot_id}/widget-keys/{widget_key_id}/": {"json": {"name": "changed"}},
     "POST /api/widget/tokens/": {"json": {"key": "dgw_nobodys"}},
+    "GET /api/widget/settings/": {"params": {"key": "dgw_nobodys"}},
     "POST /api/chatbots/{chatbot_id}/prompts/": {"json": {"text": "Say {{ unknown }}"}},
     "PUT /api/chatbots/{chatbot_id}/prompts/used/": {"json": {"version": 0}},
     "POST /api/chatbots/{chatbot_id}/prompts/preview/": {"json": {"text": "Say {{ unknown }}"}},
@@ -496,6 +497,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "PATCH /api/chatbots/{chatbot_id}/widget-keys/{widget_key_id}/": _ADMINS_200,
     "DELETE /api/chatbots/{chatbot_id}/widget-keys/{widget_key_id}/": _ADMINS_200,
     "POST /api/widget/tokens/": (401,) * 5,  # the widget's key is its own permission, and this one nobody made
+    "GET /api/widget/settings/": (401,) * 5,
     "GET /api/usage/": _ADMINS_200,
     "GET /api/budgets/": _ADMINS_200,
     "PUT /api/budgets/": _ADMINS_200,
@@ -543,8 +545,11 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET /readyz": _ALL_200,
     "GET /metrics": _ALL_200,
 }
-OPEN_BY_THEIR_BODY = {"POST /api/widget/tokens/": "tenancy.unknown_widget_key"}
-"""Who calls these shows in the body what it may: with the error for what nobody made."""
+OPEN_BY_THEIR_BODY = {
+    "POST /api/widget/tokens/": "tenancy.unknown_widget_key",
+    "GET /api/widget/settings/": "tenancy.unknown_widget_key",
+}
+"""Who calls these shows in the body or the query what it may: with the error for what nobody made."""
 FOR_ANY_CALLER = {
     "GET /api/auth/me/",
     "GET /api/auth/sign-ins/",

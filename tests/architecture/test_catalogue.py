@@ -143,6 +143,7 @@ def test_each_operation_behind_a_key_says_so() -> None:
     open_to_all = {"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json"}
     open_to_proof = {  # by what they are sent: a key of a widget, a password, a token, a link
         "POST /api/widget/tokens/",
+        "GET /api/widget/settings/",
         "POST /api/auth/sign-in/",
         "POST /api/auth/refresh/",
         "POST /api/auth/sign-out/",

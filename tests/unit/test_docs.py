@@ -67,7 +67,7 @@ _OTHER_VARIABLES = {
 _OPEN_PATHS = (
     *("/healthz", "/readyz", "/metrics", "/docs", "/.well-known/"),
     *("/api/auth/sign-in/", "/api/auth/refresh/", "/api/auth/sign-out/", "/api/auth/single-sign-on/"),
-    *("/api/auth/set-password/", "/api/auth/password-reset/", "/api/widget/tokens/"),
+    *("/api/auth/set-password/", "/api/auth/password-reset/", "/api/widget/"),
 )
 
 

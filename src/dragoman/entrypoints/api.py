@@ -41,6 +41,7 @@ from dragoman.entrypoints.shared_port import SharingServer, shared_socket
 from dragoman.entrypoints.telemetry import start_tracing
 from dragoman.entrypoints.visitor_cors import VisitorCors
 from dragoman.entrypoints.web import web_router
+from dragoman.entrypoints.widget_script import router as widget_script
 from dragoman.entrypoints.wiring import running_deps
 from dragoman.insights.metrics.processes import reported
 from dragoman.kit import event_loop, rate_limit, request_origin, tracing
@@ -169,6 +170,7 @@ def create_app(settings: Settings, *, only: Sequence[str] = ()) -> FastAPI:
         app.include_router(router)
         _serve_other_spellings(app, router)
         lean |= _lean_routes(router)
+    app.include_router(widget_script)
     if not only:  # its tools are requests to the other groups
         mount_mcp(app, origins=settings.cors_origins)
     install_problem_handlers(app)

@@ -198,6 +198,13 @@ def chatbot_settings() -> str:
     return _fields_table(ChatbotSettings)
 
 
+def widget_look() -> str:
+    """How a chatbot looks on web sites."""
+    from dragoman.tenancy.widget_look import WidgetLook  # noqa: PLC0415
+
+    return _fields_table(WidgetLook)
+
+
 # ---- adapters and ports
 
 

@@ -40,7 +40,7 @@ class VisitorCors:
         if origin is None or "*" in self._also or origin.decode("latin-1") in self._also:
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "OPTIONS" and await _is_known(scope, origin.decode("latin-1")):
+        if scope["method"] == "OPTIONS" and await _is_preflight(scope, origin.decode("latin-1")):
             answer = Response(
                 status_code=204, headers={"Access-Control-Allow-Origin": origin.decode("latin-1"), **_PREFLIGHT}
             )
@@ -49,9 +49,10 @@ class VisitorCors:
         state = scope.setdefault("state", {})
 
         async def send_readable(message: Message) -> None:
-            if (
-                message["type"] == "http.response.start"
-                and state.get("visitor_origin") == origin.decode("latin-1").lower()
+            if message["type"] == "http.response.start" and (
+                state.get("visitor_origin") == origin.decode("latin-1").lower()
+                # Who asks too often is refused before anybody looks at the token, and should learn when to come again.
+                or (message["status"] == 429 and await _allows(scope, origin.decode("latin-1")))
             ):
                 allowed = [
                     (b"access-control-allow-origin", origin),
@@ -64,10 +65,14 @@ class VisitorCors:
         await self._app(scope, receive, send_readable)
 
 
-async def _is_known(scope: Scope, origin: str) -> bool:
-    """Whether some widget key allows this origin. While the database is away none does."""
-    if not any(name == b"access-control-request-method" for name, _ in scope["headers"]):
-        return False
+async def _is_preflight(scope: Scope, origin: str) -> bool:
+    """Whether a page on one of the web sites wants to know what it may ask."""
+    is_preflight = any(name == b"access-control-request-method" for name, _ in scope["headers"])
+    return is_preflight and await _allows(scope, origin)
+
+
+async def _allows(scope: Scope, origin: str) -> bool:
+    """Whether some widget key does. While the database is away none does."""
     try:
         return await widgets.is_known_origin(Request(scope).app.state.database, origin)
     except DragomanError:

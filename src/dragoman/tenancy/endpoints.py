@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, status
+from fastapi import APIRouter, Header, Query, Request, Response, status
 
 from dragoman.tenancy import keys, limits, members, service, service_accounts, widgets
 from dragoman.tenancy.http import (
@@ -42,6 +42,7 @@ from dragoman.tenancy.schemas import (
     WidgetKeyList,
     WidgetKeyOut,
     WidgetKeyPatch,
+    WidgetSettingsOut,
     WidgetTokenIn,
     WidgetTokenOut,
 )
@@ -303,6 +304,32 @@ async def create_widget_token(
     request.state.tenant_id = admitted.chatbot.tenant_id
     request.state.visitor_origin = admitted.token.origin
     return WidgetTokenOut.of(admitted)
+
+
+@router.get("/api/widget/settings/", tags=["widget"])
+async def read_widget_settings(
+    key: Annotated[str, Query(min_length=1, max_length=100, description="The public widget key, `dgw_…`.")],
+    request: Request,
+    response: Response,
+    database: DatabaseDep,
+) -> WidgetSettingsOut:
+    """Show how the widget of a key looks. Open to pages of the web sites of that key.
+
+    A page of another origin may read why it is refused, so that the widget can tell the owner of the site.
+    """
+    origin = _origin_shown(request)
+    request.state.visitor_origin = "" if origin is None else origin.lower()
+    chatbot = await widgets.get_widget_chatbot(database, public_key=key, origin=origin)
+    request.state.tenant_id = chatbot.tenant_id
+    response.headers["Cache-Control"] = "no-cache"
+    return WidgetSettingsOut.of(chatbot)
+
+
+def _origin_shown(request: Request) -> str | None:
+    """The origin of the page. Browsers leave it out of a GET where it is this server's own, and say so otherwise."""
+    if request.headers.get("sec-fetch-site") == "same-origin" and "origin" not in request.headers:
+        return f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return request.headers.get("origin")
 
 
 # ---- limits

@@ -25,6 +25,7 @@ from dragoman.tenancy.service import settings_of
 from dragoman.tenancy.widgets import Admitted
 
 _MONTH_HOURS = 720
+_SUGGESTIONS = 6
 _ACCESS = "`tenant`: open to all of the tenant. `listed`: to those with a role on it, and to administrators."
 
 
@@ -287,6 +288,25 @@ class WidgetTokenOut(BaseModel):
             chatbot_id=admitted.chatbot.id,
             chatbot_name=admitted.chatbot.name,
         )
+
+
+class WidgetSettingsOut(BaseModel):
+    """What everybody may know who sees the widget."""
+
+    chatbot_name: str
+    title: str = Field(description="Heading of the panel; empty: the chatbot's name.")
+    greeting: str = Field(description="Markdown; empty: one in the visitor's language.")
+    accent: str = Field(description="`#rrggbb`.")
+    position: str = Field(description="`end` or `start` of a line of writing.")
+    theme: str = Field(description="`auto`, `light` or `dark`.")
+    launcher_text: str
+    suggestions: list[str] = Field(description="Questions to begin with that the owner has chosen, the first six.")
+
+    @classmethod
+    def of(cls, chatbot: Chatbot) -> WidgetSettingsOut:
+        own = chatbot.settings.get("suggested_questions", [])
+        look = settings_of(chatbot).widget.model_dump()
+        return cls(chatbot_name=chatbot.name, suggestions=own[:_SUGGESTIONS], **look)
 
 
 class LimitsOut(BaseModel):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from dragoman.tenancy.quotas import MOST
+from dragoman.tenancy.widget_look import WidgetLook
 
 
 class GlossaryTerm(BaseModel):
@@ -227,3 +228,8 @@ class ChatbotSettings(BaseModel):
         "weekly", description="Each Monday (UTC) a report of what was badly answered in the week before."
     )
     query_log_days: int = Field(365, ge=1, le=3650, description="Days that searches are kept; daily counts stay.")
+    widget: WidgetLook = Field(
+        default_factory=WidgetLook,
+        description="How it looks on web sites: `title`, `greeting`, `accent`, `position`, `theme` and `launcher_text`; "
+        "[what each is](../how-to/put-a-chatbot-on-your-site.md#its-look).",
+    )

@@ -197,19 +197,9 @@ async def admit_visitor(
     Raises:
         UnknownWidgetKeyError, OriginNotAllowedError, InvalidVisitorTokenError, ExpiredVisitorTokenError.
     """
-    async with database.system_reading() as reading:
-        key = await repository.find_widget_key_by_public_key(reading, public_key)
-    if key is None:
-        raise UnknownWidgetKeyError
-    if key.revoked_at is not None:
-        _refuse(database, key, "revoked", origin)
-        raise UnknownWidgetKeyError
-    if not (key.allows_no_origin if origin is None else is_allowed(origin, key.origins)):
-        _refuse(database, key, "origin", origin)
-        raise OriginNotAllowedError
-    caller = Caller(tenant_id=key.tenant_id, role=Role.MEMBER, asker="visitor", kind=CallerKind.VISITOR)
+    key = await _get_open_key(database, public_key, origin)
     async with database.transaction(key.tenant_id) as connection:
-        chatbot = await get_chatbot(connection, caller, key.chatbot_id)
+        chatbot = await get_chatbot(connection, _anybody(key), key.chatbot_id)
         if key.last_used_at is None or now() - key.last_used_at > access.LAST_USED_RESOLUTION:
             await repository.update_widget_key(
                 connection, tenant_id=key.tenant_id, widget_key_id=key.id, values={"last_used_at": now()}
@@ -223,6 +213,32 @@ async def admit_visitor(
         expires_at=now().replace(microsecond=0) + visitor_tokens.LIFETIME,
     )
     return Admitted(text=visitor_tokens.sign(token, keyring), token=token, chatbot=chatbot)
+
+
+async def get_widget_chatbot(database: Database, *, public_key: str, origin: str | None) -> Chatbot:
+    """The chatbot that a page of this origin shows. Raises UnknownWidgetKeyError, OriginNotAllowedError."""
+    key = await _get_open_key(database, public_key, origin)
+    async with database.transaction(key.tenant_id) as connection:
+        return await get_chatbot(connection, _anybody(key), key.chatbot_id)
+
+
+async def _get_open_key(database: Database, public_key: str, origin: str | None) -> WidgetKey:
+    """A key that lives, for a page that it allows. Raises UnknownWidgetKeyError, OriginNotAllowedError."""
+    async with database.system_reading() as reading:
+        key = await repository.find_widget_key_by_public_key(reading, public_key)
+    if key is None:
+        raise UnknownWidgetKeyError
+    if key.revoked_at is not None:
+        _refuse(database, key, "revoked", origin)
+        raise UnknownWidgetKeyError
+    if not (key.allows_no_origin if origin is None else is_allowed(origin, key.origins)):
+        _refuse(database, key, "origin", origin)
+        raise OriginNotAllowedError
+    return key
+
+
+def _anybody(key: WidgetKey) -> Caller:
+    return Caller(tenant_id=key.tenant_id, role=Role.MEMBER, asker="visitor", kind=CallerKind.VISITOR)
 
 
 def _visitor_of(earlier: str, keyring: Keyring, key: WidgetKey, origin: str) -> UUID:

@@ -1,0 +1,64 @@
+"""`/widget.js`, which web sites of others load: its headers, its versions, and what is said where it is not built."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dragoman.entrypoints import widget_script
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "widget.js"
+    file.write_text("(()=>{/* the widget of Dragoman */})();\n")
+    monkeypatch.setattr(widget_script, "FILE", file)
+    return file
+
+
+async def test_any_web_site_may_load_the_widget(service: Any, built: Path) -> None:
+    answer = await service.client(Origin="https://anybody.example").get("/widget.js")
+    assert (answer.status_code, answer.text) == (200, built.read_text())
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [("gzip, br", "gzip"), ("br", None), ("gzip;q=0", None), ("GZIP;q=0.5", "gzip"), ("identity", None)],
+)
+async def test_it_comes_compressed_to_those_who_take_that(
+    service: Any, built: Path, accepted: str, coding: str | None
+) -> None:
+    answer = await service.client(**{"Accept-Encoding": accepted}).get("/widget.js")
+    assert answer.headers.get("content-encoding") == coding
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.text == built.read_text()  # httpx unpacks it
+    if coding:
+        assert int(answer.headers["content-length"]) == len(gzip.compress(built.read_bytes(), mtime=0))
+
+
+async def test_who_has_this_version_is_told_so_until_there_is_a_new_one(service: Any, built: Path) -> None:
+    client = service.client()
+    tag = (await client.get("/widget.js")).headers["etag"]
+    again = await client.get("/widget.js", headers={"If-None-Match": f'"other", W/{tag}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == tag
+    built.write_text("(()=>{/* a new version */})();\n")
+    new = await client.get("/widget.js", headers={"If-None-Match": tag})
+    assert (new.status_code, new.text) == (200, built.read_text())
+    assert new.headers["etag"] != tag
+
+
+async def test_where_nothing_is_built_the_answer_says_what_to_do(service: Any, built: Path) -> None:
+    built.unlink()
+    answer = await service.client().get("/widget.js")
+    assert (answer.status_code, answer.json()["code"]) == (404, "operations.widget_not_built")
+    assert "make web" in answer.json()["detail"]
+    assert "max-age" not in answer.headers.get("cache-control", "")
