@@ -17,7 +17,12 @@ describe("filters in the address", () => {
       offset: 200,
     });
     expect(withFilters(query, { offset: 200 }).toString()).toBe(query.toString());
-    expect(filtersOf(query)).toMatchObject({ search: "return policy", state: "failed", limit: 100, offset: 200 });
+    expect(filtersOf(query)).toMatchObject({
+      search: "return policy",
+      state: "failed",
+      limit: 100,
+      offset: 200,
+    });
   });
 
   it("leave out what is usual", () => {
@@ -35,7 +40,9 @@ describe("filters in the address", () => {
   });
 
   it("are all taken away by NO_FILTERS, and the order stays", () => {
-    const query = new URLSearchParams("search=a&state=ready&tag=b&min_quality=0.5&uploaded_before=2026-02-01&sort=title");
+    const query = new URLSearchParams(
+      "search=a&state=ready&tag=b&min_quality=0.5&uploaded_before=2026-02-01&sort=title",
+    );
     expect(isNarrowed(filtersOf(query))).toBe(true);
     expect(countNarrowing(filtersOf(query))).toBe(3);
     const none = withFilters(query, NO_FILTERS);
@@ -46,11 +53,18 @@ describe("filters in the address", () => {
 
 describe("what the API is asked", () => {
   it("says nothing where nothing is filtered", () => {
-    expect(queryOf(read(""))).toMatchObject({ search: null, tag: null, connector_id: null, uploaded_after: null });
+    expect(queryOf(read(""))).toMatchObject({
+      search: null,
+      tag: null,
+      connector_id: null,
+      uploaded_after: null,
+    });
   });
 
   it("takes in the whole last day", () => {
-    const { uploaded_after, uploaded_before } = queryOf(read("uploaded_after=2026-03-01&uploaded_before=2026-03-01"));
+    const { uploaded_after, uploaded_before } = queryOf(
+      read("uploaded_after=2026-03-01&uploaded_before=2026-03-01"),
+    );
     const hours = (Date.parse(uploaded_before ?? "") - Date.parse(uploaded_after ?? "")) / 3_600_000;
     expect(hours).toBe(24);
   });

@@ -1,6 +1,13 @@
 /** The filters of the list, as they stand in the address of the page and as the API asks for them. */
 
-import { CONTENT_TYPES, isOneOf, STATES, type ContentType, type DocumentState, type Visibility } from "../types";
+import {
+  CONTENT_TYPES,
+  isOneOf,
+  STATES,
+  type ContentType,
+  type DocumentState,
+  type Visibility,
+} from "../types";
 
 export const SORTS = ["newest", "oldest", "title", "size", "quality"] as const;
 export const SOURCES = ["upload", "url", "connector"] as const;
@@ -27,15 +34,6 @@ export interface Filters {
   offset: number;
 }
 
-const FREE = [
-  "search",
-  "category",
-  "tag",
-  "language",
-  "connector_id",
-  "uploaded_after",
-  "uploaded_before",
-] as const;
 const DEFAULT_LIMIT = 50;
 
 export function filtersOf(query: URLSearchParams): Filters {
@@ -43,7 +41,7 @@ export function filtersOf(query: URLSearchParams): Filters {
     const value = query.get(name);
     return isOneOf(values, value) ? value : null;
   };
-  const free = (name: (typeof FREE)[number]) => query.get(name)?.trim() ?? "";
+  const free = (name: keyof Filters) => query.get(name)?.trim() ?? "";
   const quality = Number(query.get("min_quality") ?? "");
   const limit = Number(query.get("limit"));
   return {

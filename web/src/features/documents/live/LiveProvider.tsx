@@ -42,7 +42,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       }, GATHER_MS);
     };
     void watch(chatbotId, stop.signal, {
-      onConnected: (connected) => setState((now) => ({ ...now, connected })),
+      onConnected: (connected) => {
+        if (!stop.signal.aborted) {
+          setState((now) => (now.connected === connected ? now : { ...now, connected }));
+        }
+      },
       onEvent: (event) => {
         setState((now) => ({ ...now, rows: fold(now.rows, event) }));
         if (event.type === "document") {
@@ -93,9 +97,6 @@ async function watch(chatbotId: string, signal: AbortSignal, handlers: Handlers)
         return; // refused; the pages ask from time to time instead
       }
       failures += 1;
-    }
-    if (signal.aborted) {
-      return;
     }
     handlers.onConnected(false);
     const wait = WAITS_MS[Math.min(failures, WAITS_MS.length - 1)] ?? 1_000;

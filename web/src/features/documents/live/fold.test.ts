@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 import { fold, isLiveEvent, shownState, type LiveRows } from "./fold";
 
 const NOTHING: LiveRows = new Map();
-const position = { state: "running" as const, step: "embedding", progress: 0.5, error_code: null, error: null };
+const position = {
+  state: "running" as const,
+  step: "embedding",
+  progress: 0.5,
+  error_code: null,
+  error: null,
+};
 const inWork = (document_id: string) => ({ document_id, title: "T", file_name: "t.md", ...position });
 const progress = (document_id: string, change: object = {}) =>
   ({ type: "progress", document_id, ...position, ...change }) as const;
@@ -45,7 +51,10 @@ describe("folding of live events", () => {
   });
 
   it("starts over when an ended document is read again", () => {
-    const rows = fold(fold(NOTHING, told("a", "failed")), progress("a", { state: "queued", step: "waiting" }));
+    const rows = fold(
+      fold(NOTHING, told("a", "failed")),
+      progress("a", { state: "queued", step: "waiting" }),
+    );
     expect(rows.get("a")).toMatchObject({ phase: "queued", outcome: null });
   });
 

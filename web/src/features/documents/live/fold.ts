@@ -39,7 +39,16 @@ export interface Live {
 export type LiveRows = ReadonlyMap<string, Live>;
 
 const MOST_KEPT = 2_000;
-const ENDINGS = new Set(["ready", "failed", "deleted", "replaced", "cancelled", "pending", "rejected", "approved"]);
+const ENDINGS = new Set([
+  "ready",
+  "failed",
+  "deleted",
+  "replaced",
+  "cancelled",
+  "pending",
+  "rejected",
+  "approved",
+]);
 
 export function isLiveEvent(value: unknown): value is LiveEvent {
   return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
