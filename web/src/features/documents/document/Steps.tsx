@@ -49,10 +49,12 @@ export function Steps({ steps, step, progress }: Props) {
           );
         })}
       </ol>
-      <div className={styles["bar"]}>
-        <Progress label={t("readingProgress")} value={progress} />
-        <span>{now < 0 ? t("step.waiting") : formats.percent(progress)}</span>
-      </div>
+      {step !== "done" && step !== "approval" && (
+        <div className={styles["bar"]}>
+          <Progress label={t("readingProgress")} value={progress} />
+          <span>{now < 0 ? t("step.waiting") : formats.percent(progress)}</span>
+        </div>
+      )}
     </div>
   );
 }

@@ -13,7 +13,7 @@ export async function filesOfDrop(transfer: DataTransfer): Promise<Picked[]> {
     .filter((item) => item.kind === "file")
     .map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
   const found = await Promise.all(
-    entries.map((entry) =>
+    entries.map(async (entry) =>
       entry === null
         ? []
         : entry instanceof File
