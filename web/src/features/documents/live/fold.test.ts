@@ -13,8 +13,8 @@ const position = {
 const inWork = (document_id: string) => ({ document_id, title: "T", file_name: "t.md", ...position });
 const progress = (document_id: string, change: object = {}) =>
   ({ type: "progress", document_id, ...position, ...change }) as const;
-const told = (document_id: string, what: string, error: string | null = null) =>
-  ({ type: "document", document_id, what, state: null, error_code: null, error }) as const;
+const told = (document_id: string, event: string, error: string | null = null) =>
+  ({ type: "document", document_id, event, state: null, error_code: null, error }) as const;
 
 describe("folding of live events", () => {
   it("begins with what is in work", () => {

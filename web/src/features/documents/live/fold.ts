@@ -10,7 +10,7 @@ type LiveEvent =
   | {
       type: "document";
       document_id: string;
-      what: string;
+      event: string;
       state: DocumentState | null;
       error_code: string | null;
       error: string | null;
@@ -63,12 +63,12 @@ export function fold(rows: LiveRows, event: LiveEvent): LiveRows {
         ? rows // the `document` event that follows says what came of it
         : kept(rows, event.document_id, positionOf(event));
     case "document":
-      return ENDINGS.has(event.what)
+      return ENDINGS.has(event.event)
         ? kept(rows, event.document_id, {
             phase: "over",
             step: "done",
             progress: 1,
-            outcome: event.what,
+            outcome: event.event,
             error: event.error,
           })
         : rows.has(event.document_id) && rows.get(event.document_id)?.phase !== "over"
