@@ -12,6 +12,7 @@ import styles from "./Chat.module.css";
 import { Conversation } from "./Conversation";
 import { NewConversation } from "./NewConversation";
 import { Sessions } from "./sessions/Sessions";
+import { useCitation } from "./useCitation";
 import { useMedia } from "./useMedia";
 
 const HIDDEN = "dragoman.chat.sessions-hidden";
@@ -21,10 +22,16 @@ export function ChatPage() {
   const { t } = useTranslation("chat");
   const { sessionId } = useParams();
   const isWide = useMedia("(min-width: 60.0625rem)");
+  const isVeryWide = useMedia("(min-width: 100rem)");
+  const { looked } = useCitation();
   const [drawer, setDrawer] = useState(false);
   const [hidden, setHidden] = useState(() => localStorage.getItem(HIDDEN) === "yes");
+  // A source that is looked at needs the room; the list stays as it is behind it.
+  const crowded = looked !== null && !isVeryWide;
+  const column = isWide && !hidden;
+  const shown = column && !crowded;
   const toggle = () => {
-    if (!isWide) {
+    if (!isWide || crowded) {
       setDrawer(true);
       return;
     }
@@ -33,21 +40,20 @@ export function ChatPage() {
   };
   const opener = (
     <IconButton
-      label={t(isWide && !hidden ? "sessions.hide" : "sessions.show")}
+      label={t(shown ? "sessions.hide" : "sessions.show")}
       icon={<PanelLeft />}
-      aria-expanded={isWide ? !hidden : drawer}
+      aria-expanded={shown || drawer}
       onClick={toggle}
     />
   );
-  const column = isWide && !hidden;
   return (
-    <div className={classes(styles["area"], column && styles["withColumn"])}>
+    <div className={classes(styles["area"], shown && styles["withColumn"])}>
       {column && (
-        <aside className={styles["column"]} aria-label={t("sessions.title")}>
+        <aside className={styles["column"]} hidden={crowded} aria-label={t("sessions.title")}>
           <Sessions activeId={sessionId ?? null} />
         </aside>
       )}
-      {drawer && !isWide && (
+      {drawer && !shown && (
         <Dialog title={t("sessions.title")} look="side" onClose={() => setDrawer(false)}>
           <Sessions activeId={sessionId ?? null} onChosen={() => setDrawer(false)} />
         </Dialog>

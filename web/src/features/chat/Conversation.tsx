@@ -110,12 +110,6 @@ function Talk({ session, messages, title, opener }: TalkProps) {
             <h1 dir="auto" title={title}>
               {title}
             </h1>
-            <LanguageChoice
-              value={language}
-              onChange={(chosen) =>
-                change.mutate({ settings: { ...session.settings, language: chosen ?? undefined } })
-              }
-            />
             <SessionMenu session={session} isActive />
           </header>
           <Scope documentIds={session.document_ids ?? null} />
@@ -133,6 +127,14 @@ function Talk({ session, messages, title, opener }: TalkProps) {
               onReopen={session.is_active ? undefined : () => change.mutate({ is_active: true })}
               onSend={(question) => ask({ question })}
               onStop={() => stop(session.id)}
+              extra={
+                <LanguageChoice
+                  value={language}
+                  onChange={(chosen) =>
+                    change.mutate({ settings: { ...session.settings, language: chosen ?? undefined } })
+                  }
+                />
+              }
             />
           </div>
         </div>

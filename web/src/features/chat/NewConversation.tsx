@@ -49,7 +49,6 @@ export function NewConversation({ opener }: { opener: ReactNode }) {
       <header className={styles["head"]}>
         {opener}
         <h1>{t("sessions.new")}</h1>
-        <LanguageChoice value={language} onChange={setLanguage} />
       </header>
       <div className={styles["scroller"]}>
         <div className={styles["scrolled"]}>
@@ -77,10 +76,12 @@ export function NewConversation({ opener }: { opener: ReactNode }) {
           refused={open.error}
           onSend={begin}
           extra={
-            chatbot &&
-            can("documents:read") && (
-              <DocumentPicker chatbotId={chatbot.id} picked={picked} onPick={setPicked} />
-            )
+            <>
+              {chatbot && can("documents:read") && (
+                <DocumentPicker chatbotId={chatbot.id} picked={picked} onPick={setPicked} />
+              )}
+              <LanguageChoice value={language} onChange={setLanguage} />
+            </>
           }
         />
       </div>

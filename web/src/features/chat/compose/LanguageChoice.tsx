@@ -1,3 +1,4 @@
+import { Languages } from "lucide-react";
 import { useTranslation } from "react-i18next";
 
 import { Select } from "@/components/Field";
@@ -28,6 +29,7 @@ export function LanguageChoice({ value, onChange }: Props) {
   const named = CODES.map((code) => ({ value: code, label: languageName(code) }));
   return (
     <div className={styles["language"]} title={t("compose.languageHint")}>
+      <Languages aria-hidden="true" />
       <Select
         label={t("compose.language")}
         hideLabel

@@ -9,6 +9,7 @@ it("tells each rung once, and models by their names", () => {
     "extractive",
     "sentences_removed:3",
     "output_images_removed",
+    "output_links_removed",
     "interrupted",
     "small-model",
   ]);
@@ -16,7 +17,7 @@ it("tells each rung once, and models by their names", () => {
     ["model_failed", "openai_compatible", 1],
     ["extractive", "", 1],
     ["sentences_removed", "3", 3],
-    ["output_removed", "output_images_removed", 1],
+    ["output_removed", "", 1],
     ["other", "small-model", 1],
   ]);
 });

@@ -39,7 +39,7 @@ export function rungsOf(degraded: readonly string[]): Rung[] {
         return { key: word, what: value, count: Number(value) || 1 };
       }
       if (/^output_.*_removed$/.test(word)) {
-        return { key: "output_removed", what: word, count: 1 };
+        return { key: "output_removed", what: "", count: 1 };
       }
       return model
         ? { key: `model_${model[2] ?? "failed"}`, what: model[1] ?? word, count: 1 }

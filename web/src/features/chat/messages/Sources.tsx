@@ -10,11 +10,12 @@ import styles from "./Messages.module.css";
 /** What an answer stands on, a card for each place that it cites. */
 export function Sources({ answerId, sources }: { answerId: string; sources: readonly Source[] }) {
   const { t } = useTranslation("chat");
+  const inOrder = [...sources].sort((one, other) => one.number - other.number);
   return (
     <section className={styles["sources"]}>
       <h3>{t("source.title", { count: sources.length })}</h3>
       <ul>
-        {sources.map((source) => (
+        {inOrder.map((source) => (
           <li key={source.number}>
             <Card source={source} answerId={answerId} />
           </li>

@@ -20,7 +20,9 @@ interface Props {
   source: Source | null;
 }
 
-const WITH_PICTURES = "application/pdf";
+function hasPictures(type: string): boolean {
+  return type === "application/pdf" || type.startsWith("image/");
+}
 
 /** The page that is cited, as text or as it looks, and those before and after it. */
 export function PageReader({ document, source }: Props) {
@@ -28,15 +30,16 @@ export function PageReader({ document, source }: Props) {
   const { number } = useFormats();
   const [turned, setTurned] = useState<number | null>(null);
   const [asPicture, setAsPicture] = useState(true);
-  const [pictureless, setPictureless] = useState(document.file_type !== WITH_PICTURES);
+  const [pictureless, setPictureless] = useState(!hasPictures(document.file_type));
   const place = useQuery(placeQuery(document.id, source?.page ?? null, source?.document_start ?? null));
   const cited = place.data ?? null;
   const page = turned ?? cited;
   const text = useQuery({ ...pageQuery(document.id, page ?? 1), enabled: page !== null });
+  const isOnePiece = document.file_type.startsWith("text/");
   // Where pages are counted, their number is known; parts of other formats end where there is no next one.
   const next = useQuery({
     ...pageQuery(document.id, (page ?? 1) + 1),
-    enabled: page !== null && document.pages === null,
+    enabled: page !== null && document.pages === null && !isOnePiece,
     retry: false,
   });
   const isLast = document.pages === null ? !next.isSuccess : page !== null && page >= document.pages;
@@ -48,25 +51,29 @@ export function PageReader({ document, source }: Props) {
   return (
     <section className={styles["reader"]} aria-label={t("source.inPlace")}>
       <div className={styles["bar"]}>
-        <IconButton
-          size="small"
-          label={t("source.previousPage")}
-          icon={<ChevronLeft className={styles["mirrored"]} />}
-          disabled={page <= 1}
-          onClick={() => setTurned(page - 1)}
-        />
-        <span aria-live="polite">
-          {document.pages === null
-            ? t("source.part", { page: number(page) })
-            : t("source.pageOf", { page: number(page), total: number(document.pages) })}
-        </span>
-        <IconButton
-          size="small"
-          label={t("source.nextPage")}
-          icon={<ChevronRight className={styles["mirrored"]} />}
-          disabled={isLast}
-          onClick={() => setTurned(page + 1)}
-        />
+        {!(isLast && page === 1) && (
+          <>
+            <IconButton
+              size="small"
+              label={t("source.previousPage")}
+              icon={<ChevronLeft className={styles["mirrored"]} />}
+              disabled={page <= 1}
+              onClick={() => setTurned(page - 1)}
+            />
+            <span aria-live="polite">
+              {document.pages === null
+                ? t("source.part", { page: number(page) })
+                : t("source.pageOf", { page: number(page), total: number(document.pages) })}
+            </span>
+            <IconButton
+              size="small"
+              label={t("source.nextPage")}
+              icon={<ChevronRight className={styles["mirrored"]} />}
+              disabled={isLast}
+              onClick={() => setTurned(page + 1)}
+            />
+          </>
+        )}
         {cited !== null && page !== cited && source !== null && (
           <Button size="small" look="quiet" onClick={() => setTurned(null)}>
             {t("source.backToCited")}

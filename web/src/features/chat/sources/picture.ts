@@ -6,6 +6,8 @@ import { ApiError, request } from "@/lib/api";
 
 import type { Source } from "../stream/events";
 
+const WIDTH = 1200; // sharp on screens of two pixels a unit
+
 /** A rectangle on a page, in shares of its width and height. */
 export interface Place {
   left: number;
@@ -19,12 +21,6 @@ export interface Picture {
   places: readonly Place[];
 }
 
-interface Places {
-  width: number;
-  height: number;
-  places: readonly (readonly [number, number, number, number])[];
-}
-
 /** Null: the server makes no picture of this page. */
 export const pictureQuery = (documentId: string, page: number, source: Source | null) =>
   queryOptions({
@@ -36,23 +32,15 @@ export const pictureQuery = (documentId: string, page: number, source: Source | 
 
 async function readPicture(documentId: string, page: number, source: Source | null): Promise<Picture | null> {
   const root = `/api/chatbot/documents/${documentId}/pages/${page}`;
-  const query = new URLSearchParams();
-  if (source?.document_start !== null && source?.document_start !== undefined) {
-    query.set("start", String(source.document_start));
-    query.set("end", String(source.document_start + Array.from(source.excerpt).length));
+  const url = `${root}/image/?width=${WIDTH}`;
+  if (source === null || source.excerpt === "") {
+    return { url, places: [] };
   }
+  const at = source.document_start === null ? {} : { at: String(source.document_start) };
+  const query = new URLSearchParams({ text: source.excerpt, ...at });
   try {
     const answer = await request(`${root}/places/?${query.toString()}`);
-    const { width, height, places } = (await answer.json()) as Places;
-    return {
-      url: `${root}/image/`,
-      places: places.map(([left, top, right, bottom]) => ({
-        left: left / width,
-        top: top / height,
-        width: (right - left) / width,
-        height: (bottom - top) / height,
-      })),
-    };
+    return { url, places: ((await answer.json()) as { places: Place[] }).places };
   } catch (error) {
     if (error instanceof ApiError && error.status < 500) {
       return null;
