@@ -36,8 +36,10 @@ async function readPicture(documentId: string, page: number, source: Source | nu
   if (source === null || source.excerpt === "") {
     return { url, places: [] };
   }
-  const at = source.document_start === null ? {} : { at: String(source.document_start) };
-  const query = new URLSearchParams({ text: source.excerpt, ...at });
+  const query = new URLSearchParams({ text: source.excerpt });
+  if (source.document_start !== null) {
+    query.set("at", String(source.document_start));
+  }
   try {
     const answer = await request(`${root}/places/?${query.toString()}`);
     return { url, places: ((await answer.json()) as { places: Place[] }).places };
