@@ -1,5 +1,5 @@
 import { PanelLeft } from "lucide-react";
-import { Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useParams } from "react-router";
 
@@ -9,12 +9,16 @@ import { Dialog } from "@/components/Dialog";
 import { Spinner } from "@/components/Spinner";
 
 import styles from "./Chat.module.css";
-import { Conversation } from "./Conversation";
 import { NewConversation } from "./NewConversation";
 import { Sessions } from "./sessions/Sessions";
 import { useCitation } from "./useCitation";
 import { useMedia } from "./useMedia";
 
+// Markdown and code in colours are a good part of what the page weighs: a first question can be typed without them.
+const loadConversation = () => import("./Conversation");
+const Conversation = lazy(loadConversation);
+
+const WARM_UP_MS = 500;
 const HIDDEN = "dragoman.chat.sessions-hidden";
 
 /** The conversations at the start of the line, the one that is open beside them, and the source that is looked at. */
@@ -25,6 +29,10 @@ export function ChatPage() {
   const isVeryWide = useMedia("(min-width: 100rem)");
   const { looked } = useCitation();
   const [drawer, setDrawer] = useState(false);
+  useEffect(() => {
+    const timer = window.setTimeout(() => void loadConversation(), WARM_UP_MS);
+    return () => window.clearTimeout(timer);
+  }, []);
   const [hidden, setHidden] = useState(() => localStorage.getItem(HIDDEN) === "yes");
   // A source that is looked at needs the room; the list stays as it is behind it.
   const crowded = looked !== null && !isVeryWide;

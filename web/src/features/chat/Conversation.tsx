@@ -31,7 +31,7 @@ interface Props {
 }
 
 /** A conversation that was begun: its messages, the answer that is being written, and where the next question goes. */
-export function Conversation({ sessionId, opener }: Props) {
+export default function Conversation({ sessionId, opener }: Props) {
   const { t } = useTranslation("chat");
   const session = useQuery(sessionQuery(sessionId));
   const messages = useQuery(messagesQuery(sessionId));

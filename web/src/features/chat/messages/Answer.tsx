@@ -11,7 +11,7 @@ import { ApiError } from "@/lib/api";
 
 import { factsQuery, type Message } from "../api";
 import type { Answering } from "../stream/answering";
-import type { Facts, Source } from "../stream/events";
+import type { Source } from "../stream/events";
 import { AnswerText } from "../text/AnswerText";
 import { inUnits } from "../text/marks";
 import { Actions } from "./Actions";
@@ -19,7 +19,7 @@ import { useConversation } from "./context";
 import { Degraded } from "./Degraded";
 import { Doubts, doubtsOf } from "./Doubts";
 import styles from "./Messages.module.css";
-import { Nearest } from "./Nearest";
+import { Nearest, withoutNearest } from "./Nearest";
 import { Sources } from "./Sources";
 
 interface Props {
@@ -41,11 +41,12 @@ export const Answer = memo(function Answer({ message, answering }: Props) {
   const id = message?.id ?? received?.messageId ?? null;
   const stored = useQuery({ ...factsQuery(sessionId, id ?? ""), enabled: message !== undefined && seen });
   const facts = received?.facts ?? (message ? (stored.data ?? null) : null);
-  const text = message?.content ?? received?.text ?? "";
+  const whole = message?.content ?? received?.text ?? "";
   const sources = message?.sources ?? received?.sources ?? NO_SOURCES;
   const isWriting = message === undefined && answering?.phase !== "over";
   const state = message?.state ?? received?.facts?.state ?? "";
   const unknown = facts?.answered === false && state === "complete";
+  const text = unknown ? withoutNearest(whole, facts) : whole;
   const doubts = useMemo(() => doubtsOf(facts, text), [facts, text]);
   const spans = useMemo(() => doubts.map((doubt) => inUnits(text, doubt)), [doubts, text]);
   return (
@@ -158,5 +159,3 @@ const problemOf = ({ code, detail }: { code: string; detail: string }) => ({
   title: detail,
   status: 500,
 });
-
-export type { Facts };

@@ -8,6 +8,14 @@ import type { Facts } from "../stream/events";
 import { useConversation } from "./context";
 import styles from "./Messages.module.css";
 
+/** The text names these documents too, for those who only read; here they stand below it as buttons. */
+export function withoutNearest(text: string, facts: Facts | null): string {
+  const documents = facts?.nearest_documents ?? [];
+  const [first = "", ...rest] = text.split(/\n{2,}/);
+  const listed = rest.join("\n");
+  return documents.length > 0 && documents.every(({ title }) => listed.includes(title)) ? first : text;
+}
+
 /** What "I don't know" offers instead: documents that come near. */
 export function Nearest({ facts }: { facts: Facts | null }) {
   const { t } = useTranslation("chat");

@@ -41,7 +41,7 @@ function Card({ source, answerId }: { source: Source; answerId: string }) {
   const place = [
     source.page === null ? null : t("source.page", { page: number(source.page) }),
     source.heading_path.at(-1),
-  ].filter(Boolean);
+  ].filter((part) => part !== null && part !== undefined && part !== "");
   return (
     <button
       type="button"
@@ -55,7 +55,13 @@ function Card({ source, answerId }: { source: Source; answerId: string }) {
           <FileText aria-hidden="true" />
           <span dir="auto">{source.title || source.file_name}</span>
         </span>
-        {place.length > 0 && <small dir="auto">{place.join(" · ")}</small>}
+        {place.length > 0 && (
+          <small>
+            {place.map((part) => (
+              <bdi key={part}>{part}</bdi>
+            ))}
+          </small>
+        )}
         <span
           className={styles["excerpt"]}
           dir="auto"
