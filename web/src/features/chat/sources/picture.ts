@@ -6,6 +6,7 @@ import { ApiError, request } from "@/lib/api";
 
 import type { Source } from "../stream/events";
 
+const MOST_CHARACTERS = 4000;
 const WIDTH = 1200; // sharp on screens of two pixels a unit
 
 /** A rectangle on a page, in shares of its width and height. */
@@ -36,7 +37,7 @@ async function readPicture(documentId: string, page: number, source: Source | nu
   if (source === null || source.excerpt === "") {
     return { url, places: [] };
   }
-  const query = new URLSearchParams({ text: source.excerpt });
+  const query = new URLSearchParams({ text: source.excerpt.slice(0, MOST_CHARACTERS) });
   if (source.document_start !== null) {
     query.set("at", String(source.document_start));
   }
