@@ -40,7 +40,7 @@ export function Navigation({ areas, open, onOpen }: Props) {
       </header>
       <aside
         id="navigation"
-        aria-label={t("navigation.label")}
+        aria-label="Dragoman"
         className={classes(styles["side"], open && styles["open"])}
       >
         <Brand />
