@@ -22,12 +22,16 @@ interface Props {
 const SIGNALS = ["dense", "sentence", "keyword", "matched_weight", "fused", "reranked", "score"];
 /** More than about five lines are folded. */
 const LONG = 420;
+const HEADING_MARKS = /^#{1,6}\s+/gm;
 
 export function Passage({ hit, forms, isFallen, isMarked, onMark }: Props) {
   const { t } = useTranslation("search-lab");
   const formats = useFormats();
   const [isOpen, setOpen] = useState(false);
-  const pieces = useMemo(() => markedPieces(hit.content, forms), [hit.content, forms]);
+  const pieces = useMemo(
+    () => markedPieces(hit.content.replace(HEADING_MARKS, ""), forms),
+    [hit.content, forms],
+  );
   const isLong = hit.content.length > LONG;
   const score = formats.number(hit.similarity_score, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
   return (
