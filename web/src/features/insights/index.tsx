@@ -1,3 +1,4 @@
+import { lazy, Suspense, type ComponentType } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, Route, Routes, useLocation, useNavigate, useParams } from "react-router";
 
@@ -6,15 +7,17 @@ import { Spinner } from "@/components/Spinner";
 import { Tabs } from "@/components/Tabs";
 import { useChatbot, useSession, type Permission } from "@/lib/session";
 
-import { FeedbackTab } from "./feedback/FeedbackTab";
 import { Overview } from "./overview/Overview";
 import { Questions } from "./questions/Questions";
 import { RangeBar } from "./RangeBar";
 import { SystemTab } from "./system/SystemTab";
 import { UsageTab } from "./usage/UsageTab";
-import { useView } from "./view";
+import { useView, type View } from "./view";
 
-const TABS: readonly { key: string; needs: Permission; Content: typeof Overview }[] = [
+/** Answers are Markdown; what shows it is loaded with them. */
+const FeedbackTab = lazy(async () => ({ default: (await import("./feedback/FeedbackTab")).FeedbackTab }));
+
+const TABS: readonly { key: string; needs: Permission; Content: ComponentType<{ view: View }> }[] = [
   { key: "overview", needs: "analytics:read", Content: Overview },
   { key: "questions", needs: "analytics:read", Content: Questions },
   { key: "feedback", needs: "feedback:read", Content: FeedbackTab },
@@ -63,7 +66,9 @@ function InsightsPage() {
             current={current.key}
             onChange={(key) => void navigate({ pathname: `/insights/${key}`, search })}
           >
-            <current.Content key={chatbot.id} view={view} />
+            <Suspense fallback={<Spinner label={t("loading")} />}>
+              <current.Content key={chatbot.id} view={view} />
+            </Suspense>
           </Tabs>
         </>
       )}

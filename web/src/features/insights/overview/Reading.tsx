@@ -11,7 +11,14 @@ import styles from "../insights.module.css";
 export function Reading({ report }: { report: Report }) {
   const { t } = useTranslation("insights");
   const formats = useFormats();
-  const { total, ingestion_steps: steps } = report;
+  const { total } = report;
+  const whole = (["wait", "run"] as const).flatMap((step) => {
+    const times = total.latency_ms[step];
+    return times === undefined
+      ? []
+      : [{ step, documents: total.documents_read + total.documents_failed, latency_ms: times }];
+  });
+  const steps = report.ingestion_steps.length === 0 ? [] : [...whole, ...report.ingestion_steps];
   const failures = report.errors.filter((error) => error.documents > 0);
   return (
     <DataCard

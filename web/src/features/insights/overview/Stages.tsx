@@ -8,9 +8,9 @@ import { ShareBars } from "../parts/ShareBars";
 
 type Latencies = Schemas["TotalOut"]["latency_ms"];
 
-const STAGES = ["load", "understand", "retrieve", "generate", "total", "search", "wait", "run"];
+const STAGES = ["load", "understand", "retrieve", "generate", "total", "search"];
 
-/** Where the time goes: each stage of an answer, of searches and of reading documents. */
+/** Where the time goes: each stage of an answer, and searches. */
 export function Stages({ latencies, isTwoDays }: { latencies: Latencies; isTwoDays: boolean }) {
   const { t } = useTranslation("insights");
   const formats = useFormats();

@@ -69,7 +69,13 @@ export function Queries({ title, lead, file, rows }: QueriesProps) {
               <span dir="auto">{row.query}</span>
             ),
         },
-        { key: "language", title: t("languages.language"), value: (row) => row.language, minor: true },
+        {
+          key: "language",
+          title: t("languages.language"),
+          value: (row) => row.language,
+          shown: (row) => formats.languageName(row.language),
+          minor: true,
+        },
         {
           key: "searches",
           title: t("queries.times"),
