@@ -58,7 +58,7 @@ export function OtherQuery({ tried, other, mode, cut, found, onOther }: Props) {
       </form>
       {second.error && <ErrorNote error={second.error} onRetry={() => void second.refetch()} />}
       {other !== "" && second.data && (
-        <div className={styles["columns"]}>
+        <div className={styles["columns"]} role="region" aria-label={t("other.title")} tabIndex={0}>
           <Ranked title={tried.query} hits={hits} rankOther={rankIn(others)} />
           <Ranked title={other} hits={others} rankOther={rankIn(hits)} />
         </div>
