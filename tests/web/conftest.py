@@ -44,7 +44,11 @@ def dragoman() -> Iterator[Instance]:
     if reason := _missing():
         pytest.skip(reason)
     with tempfile.TemporaryDirectory(prefix="dragoman-test-", ignore_cleanup_errors=True) as folder:
-        limits = {"DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0"}
+        limits = {
+            "DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0",
+            "DRAGOMAN_SIGN_IN_ATTEMPTS": "10000",  # each window signs in anew, from the same address
+            "DRAGOMAN_SIGN_IN_ATTEMPTS_PER_ADDRESS": "10000",
+        }
         with running(Path(folder) / "home", "--no-sample", **limits) as instance:
             yield instance
 
