@@ -22,7 +22,7 @@ export default function Admin() {
     <div className={styles["admin"]}>
       <nav className={styles["sections"]} aria-label={t("title")}>
         {open.map((section) => (
-          <NavLink key={section.path} to={section.path} className={styles["section"] ?? ""}>
+          <NavLink key={section.path} to={`/admin/${section.path}`} className={styles["section"] ?? ""}>
             <section.icon aria-hidden="true" />
             {t(`sections.${section.path}`)}
           </NavLink>
@@ -33,7 +33,7 @@ export default function Admin() {
           {open.map((section) => (
             <Route key={section.path} path={`${section.path}/*`} element={<section.Page />} />
           ))}
-          <Route path="/" element={<Navigate to={open[0]?.path ?? "/"} replace />} />
+          <Route path="/" element={<Navigate to={open[0] ? `/admin/${open[0].path}` : "/"} replace />} />
           <Route path="*" element={<Empty title={t("common:notFound.title")} />} />
         </Routes>
       </Suspense>

@@ -44,7 +44,7 @@ export function ChatbotsPage() {
             title: t("name"),
             cell: (chatbot) => (
               <span className={styles["name"]}>
-                <Link to={chatbot.id} dir="auto">
+                <Link to={`/admin/chatbots/${chatbot.id}`} dir="auto">
                   {chatbot.name}
                 </Link>
                 <small dir="auto">{chatbot.description}</small>
@@ -96,7 +96,7 @@ function MakeDialog({ onClose }: { onClose: () => void }) {
       onSubmit={() =>
         deed.mutate(
           { name: name.trim(), description: description.trim(), access },
-          { onSuccess: (made) => void navigate(made.id) },
+          { onSuccess: (made) => void navigate(`/admin/chatbots/${made.id}`) },
         )
       }
       onClose={onClose}
