@@ -13,7 +13,7 @@ export function useEvents(filters: Filters) {
     queryKey: ["audit", "events", filters],
     queryFn: ({ pageParam }) =>
       data(
-        api.GET("/api/audit/", { params: { query: { ...queryOf(filters), limit: 50, cursor: pageParam } } }),
+        api.GET("/api/audit/", { params: { query: { ...queryOf(filters), limit: 25, cursor: pageParam } } }),
       ),
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.next_cursor,

@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { Select } from "@/components/Field";
 import { useSession } from "@/lib/session";
 
+import styles from "../admin.module.css";
 import { ROLES, rolesUpTo, type Role } from "./roles";
 
 interface Props {
@@ -20,6 +21,7 @@ export function RoleSelect({ value, onChange, label, hideLabel, disabled }: Prop
   const offered = disabled ? ROLES : rolesUpTo(me.role);
   return (
     <Select
+      className={hideLabel ? styles["inline"] : undefined}
       label={label ?? t("role")}
       hideLabel={hideLabel}
       hint={hideLabel ? undefined : t(`roleHints.${value}`)}

@@ -175,8 +175,8 @@ function Text({ field, value, unset, onChange, around, ...shared }: Shared & { a
     <>
       {isColour ? (
         <div className={styles["colour"]}>
-          <input type="color" aria-label={shared.label} value={text} onChange={change} />
           {input}
+          <input type="color" aria-label={shared.label} value={text} onChange={change} />
         </div>
       ) : (
         input
