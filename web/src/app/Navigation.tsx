@@ -38,7 +38,11 @@ export function Navigation({ areas, open, onOpen }: Props) {
         />
         <Brand />
       </header>
-      <div id="navigation" className={classes(styles["side"], open && styles["open"])}>
+      <aside
+        id="navigation"
+        aria-label="Dragoman"
+        className={classes(styles["side"], open && styles["open"])}
+      >
         <Brand />
         <ChatbotChoice />
         <nav aria-label={t("navigation.label")} className={styles["links"]}>
@@ -63,7 +67,7 @@ export function Navigation({ areas, open, onOpen }: Props) {
             />
           </div>
         </div>
-      </div>
+      </aside>
       {open && (
         <Button
           className={styles["shade"]}
