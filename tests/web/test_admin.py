@@ -35,7 +35,9 @@ routing: {}
 prices: []
 """
 QUESTION = "What discount do gold partners receive on projectors?"
-HANDBOOK = "# Discounts\n\nGold partners receive 12 percent discount on projectors. Silver partners receive 7 percent.\n"
+HANDBOOK = (
+    "# Discounts\n\nGold partners receive 12 percent discount on projectors. Silver partners receive 7 percent.\n"
+)
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ export function Control({ field, value, onChange, ...around }: Props) {
           max={field.bounds.maximum}
           step={field.kind === "integer" ? 1 : "any"}
           placeholder={field.isNullable ? unset : undefined}
-          value={value === null || value === undefined ? "" : String(value)}
+          value={typeof value === "number" || typeof value === "string" ? String(value) : ""}
           onChange={({ target }) => onChange(numberOf(target.value, field))}
         />
       );

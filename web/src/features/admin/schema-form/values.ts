@@ -50,7 +50,7 @@ export function faultOf(field: FormField, value: unknown): Fault | null {
     case "number":
       return numberFault(field, value);
     case "text":
-      return textFault(field, String(value));
+      return typeof value === "string" ? textFault(field, value) : null;
     case "list":
     case "rows":
       return Array.isArray(value) && value.length > (field.bounds.maxItems ?? Infinity)
@@ -103,7 +103,7 @@ function numberFault(field: FormField, value: unknown): Fault | null {
 
 function textFault(field: FormField, value: string): Fault | null {
   const { maxLength, pattern } = field.bounds;
-  if (maxLength !== undefined && [...value].length > maxLength) {
+  if (maxLength !== undefined && Array.from(value).length > maxLength) {
     return { key: "long", count: maxLength };
   }
   return pattern !== undefined && !new RegExp(pattern, "u").test(value) ? { key: "pattern" } : null;
