@@ -28,6 +28,7 @@ class Chatbot(_Received):
     is_default: bool
     access: str = "tenant"
     settings: dict[str, Any]
+    own_settings: list[str] = Field(default_factory=list)
     knowledge_revision: int
     created_at: datetime
     updated_at: datetime

@@ -22,6 +22,7 @@ from dragoman.tenancy.http import RequestBody
 from dragoman.tenancy.keys import CreatedKey, NewKey
 from dragoman.tenancy.quotas import EffectiveQuotas, Quotas
 from dragoman.tenancy.service import settings_of
+from dragoman.tenancy.settings import ChatbotSettings
 from dragoman.tenancy.widgets import Admitted
 
 _MONTH_HOURS = 720
@@ -52,7 +53,10 @@ class ChatbotOut(BaseModel):
     description: str
     is_default: bool
     access: ChatbotAccess
-    settings: dict[str, Any]
+    settings: ChatbotSettings
+    own_settings: list[str] = Field(
+        description="The settings that were set for this chatbot; all others have their defaults, or the installation's."
+    )
     knowledge_revision: int
     created_at: datetime
     updated_at: datetime
@@ -65,7 +69,8 @@ class ChatbotOut(BaseModel):
             description=chatbot.description,
             is_default=chatbot.is_default,
             access=chatbot.access,
-            settings=settings_of(chatbot).model_dump(),
+            settings=settings_of(chatbot),
+            own_settings=sorted(chatbot.settings),
             knowledge_revision=chatbot.knowledge_revision,
             created_at=chatbot.created_at,
             updated_at=chatbot.updated_at,

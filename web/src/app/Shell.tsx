@@ -1,4 +1,4 @@
-import { Suspense, useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { Navigate, Route, Routes } from "react-router";
 import { useTranslation } from "react-i18next";
 
@@ -10,6 +10,8 @@ import { Navigation } from "./Navigation";
 import { NotFound } from "./NotFound";
 import { Problems } from "./Problems";
 import styles from "./Shell.module.css";
+
+const FirstStartGate = lazy(() => import("@/features/account/first-start/FirstStartGate"));
 
 /** The frame around all pages: where one can go at the start of the line, the page beside it. */
 export function Shell() {
@@ -30,7 +32,14 @@ export function Shell() {
               {areas.map((area) => (
                 <Route key={area.path} path={`${area.path}/*`} element={<area.Page />} />
               ))}
-              <Route path="/" element={<Navigate to={home(areas)} replace />} />
+              <Route
+                path="/"
+                element={
+                  <FirstStartGate>
+                    <Navigate to={home(areas)} replace />
+                  </FirstStartGate>
+                }
+              />
               <Route path="*" element={<NotFound />} />
             </Routes>
           </Suspense>

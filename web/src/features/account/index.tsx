@@ -1,5 +1,13 @@
-import { Spinner } from "@/components/Spinner";
+import { Route, Routes } from "react-router";
 
-export default function Area() {
-  return <Spinner />;
+import { AccountPage } from "./AccountPage";
+import { FirstStartPage } from "./first-start/FirstStartPage";
+
+export default function Account() {
+  return (
+    <Routes>
+      <Route path="/" element={<AccountPage />} />
+      <Route path="set-up" element={<FirstStartPage />} />
+    </Routes>
+  );
 }

@@ -1,0 +1,11 @@
+import styles from "./SchemaForm.module.css";
+
+/** A description from a schema: English, with code in backquotes and links that lead into the manual. */
+export function Hint({ text }: { text: string }) {
+  const plain = text.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/\bNone\b/g, "empty");
+  return (
+    <span className={styles["hint"]} lang="en" dir="ltr">
+      {plain.split("`").map((part, at) => (at % 2 === 1 ? <code key={at}>{part}</code> : part))}
+    </span>
+  );
+}
