@@ -89,8 +89,8 @@ def _use(instance: Instance) -> str:
             session = ada.post("/api/chatbot/sessions/", json={"chatbot_id": instance.chatbot_id}).json()
             answer = ada.post(f"/api/chatbot/sessions/{session['id']}/messages/", json={"message": question})
             answer.raise_for_status()
-            if rating:
-                ada.post(f"/api/chatbot/messages/{answer.json()['message_id']}/feedback/", json={"rating": rating})
+            if rating is not None:
+                ada.post(f"/api/chatbot/messages/{answer.json()['id']}/feedback/", json={"rating": rating})
         return str(session["id"])
 
 
