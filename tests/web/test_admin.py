@@ -123,7 +123,7 @@ def test_nobody_gives_a_role_above_the_own(open_page: Open) -> None:
 def test_a_setting_is_changed_kept_and_brought_back(open_page: Open, http: httpx.Client, chatbot: Any) -> None:
     address = f"/api/chatbots/{chatbot['id']}/"
     page = open_page("owner", f"/admin/chatbots/{chatbot['id']}/settings")
-    quotes = page.get_by_label("Sentences quoted at most")
+    quotes = page.get_by_role("spinbutton", name="Sentences quoted at most")
     quotes.fill("9")
     page.get_by_text("At most 8.").wait_for()
     assert page.get_by_role("button", name="Save").is_disabled()
