@@ -25,7 +25,10 @@ export function Control({ field, value, onChange, ...around }: Props) {
   const unset = inherited ? t("form.inheritedIs", { value: inherited }) : t("form.inherited");
   const shared = {
     label: field.isRequired && !field.isNullable ? `${label} *` : label,
-    hint: field.description || inherited ? <Hint text={field.description} more={inherited && unset} /> : undefined,
+    hint:
+      field.description || inherited ? (
+        <Hint text={field.description} more={inherited && unset} />
+      ) : undefined,
     error: fault && t(`form.faults.${fault.key}`, { limit: fault.count }),
   };
   switch (field.kind) {
