@@ -25,7 +25,7 @@ interface Props {
 
 export function SettingsTab({ chatbot, fields, draft }: Props) {
   const { t } = useTranslation("admin");
-  const around = useSurroundings();
+  const around = useSurroundings(draft.own.has("answerer"));
   const [query, setQuery] = useSearchParams();
   const search = query.get("find") ?? "";
   const group = GROUPS.find((each) => each === query.get("group")) ?? "answering";

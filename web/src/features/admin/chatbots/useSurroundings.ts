@@ -17,7 +17,7 @@ const QUOTAS = [
 ] as const;
 
 /** What the form of a chatbot's settings knows beside the schema: names, adapters to choose, what the installation has. */
-export function useSurroundings() {
+export function useSurroundings(ownAnswerer: boolean) {
   const { t, i18n } = useTranslation("admin");
   const { number } = useFormats();
   const { can } = useSession();
@@ -40,6 +40,8 @@ export function useSurroundings() {
     };
     const inherited = {
       ...(ports ? { translator: used("translator"), judge: used("judge") } : {}),
+      // Without a setting of its own, a chatbot answers by the model that the installation has.
+      ...(!ownAnswerer && adapters("llm").some((each) => each.is_used) ? { answerer: used("llm") } : {}),
       ...(limits
         ? Object.fromEntries(
             QUOTAS.map((name) => [
@@ -50,5 +52,5 @@ export function useSurroundings() {
         : {}),
     };
     return { labelOf, suggestions, inherited };
-  }, [t, i18n, number, ports, limits]);
+  }, [t, i18n, number, ports, limits, ownAnswerer]);
 }

@@ -22,12 +22,15 @@ export function Control({ field, value, onChange, ...around }: Props) {
   const fault = faultOf(field, value);
   const label = around.labelOf?.(field.name) ?? field.title;
   const inherited = around.inherited?.[field.name];
+  const unset = inherited ? t("form.inheritedIs", { value: inherited }) : t("form.inherited");
   const shared = {
     label: field.isRequired && !field.isNullable ? `${label} *` : label,
-    hint: field.description ? <Hint text={field.description} /> : undefined,
+    hint:
+      field.description || inherited ? (
+        <Hint text={field.description} more={inherited && unset} />
+      ) : undefined,
     error: fault && t(`form.faults.${fault.key}`, { limit: fault.count }),
   };
-  const unset = inherited ? t("form.inheritedIs", { value: inherited }) : t("form.inherited");
   switch (field.kind) {
     case "choice":
     case "switch":
