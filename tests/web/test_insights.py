@@ -30,7 +30,9 @@ def asked(dragoman: Instance) -> Iterator[str]:
     """A chatbot that was asked two questions; one was answered, and rated down with a correction."""
     with SyncDragoman(dragoman.url, dragoman.api_key) as client:
         chatbot = client.chatbots.create("Insights")
-        uploaded = client.documents.upload(FileContent(name="returns.md", content=RETURNS, mime_type="text/markdown"), chatbot_id=chatbot.id)
+        uploaded = client.documents.upload(
+            FileContent(name="returns.md", content=RETURNS, mime_type="text/markdown"), chatbot_id=chatbot.id
+        )
         client.documents.wait_until_ready(uploaded.id)
         answer = client.ask(ANSWERED, chatbot_id=chatbot.id)
         assert answer.answered
@@ -165,8 +167,9 @@ def test_budgets_are_meters(insights: Open, dragoman: Instance, asked: str) -> N
         budget = {"scope": "chatbot", "subject": asked, "period": "month", "limit_usd": 25}
         made = http.put("/api/budgets/", json=budget).raise_for_status().json()
     page = insights("usage")
-    page.get_by_role("meter", name="Chatbot · Insights · per month").wait_for()
-    page.get_by_text("of $25.00").wait_for()
+    meter = page.get_by_role("meter", name="Chatbot · Insights · per month").first
+    meter.wait_for()
+    page.get_by_role("listitem").filter(has=meter).get_by_text("of $25.00").wait_for()
     with dragoman.http() as http:
         http.delete(f"/api/budgets/{made['id']}/").raise_for_status()
 
