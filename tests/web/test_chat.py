@@ -340,7 +340,7 @@ def test_axe_finds_nothing(chat: Callable[..., Page], axe: Look, scheme: str, la
     assert axe(page) == []
     ask(page)
     page.locator("article section li button").first.wait_for()
-    page.locator("[aria-controls][aria-expanded=false]").last.click()
+    page.locator("article [aria-controls][aria-expanded=false]").last.click()
     page.locator("article section li button").first.click()
     page.locator("aside mark").first.wait_for()
     page.wait_for_timeout(500)
