@@ -13,7 +13,7 @@ import pytest
 from benchmarks.instance import Instance
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Dialog, Locator, Page
 
 Open = Callable[..., "Page"]
 Look = Callable[["Page"], list[str]]
@@ -302,7 +302,12 @@ def test_hostile_questions_documents_and_titles_do_nothing(chat: Callable[..., P
     try:
         page = chat()
         dialogs: list[str] = []
-        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+        def refuse(dialog: Dialog) -> None:
+            dialogs.append(dialog.message)
+            dialog.dismiss()
+
+        page.on("dialog", refuse)
         ask(page, "What is the hostile payload of the gateway? " + " ".join(XSS))
         page.get_by_role("button", name="Write the answer again").wait_for()
         ask(page, "What is the hostile payload of the gateway?")
@@ -340,7 +345,7 @@ def test_axe_finds_nothing(chat: Callable[..., Page], axe: Look, scheme: str, la
     assert axe(page) == []
     ask(page)
     page.locator("article section li button").first.wait_for()
-    page.locator("[aria-controls][aria-expanded=false]").last.click()
+    page.locator("article [aria-controls][aria-expanded=false]").last.click()
     page.locator("article section li button").first.click()
     page.locator("aside mark").first.wait_for()
     page.wait_for_timeout(500)

@@ -37,7 +37,7 @@ export function HowMade({ facts }: { facts: Facts }) {
   ];
   return (
     <section className={styles["made"]} aria-label={t("made.title")}>
-      <h3>{t("made.title")}</h3>
+      <h2>{t("made.title")}</h2>
       <dl>
         {lines.map(([name, value]) => (
           <div key={name}>
@@ -46,7 +46,7 @@ export function HowMade({ facts }: { facts: Facts }) {
           </div>
         ))}
       </dl>
-      <h4>{t("made.timings", { total: formats.milliseconds(total) })}</h4>
+      <h3>{t("made.timings", { total: formats.milliseconds(total) })}</h3>
       <ul className={styles["bars"]}>
         {stages.map((stage) => (
           <li key={stage}>

@@ -13,7 +13,7 @@ export function Sources({ answerId, sources }: { answerId: string; sources: read
   const inOrder = [...sources].sort((one, other) => one.number - other.number);
   return (
     <section className={styles["sources"]}>
-      <h3>{t("source.title", { count: sources.length })}</h3>
+      <h2>{t("source.title", { count: sources.length })}</h2>
       <ul>
         {inOrder.map((source) => (
           <li key={source.number}>
