@@ -249,7 +249,7 @@ def test_every_page_is_accessible(
     violations = []
     for path in paths:
         page.goto(base + path)
-        page.locator("main h1").wait_for()
+        page.locator("main h1").first.wait_for()
         page.wait_for_timeout(700)
         violations += [f"{path}: {violation}" for violation in axe(page)]
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
