@@ -48,7 +48,9 @@ export function PageView({ page, view, chunk, picture, onNoPicture }: Props) {
 function Marked({ page, chunk }: { page: Schemas["PageOut"]; chunk: Chunk }) {
   const mark = useRef<HTMLElement>(null);
   const [before, within, after] = cut(page.text, chunk.start - page.start, chunk.end - page.start);
-  useEffect(() => mark.current?.scrollIntoView({ block: "nearest" }), [chunk.id]);
+  useEffect(() => {
+    mark.current?.scrollIntoView({ block: "nearest" }); // newer browsers return a promise here, which is no clean-up
+  }, [chunk.id]);
   return (
     <pre className={styles["raw"]} dir="auto" tabIndex={0}>
       {before}

@@ -33,7 +33,9 @@ export function Candidate({ document, onMove, onDecided }: Props) {
   const approve = useDeed(deeds.approve);
   const reject = useDeed((reason: string) => deeds.reject(document.id, reason));
   const busy = approve.isPending || reject.isPending;
-  useEffect(() => place.current?.focus({ preventScroll: true }), [document.id]);
+  useEffect(() => {
+    place.current?.focus({ preventScroll: true });
+  }, [document.id]);
   const decideYes = () =>
     approve.mutate(document.id, {
       onSuccess: () => {
