@@ -103,11 +103,10 @@ def _take(context: BrowserContext, instance: Instance, path: str, file: Path) ->
     page: Page = context.new_page()
     page.goto(instance.url + path)
     page.locator("h1, h2").first.wait_for()
-    page.wait_for_load_state("networkidle")
-    if path.startswith("/chat/") and (citation := page.locator("main button[data-citation], main .citation")).count():
-        citation.first.click()
-        page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(700)  # charts and panels move in
+    page.wait_for_timeout(1500)  # some pages keep a stream open, so that the network is never idle; charts move in
+    if path.startswith("/chat/") and page.viewport_size and page.viewport_size["width"] > 1000:
+        page.locator("main button", has_text="1").first.click()  # the first citation
+        page.wait_for_timeout(1500)
     page.screenshot(path=file)
     page.close()
     print(file.name)

@@ -208,7 +208,9 @@ def test_a_key_is_made_opens_and_is_revoked(open_page: Open, dragoman: Instance)
     _dialog(page).get_by_role("button", name="Close").click()
     time.sleep(3)  # the chain is sealed by one writer, once in a while
     page.get_by_role("button", name="Verify the chain").click()
-    page.get_by_text("is whole").wait_for()
+    said = page.get_by_role("status").filter(has_text="The chain")
+    said.wait_for()
+    assert "is whole" in said.inner_text()
 
 
 def test_a_prompt_is_written_compared_and_left_again(open_page: Open, http: httpx.Client, chatbot: Any) -> None:

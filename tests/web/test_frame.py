@@ -104,7 +104,7 @@ def test_dark_is_chosen_and_kept(open_page: Open) -> None:
 
 def test_on_a_phone_the_navigation_opens_and_closes(open_page: Open) -> None:
     page = open_page(viewport={"width": 390, "height": 844})
-    link = page.get_by_role("link", name="Documents")
+    link = page.locator("#navigation").get_by_role("link", name="Documents", include_hidden=True)
     page.get_by_role("button", name="Open navigation").wait_for()
     assert not link.is_visible()
     page.get_by_role("button", name="Open navigation").click()

@@ -2,14 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { ArrowRight } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { useNavigate } from "react-router";
+import { useNavigate, useSearchParams } from "react-router";
 
 import { Button } from "@/components/Button";
 import { ErrorNote } from "@/components/Notes";
 import { useTitle } from "@/components/Page";
 import { useChatbot, useSession } from "@/lib/session";
 
-import { suggestionsQuery, useOpenSession } from "./api";
+import { documentQuery, suggestionsQuery, useOpenSession } from "./api";
 import styles from "./Chat.module.css";
 import { Composer, dropDraft } from "./compose/Composer";
 import { DocumentPicker, type Picked } from "./compose/DocumentPicker";
@@ -28,7 +28,9 @@ export function NewConversation({ opener }: { opener: ReactNode }) {
   const ask = useAsk();
   const open = useOpenSession();
   const [language, setLanguage] = useState<string | null>(null);
-  const [picked, setPicked] = useState<readonly Picked[]>([]);
+  const named = useNamedDocument();
+  const [chosen, setChosen] = useState<readonly Picked[] | null>(null);
+  const picked = chosen ?? named;
   const begin = (question: string) =>
     open.mutate(
       {
@@ -78,7 +80,7 @@ export function NewConversation({ opener }: { opener: ReactNode }) {
           extra={
             <>
               {chatbot && can("documents:read") && (
-                <DocumentPicker chatbotId={chatbot.id} picked={picked} onPick={setPicked} />
+                <DocumentPicker chatbotId={chatbot.id} picked={picked} onPick={setChosen} />
               )}
               <LanguageChoice value={language} onChange={setLanguage} />
             </>
@@ -87,6 +89,14 @@ export function NewConversation({ opener }: { opener: ReactNode }) {
       </div>
     </div>
   );
+}
+
+/** The document that the address asks about (`?about=`), as other pages lead here. */
+function useNamedDocument(): readonly Picked[] {
+  const [query] = useSearchParams();
+  const id = query.get("about") ?? "";
+  const { data: document } = useQuery({ ...documentQuery(id), enabled: id !== "" });
+  return document === undefined ? [] : [{ id: document.id, title: document.title }];
 }
 
 interface SuggestionsProps {

@@ -119,7 +119,7 @@ export function AskAbout({ id }: { id: string }) {
   const { t } = useTranslation("documents");
   const { can } = useSession();
   return can("ask") ? (
-    <Link to={`/chat?document=${id}`} className={styles["ask"]}>
+    <Link to={`/chat?about=${id}`} className={styles["ask"]}>
       <MessageSquare aria-hidden />
       {t("askAbout")}
     </Link>
