@@ -37,7 +37,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark", "locale": "en-GB"},
     "arabic": {"color_scheme": "light", "locale": "ar"},
 }
-_PASSWORD = "seven blue quokkas sing"  # noqa: S105 -- of an instance that lives for a minute
+_PASSWORD = "seven blue quokkas sing"
 _ANSWERED = (
     ("Within how many days of the invoice can partners return unopened stock?", "up"),
     ("Wie lange gilt die Garantie auf Switches?", "up"),

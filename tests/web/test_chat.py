@@ -211,7 +211,7 @@ def test_a_conversation_is_renamed_found_exported_and_deleted(chat: Callable[...
     page.get_by_role("button", name="Save").click()
     page.get_by_role("heading", name="Zebra returns").wait_for()
     listed.get_by_label("Search conversations").fill("19 days")
-    listed.get_by_role("listitem").filter(has_text="Zebra returns").locator("mark", has_text="19 days").wait_for()
+    listed.get_by_role("link", name="Zebra returns").locator("mark", has_text="19 days").first.wait_for()
     listed.get_by_label("Search conversations").fill("")
     row = listed.get_by_role("listitem").filter(has_text="Zebra returns")
     row.get_by_role("button", name=re.compile("^What to do")).click()

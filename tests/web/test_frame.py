@@ -103,7 +103,8 @@ def test_dark_is_chosen_and_kept(open_page: Open) -> None:
 
 
 def test_on_a_phone_the_navigation_opens_and_closes(open_page: Open) -> None:
-    page = open_page(viewport={"width": 390, "height": 844})
+    page = open_page("owner", "/account", viewport={"width": 390, "height": 844})
+    page.get_by_role("heading", level=1).wait_for()
     link = page.locator("#navigation").get_by_role("link", name="Documents", include_hidden=True)
     page.get_by_role("button", name="Open navigation").wait_for()
     assert not link.is_visible()

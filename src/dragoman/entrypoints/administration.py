@@ -154,6 +154,7 @@ async def set_first_password(settings: Settings, *, tenant_id: UUID, user_id: UU
 async def _accounts(settings: Settings) -> AsyncIterator[AccountParts]:
     """What links are made with. No mail is sent and nobody is counted from here."""
     database = Database(database_urls(settings), pool_size=2)
+    create_audit_log(settings, database)
     cache = Cache(settings.cache_url or "redis://127.0.0.1:1")
     try:
         yield create_accounts(settings, database, cache, create_keyring(settings))
