@@ -110,6 +110,7 @@ def test_range_language_and_tab_stand_in_the_address(insights: Open) -> None:
     page.wait_for_url("**range=90d")
     page.get_by_label("Language of questions").select_option("English")
     page.wait_for_url("**language=en")
+    page.get_by_text("Questions over time").first.wait_for()
     page.get_by_role("tab", name="Questions").click()
     page.wait_for_url("**/insights/questions?range=90d&language=en")
     page.go_back()

@@ -119,7 +119,11 @@ class ConnectionLedger:
         self._mine[_TAKEN] += 1
 
     def handed_to(self, number: int) -> None:
+        """Told before it is sent: who sends may be killed at once after, and the receiver would count one too few."""
         self._mine[_HANDED + number] += 1
+
+    def not_handed_to(self, number: int) -> None:
+        self._mine[_HANDED + number] -= 1
 
     def least_busy(self) -> int | None:
         """The number of another process with fewer connections than this one, of several the one with the fewest."""
@@ -210,15 +214,17 @@ class SharingServer(uvicorn.Server):
         if self._ledger is None or self._inbox is None:
             return False
         while (number := self._ledger.least_busy()) is not None:
+            self._ledger.handed_to(number)
             try:
                 with _connected(self._ledger.inbox(number)) as other:
                     socket.send_fds(other, [b"c"], [connection.fileno()])
             except (ConnectionRefusedError, FileNotFoundError):
+                self._ledger.not_handed_to(number)
                 self._ledger.is_gone(number)
             except OSError:  # its inbox is full
+                self._ledger.not_handed_to(number)
                 return False
             else:
-                self._ledger.handed_to(number)
                 connection.close()  # ours; the other process has its own
                 return True
         return False
