@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from dragoman.entrypoints.api import create_app
-from dragoman.tenancy.settings import ChatbotSettings
 
 SITE = "https://www.example.com"
 LOOK = {
@@ -58,10 +57,6 @@ async def test_a_page_of_the_web_site_reads_how_the_widget_looks_and_nothing_els
     assert after.headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.skipif(
-    "suggested_questions" not in ChatbotSettings.model_fields,
-    reason="chatbots have no suggested questions of their own yet",
-)
 async def test_questions_that_the_owner_suggests_are_shown(service: Any, company: Any) -> None:
     widget = await _widget(company)
     questions = [f"What is number {number}?" for number in range(8)]

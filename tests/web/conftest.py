@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from _pytest.runner import runtestprotocol
 from benchmarks.instance import Instance, running
 
 from dragoman.entrypoints.web import FOLDER
@@ -37,36 +36,6 @@ def _missing() -> str | None:
     if CHROMIUM is None:
         return "needs Debian's package chromium"
     return None if (FOLDER / "index.html").is_file() else "needs the built web application: make web"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """A browser that shares two cores with other tests loses a click now and then: what fails here runs once more.
-
-    The first failure is told in the summary. What fails twice has failed.
-    """
-    if item.path.parent != Path(__file__).parent:
-        return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    failed = [report for report in reports if report.failed]
-    if failed:
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        if not any(report.failed for report in reports):
-            reports[-1].user_properties.append(("failed_at_first", failed[0].longreprtext.splitlines()[-1]))
-    for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name what passed only when it ran again."""
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            for name, value in getattr(report, "user_properties", ()):
-                if name == "failed_at_first":
-                    terminalreporter.write_line(f"FAILED AT FIRST {report.nodeid}: {value}")
 
 
 @pytest.fixture(scope="session")
