@@ -1,33 +1,52 @@
 import { fileURLToPath } from "node:url";
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { brotliCompressSync, gzipSync } from "node:zlib";
-
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 
+import { compressed } from "./compressed";
+
 const OUT = fileURLToPath(new URL("../src/dragoman/web", import.meta.url));
 
-/** Writes each text file compressed beside itself, so that the server only chooses. */
-const compressed: Plugin = {
-  name: "compressed",
+/** Names in the page the scripts of the application, which `start.ts` imports, so that they come along with it. */
+const preloaded: Plugin = {
+  name: "preloaded",
   apply: "build",
-  closeBundle: () => {
-    for (const entry of readdirSync(OUT, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile() && /\.(js|css|html|svg)$/.test(entry.name)) {
-        const path = join(entry.parentPath, entry.name);
-        const content = readFileSync(path);
-        writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }));
-        writeFileSync(`${path}.br`, brotliCompressSync(content));
-      }
-    }
+  transformIndexHtml: {
+    order: "post",
+    handler: (_html, { bundle = {} }) => {
+      const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
+      const files = new Set<string>();
+      const add = (name: string) => {
+        if (!files.has(name)) {
+          files.add(name);
+          chunks.find((chunk) => chunk.fileName === name)?.imports.forEach(add);
+        }
+      };
+      chunks
+        .filter((chunk) => chunk.facadeModuleId?.endsWith("/src/main.tsx"))
+        .forEach((chunk) => add(chunk.fileName));
+      chunks
+        .filter((chunk) => chunk.isEntry)
+        .forEach((chunk) => [chunk.fileName, ...chunk.imports].forEach((name) => files.delete(name)));
+      return [...files].map((name) => ({
+        tag: "link",
+        attrs: { rel: "modulepreload", crossorigin: true, href: `/${name}` },
+        injectTo: "head" as const,
+      }));
+    },
   },
 };
 
+// What `start.ts` needs: it runs while all else is on its way.
+const START =
+  /\/src\/(start|app\/pages|lib\/(part|texts|languages|api\/early)|features\/\w+\/loads)\.ts$|preload-helper|rolldown\/runtime/;
+// What all pages share, in one file: thirty small ones take longer than their bytes.
+const SHARED =
+  /\/src\/(components\/(?!Markdown\.)|lib\/)|\/node_modules\/(react|react-dom|scheduler|react-router|react-i18next|i18next|@tanstack|lucide-react|openapi-fetch)\//;
+
 /** The application, built into the Python package; the API serves it under `/`. */
 export default defineConfig({
-  plugins: [react(), compressed],
+  plugins: [react(), preloaded, compressed(OUT)],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     outDir: OUT,
@@ -36,6 +55,19 @@ export default defineConfig({
     // Everything is a file of its own origin: the Content-Security-Policy allows no data: scripts or styles.
     assetsInlineLimit: 0,
     manifest: "manifest.json",
+    // All styles of all pages are 13 KiB on the wire: one file, which the first page has to wait for anyway.
+    cssCodeSplit: false,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "start", test: START, priority: 2 },
+            { name: "shared", test: SHARED, priority: 1 },
+            { name: "admin-parts", test: /\/src\/features\/admin\/(?!index)/, minShareCount: 2 },
+          ],
+        },
+      },
+    },
   },
   server: {
     port: 5173,

@@ -1,16 +1,18 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { BrowserRouter, Route, Routes } from "react-router";
 
+import { later } from "@/components/Later";
 import { Spinner } from "@/components/Spinner";
 import { ToastProvider } from "@/components/Toasts";
 import { ApiError } from "@/lib/api";
 
+import { PAGES } from "./pages";
 import { Problems } from "./Problems";
 import { SignedIn } from "./SignedIn";
 
-const SignIn = lazy(() => import("@/features/sign-in/SignInPage"));
-const SetPassword = lazy(() => import("@/features/sign-in/SetPasswordPage"));
+const SignIn = later(PAGES["sign-in"]);
+const SetPassword = later(PAGES["set-password"]);
 
 const cache = new QueryClient({
   defaultOptions: {

@@ -1,17 +1,19 @@
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { Navigate, Route, Routes } from "react-router";
 import { useTranslation } from "react-i18next";
 
+import { later } from "@/components/Later";
 import { Spinner } from "@/components/Spinner";
 import { useSession } from "@/lib/session";
 
 import { AREAS, type Area } from "./areas";
 import { Navigation } from "./Navigation";
 import { NotFound } from "./NotFound";
+import { FIRST_START } from "./pages";
 import { Problems } from "./Problems";
 import styles from "./Shell.module.css";
 
-const FirstStartGate = lazy(() => import("@/features/account/first-start/FirstStartGate"));
+const FirstStartGate = later(FIRST_START);
 
 /** The frame around all pages: where one can go at the start of the line, the page beside it. */
 export function Shell() {

@@ -7,9 +7,12 @@ import {
   UserRound,
   type LucideIcon,
 } from "lucide-react";
-import { lazy, type ComponentType } from "react";
+import type { ComponentType } from "react";
 
+import { later } from "@/components/Later";
 import type { Permission } from "@/lib/session";
+
+import { PAGES } from "./pages";
 
 export interface Area {
   path: string;
@@ -28,41 +31,41 @@ export const AREAS: readonly Area[] = [
     name: "chat",
     icon: MessageSquare,
     needs: ["ask"],
-    Page: lazy(() => import("@/features/chat")),
+    Page: later(PAGES.chat),
   },
   {
     path: "/documents",
     name: "documents",
     icon: FileText,
     needs: ["documents:read"],
-    Page: lazy(() => import("@/features/documents")),
+    Page: later(PAGES.documents),
   },
   {
     path: "/search",
     name: "search",
     icon: FlaskConical,
     needs: ["explain"],
-    Page: lazy(() => import("@/features/search-lab")),
+    Page: later(PAGES.search),
   },
   {
     path: "/insights",
     name: "insights",
     icon: BarChart3,
     needs: ["analytics:read"],
-    Page: lazy(() => import("@/features/insights")),
+    Page: later(PAGES.insights),
   },
   {
     path: "/admin",
     name: "admin",
     icon: Settings,
     needs: ["chatbots:manage", "users:manage", "keys:manage", "tenant:manage", "audit:read"],
-    Page: lazy(() => import("@/features/admin")),
+    Page: later(PAGES.admin),
   },
   {
     path: "/account",
     name: "account",
     icon: UserRound,
     needs: ["ask", "documents:read", "chatbots:read"],
-    Page: lazy(() => import("@/features/account")),
+    Page: later(PAGES.account),
   },
 ];

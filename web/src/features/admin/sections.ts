@@ -10,9 +10,12 @@ import {
   Users,
   type LucideIcon,
 } from "lucide-react";
-import { lazy, type ComponentType } from "react";
+import type { ComponentType } from "react";
 
+import { later } from "@/components/Later";
 import type { Permission } from "@/lib/session";
+
+import { SECTION_PAGES } from "./loads";
 
 export interface Section {
   path: string;
@@ -28,54 +31,54 @@ export const SECTIONS: readonly Section[] = [
     path: "chatbots",
     icon: Bot,
     needs: ["chatbots:manage"],
-    Page: lazy(() => import("./chatbots/ChatbotPages").then((file) => ({ default: file.ChatbotPages }))),
+    Page: later(SECTION_PAGES.chatbots),
   },
   {
     path: "users",
     icon: Users,
     needs: ["users:manage"],
-    Page: lazy(() => import("./users/UsersPage").then((file) => ({ default: file.UsersPage }))),
+    Page: later(SECTION_PAGES.users),
   },
   {
     path: "keys",
     icon: KeyRound,
     needs: ["keys:manage"],
-    Page: lazy(() => import("./keys/KeysPage").then((file) => ({ default: file.KeysPage }))),
+    Page: later(SECTION_PAGES.keys),
   },
   {
     path: "budgets",
     icon: Coins,
     needs: ["usage:read"],
-    Page: lazy(() => import("./costs/BudgetsPage").then((file) => ({ default: file.BudgetsPage }))),
+    Page: later(SECTION_PAGES.budgets),
   },
   {
     path: "limits",
     icon: Gauge,
     needs: ["tenant:manage"],
-    Page: lazy(() => import("./costs/LimitsPage").then((file) => ({ default: file.LimitsPage }))),
+    Page: later(SECTION_PAGES.limits),
   },
   {
     path: "sign-on",
     icon: LogIn,
     needs: ["tenant:manage"],
-    Page: lazy(() => import("./sign-on/SignOnPage").then((file) => ({ default: file.SignOnPage }))),
+    Page: later(SECTION_PAGES["sign-on"]),
   },
   {
     path: "adapters",
     icon: Puzzle,
     needs: ["chatbots:manage"],
-    Page: lazy(() => import("./adapters/AdaptersPage").then((file) => ({ default: file.AdaptersPage }))),
+    Page: later(SECTION_PAGES.adapters),
   },
   {
     path: "audit",
     icon: ScrollText,
     needs: ["audit:read"],
-    Page: lazy(() => import("./audit/AuditPage").then((file) => ({ default: file.AuditPage }))),
+    Page: later(SECTION_PAGES.audit),
   },
   {
     path: "privacy",
     icon: ShieldQuestion,
     needs: ["personal_data:manage"],
-    Page: lazy(() => import("./privacy/PrivacyPage").then((file) => ({ default: file.PrivacyPage }))),
+    Page: later(SECTION_PAGES.privacy),
   },
 ];

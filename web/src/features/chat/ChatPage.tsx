@@ -1,22 +1,23 @@
 import { PanelLeft } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useParams } from "react-router";
 
 import { IconButton } from "@/components/Button";
 import { classes } from "@/components/classes";
 import { Dialog } from "@/components/Dialog";
+import { later } from "@/components/Later";
 import { Spinner } from "@/components/Spinner";
 
 import styles from "./Chat.module.css";
+import { CONVERSATION } from "./loads";
 import { NewConversation } from "./NewConversation";
 import { Sessions } from "./sessions/Sessions";
 import { useCitation } from "./useCitation";
 import { useMedia } from "./useMedia";
 
-// Markdown and code in colours are a good part of what the page weighs: a first question can be typed without them.
-const loadConversation = () => import("./Conversation");
-const Conversation = lazy(loadConversation);
+// A first question can be typed without it.
+const Conversation = later(CONVERSATION);
 
 const WARM_UP_MS = 500;
 const HIDDEN = "dragoman.chat.sessions-hidden";
@@ -30,7 +31,7 @@ export function ChatPage() {
   const { looked } = useCitation();
   const [drawer, setDrawer] = useState(false);
   useEffect(() => {
-    const timer = window.setTimeout(() => void loadConversation(), WARM_UP_MS);
+    const timer = window.setTimeout(() => void CONVERSATION.load(), WARM_UP_MS);
     return () => window.clearTimeout(timer);
   }, []);
   const [hidden, setHidden] = useState(() => localStorage.getItem(HIDDEN) === "yes");

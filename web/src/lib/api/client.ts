@@ -2,6 +2,7 @@
 
 import createClient from "openapi-fetch";
 
+import { takeEarly } from "./early";
 import { errorOf, OfflineError } from "./errors";
 import type { components, paths } from "./schema";
 
@@ -49,13 +50,18 @@ export async function request(input: string | Request, init?: RequestInit): Prom
 
 async function reach(input: string | Request, init?: RequestInit): Promise<Response> {
   try {
-    return await fetch(input, init);
+    return await (earlyOf(input) ?? fetch(input, init));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") {
       throw error;
     }
     throw new OfflineError(error);
   }
+}
+
+/** What `start.ts` has asked for already, in the same words. */
+function earlyOf(input: string | Request): Promise<Response> | undefined {
+  return input instanceof Request && input.method === "GET" ? takeEarly(input.url) : undefined;
 }
 
 function urlOf(input: string | Request): string {

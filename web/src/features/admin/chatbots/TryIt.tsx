@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 
 import { Button } from "@/components/Button";
 import { TextArea } from "@/components/Field";
-import { Markdown } from "@/components/Markdown";
+import { MarkdownLater } from "@/components/MarkdownLater";
 import { Badge, ErrorNote } from "@/components/Notes";
 import { Card } from "@/components/Page";
 import type { Schemas } from "@/lib/api";
@@ -67,7 +67,7 @@ function Shown({ answer, title }: { answer: Answer; title: string }) {
   return (
     <article className={styles["answer"]}>
       <h3>{title}</h3>
-      <Markdown>{answer.content}</Markdown>
+      <MarkdownLater>{answer.content}</MarkdownLater>
       {titles.length > 0 && (
         <ul className={styles["sources"]}>
           {titles.map((each) => (

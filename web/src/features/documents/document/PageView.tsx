@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
-import { Markdown } from "@/components/Markdown";
+import { MarkdownLater } from "@/components/MarkdownLater";
 import type { Schemas } from "@/lib/api";
 
 import type { Chunk } from "../types";
@@ -41,7 +41,7 @@ export function PageView({ page, view, chunk, picture, onNoPicture }: Props) {
       {page.text}
     </pre>
   ) : (
-    <Markdown>{page.text}</Markdown>
+    <MarkdownLater>{page.text}</MarkdownLater>
   );
 }
 

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Button } from "@/components/Button";
-import { Markdown } from "@/components/Markdown";
+import { MarkdownLater } from "@/components/MarkdownLater";
 import { ErrorNote, Note } from "@/components/Notes";
 import { Spinner } from "@/components/Spinner";
 import { useToasts } from "@/components/Toasts";
@@ -44,7 +44,7 @@ export function CandidateText({ document }: { document: Document }) {
       {page.isPending && <Spinner />}
       {page.data && (
         <div className={styles["paper"]} tabIndex={0} role="region" aria-label={t("preview.text")}>
-          <Markdown>{page.data.text}</Markdown>
+          <MarkdownLater>{page.data.text}</MarkdownLater>
         </div>
       )}
       {total > 1 && (

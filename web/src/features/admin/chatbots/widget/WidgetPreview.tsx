@@ -3,7 +3,7 @@ import type { CSSProperties } from "react";
 import { useTranslation } from "react-i18next";
 
 import { classes } from "@/components/classes";
-import { Markdown } from "@/components/Markdown";
+import { MarkdownLater } from "@/components/MarkdownLater";
 
 import { inkOn, type Look } from "./look";
 import styles from "./WidgetPreview.module.css";
@@ -25,7 +25,7 @@ export function WidgetPreview({ look, name }: { look: Look; name: string }) {
         </div>
         <div className={styles["talk"]}>
           <div className={styles["said"]}>
-            <Markdown>{look.greeting || t("widget.greeting")}</Markdown>
+            <MarkdownLater>{look.greeting || t("widget.greeting")}</MarkdownLater>
           </div>
           {look.suggestions.slice(0, 3).map((each) => (
             <span key={each} className={styles["suggestion"]} dir="auto">
