@@ -6,6 +6,7 @@ import { useSearchParams } from "react-router";
 import { TextField } from "@/components/Field";
 import { Empty } from "@/components/Notes";
 import { Card } from "@/components/Page";
+import { useSaid } from "@/lib/said";
 
 import adminStyles from "../admin.module.css";
 import type { FormField } from "../schema-form/schema";
@@ -25,6 +26,7 @@ interface Props {
 
 export function SettingsTab({ chatbot, fields, draft }: Props) {
   const { t } = useTranslation("admin");
+  const said = useSaid();
   const around = useSurroundings(draft.own.has("answerer"));
   const [query, setQuery] = useSearchParams();
   const search = query.get("find") ?? "";
@@ -35,11 +37,11 @@ export function SettingsTab({ chatbot, fields, draft }: Props) {
     return wanted === ""
       ? fieldsIn(group, fields)
       : GROUPS.flatMap((each) => fieldsIn(each, fields)).filter((field) =>
-          `${field.name} ${around.labelOf(field.name) ?? ""} ${field.description}`
+          `${field.name} ${around.labelOf(field.name) ?? ""} ${said(field.description).text}`
             .toLowerCase()
             .includes(wanted),
         );
-  }, [search, group, fields, around]);
+  }, [search, group, fields, around, said]);
   return (
     <div className={styles["split"]}>
       <div className={adminStyles["form"]}>

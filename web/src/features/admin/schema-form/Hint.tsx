@@ -1,3 +1,5 @@
+import { Said } from "@/components/Said";
+
 import styles from "./SchemaForm.module.css";
 
 interface Props {
@@ -8,12 +10,9 @@ interface Props {
 }
 
 export function Hint({ text, more }: Props) {
-  const plain = text.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/\bNone\b/g, "empty");
   return (
     <>
-      <span className={styles["hint"]} lang="en" dir="ltr">
-        {plain.split("`").map((part, at) => (at % 2 === 1 ? <code key={at}>{part}</code> : part))}
-      </span>
+      <Said className={styles["hint"]} text={text} />
       {more && <> {more}</>}
     </>
   );

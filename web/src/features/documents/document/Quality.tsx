@@ -5,6 +5,7 @@ import { Link } from "react-router";
 
 import { Empty, ErrorNote } from "@/components/Notes";
 import { Card } from "@/components/Page";
+import { Said } from "@/components/Said";
 import { Spinner } from "@/components/Spinner";
 import { useFormats } from "@/lib/format";
 
@@ -96,11 +97,11 @@ function FindingShown({ id, finding }: { id: string; finding: Finding }) {
     <li className={styles["finding"]} data-severity={finding.severity}>
       <span aria-hidden="true">{ICONS[finding.severity]}</span>
       <div>
-        <p dir="auto">
-          <strong>{t(`quality.severity.${finding.severity}`)}</strong> {finding.message}
+        <p>
+          <strong>{t(`quality.severity.${finding.severity}`)}</strong> <Said text={finding.message} />
         </p>
-        <p className={shared["small"]} dir="auto">
-          {finding.what_to_do}
+        <p className={shared["small"]}>
+          <Said text={finding.what_to_do} />
         </p>
         {finding.pages.length > 0 && (
           <p className={shared["small"]}>

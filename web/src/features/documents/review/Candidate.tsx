@@ -6,6 +6,7 @@ import { Link } from "react-router";
 
 import { Button } from "@/components/Button";
 import { Badge, ErrorNote } from "@/components/Notes";
+import { Said } from "@/components/Said";
 import { useToasts } from "@/components/Toasts";
 import { useFormats } from "@/lib/format";
 
@@ -157,8 +158,8 @@ function Warnings({ id }: { id: string }) {
       {findings.length > 0 && (
         <ul>
           {findings.map((finding, at) => (
-            <li key={at} dir="auto">
-              <strong>{t(`quality.severity.${finding.severity}`)}</strong> {finding.message}
+            <li key={at}>
+              <strong>{t(`quality.severity.${finding.severity}`)}</strong> <Said text={finding.message} />
             </li>
           ))}
         </ul>

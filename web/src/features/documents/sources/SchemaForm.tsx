@@ -1,6 +1,7 @@
 import { useTranslation } from "react-i18next";
 
 import { Check, Select, TextArea, TextField } from "@/components/Field";
+import { Said } from "@/components/Said";
 
 import styles from "../documents.module.css";
 import type { FormField, Values } from "./schema";
@@ -39,7 +40,9 @@ interface SettingProps {
 
 function Setting({ field, value, onChange, isStored }: SettingProps) {
   const { t } = useTranslation("documents");
-  const { kind, title, description, required, property } = field;
+  const { kind, required, property } = field;
+  const title = t(`sources.settingName.${field.name}`, { defaultValue: field.title });
+  const description = <Said text={field.description} />;
   if (kind === "switch") {
     return (
       <Check
@@ -58,7 +61,11 @@ function Setting({ field, value, onChange, isStored }: SettingProps) {
     return (
       <TextArea
         {...shared}
-        hint={`${description} ${t("sources.perLine")}`}
+        hint={
+          <>
+            {description} {t("sources.perLine")}
+          </>
+        }
         dir="ltr"
         rows={2}
         spellCheck={false}
@@ -81,7 +88,15 @@ function Setting({ field, value, onChange, isStored }: SettingProps) {
       dir="ltr"
       type={kind === "secret" ? "password" : kind === "number" ? "number" : "text"}
       autoComplete={kind === "secret" ? "new-password" : "off"}
-      hint={kind === "secret" && isStored ? `${description} ${t("sources.secretKept")}` : description}
+      hint={
+        kind === "secret" && isStored ? (
+          <>
+            {description} {t("sources.secretKept")}
+          </>
+        ) : (
+          description
+        )
+      }
       min={property.minimum}
       max={property.maximum}
       step={kind === "number" ? (property.type === "integer" ? 1 : "any") : undefined}

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Button } from "@/components/Button";
 import { Badge, ErrorNote } from "@/components/Notes";
 import { Card } from "@/components/Page";
+import { Said } from "@/components/Said";
 import { useToasts } from "@/components/Toasts";
 import { useFormats } from "@/lib/format";
 import { useSession } from "@/lib/session";
@@ -79,10 +80,14 @@ function AlertLine({ alert }: { alert: Alert }) {
         {t("alerts.value", { value: number(alert.value), threshold: number(alert.threshold) })} ·{" "}
         {t("alerts.since", { since: formats.relative(alert.started_at) })}
       </p>
-      {alert.summary && <p dir="auto">{alert.summary}</p>}
+      {alert.summary && (
+        <p>
+          <Said text={alert.summary} />
+        </p>
+      )}
       {alert.remedy && (
-        <p className={styles["soft"]} dir="auto">
-          {alert.remedy}
+        <p className={styles["soft"]}>
+          <Said text={alert.remedy} />
         </p>
       )}
       {alert.acknowledged_at !== null ? (

@@ -7,6 +7,7 @@ import { Dialog } from "@/components/Dialog";
 import { Select, TextField } from "@/components/Field";
 import { Badge, ErrorNote } from "@/components/Notes";
 import { Card } from "@/components/Page";
+import { Said } from "@/components/Said";
 import { Table } from "@/components/Table";
 import { useToasts } from "@/components/Toasts";
 import { useFormats } from "@/lib/format";
@@ -40,8 +41,8 @@ export function Rules() {
               <>
                 <strong dir="auto">{rule.name}</strong>
                 {rule.summary && (
-                  <small className={styles["under"]} dir="auto">
-                    {rule.summary}
+                  <small className={styles["under"]}>
+                    <Said text={rule.summary} />
                   </small>
                 )}
               </>
