@@ -425,7 +425,11 @@ async def test_a_word_that_is_found_is_never_corrected(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize(
     ("language", "asked", "written"),
-    [("en", "long", "Das Kabel ist lang."), ("de", "braucht", "Das Kabel brauch Strom."), ("es", "tarda", "Die Tarla steht.")],
+    [
+        ("en", "long", "Das Kabel ist lang."),
+        ("de", "braucht", "Das Kabel brauch Strom."),
+        ("es", "tarda", "Die Tarla steht."),
+    ],
 )
 async def test_an_everyday_word_is_taken_for_no_other_one(
     shelf: Shelf, language: str, asked: str, written: str
