@@ -226,6 +226,8 @@ class Document(_Received):
     uploaded_at: datetime
     processed_at: datetime | None
     external_id: str | None
+    error_code: str | None = None
+    error: str | None = None
 
 
 class UploadedDocument(Document):
