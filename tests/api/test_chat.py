@@ -126,6 +126,26 @@ async def test_the_stream_sends_status_tokens_sources_and_one_complete_in_this_o
     assert response.headers["cache-control"] == "no-cache"
 
 
+async def test_a_stored_answer_says_what_the_end_of_its_stream_said(
+    company: Any, other_company: Any, events_of: Events
+) -> None:
+    await company.know()
+    complete = events_of(await _stream(company, QUESTION))[-1]
+    await company.ask("Who won the cup of nations in the year 1903?", session_id=complete["session_id"])
+    path = f"/api/chatbot/sessions/{complete['session_id']}/messages/"
+    question, answer, _, unknown = (await company.api().get(path)).json()["messages"]
+
+    assert question["facts"] is None
+    retold = events_of(await company.api().get(f"{path}{answer['id']}/stream/"))[-1]
+    assert answer["facts"] == {name: retold[name] for name in answer["facts"]}
+    measured = {"timings", "usage"}  # of storing it too
+    assert all(answer["facts"][name] == complete[name] for name in answer["facts"].keys() - measured)
+    assert answer["facts"]["timings"]["generate"] == complete["timings"]["generate"]
+    assert set(answer["facts"]) >= {"answered", "degraded", "grounding", "timings", "usage", "confidence", "model"}
+    assert (answer["facts"]["answered"], unknown["facts"]["answered"]) == (True, False)
+    assert (await other_company.api().get(path)).status_code == 404
+
+
 async def test_the_stream_and_its_twin_without_streaming_say_the_same(company: Any, events_of: Events) -> None:
     await company.know()
     await company.ask(QUESTION)  # from now on its vector is remembered, so that both take the same calls

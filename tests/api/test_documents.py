@@ -197,6 +197,24 @@ async def test_a_replacement_that_cannot_be_read_leaves_the_old_version_in_servi
     assert "17 percent" in await _contents(company, "discount for gold partners")
 
 
+async def test_the_list_says_why_a_document_failed_as_its_status_does(company: Any, service: Any) -> None:
+    good = await company.know()
+    failed = (await company.upload(_picture_pdf(), "picture.pdf")).json()["id"]
+    await service.run_jobs()
+    status = (await company.api().get(f"/api/chatbot/documents/{failed}/status/")).json()
+    listed = (await company.api().get("/api/chatbot/documents/")).json()["documents"]
+
+    told = {document["id"]: (document["state"], document["error_code"], document["error"]) for document in listed}
+    assert told == {good["id"]: ("ready", None, None), failed: ("failed", "ingestion.no_text", status["error"])}
+    assert status["error"]
+
+    await company.api().post(f"/api/chatbot/documents/{failed}/retry/")
+    [again] = [
+        one for one in (await company.api().get("/api/chatbot/documents/")).json()["documents"] if one["id"] == failed
+    ]
+    assert (again["state"], again["error_code"], again["error"]) == ("queued", None, None)
+
+
 async def test_an_older_version_that_is_read_late_does_not_replace_the_newer_one(
     company: Any, service: Any, handbook: str
 ) -> None:

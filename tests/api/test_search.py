@@ -91,6 +91,18 @@ async def test_an_explanation_tells_of_everything_that_was_considered(parts: Any
     assert explanation["terms"]
 
 
+async def test_an_explanation_tells_which_word_was_taken_for_another_one(company: Any) -> None:
+    await company.know("# Warranty\n\nThe warranty of every projector ends after five years.\n", "warranty.md")
+    await company.know("# Kabel\n\nDas Kabel des Projektors ist sehr lang und schwarz wie die Nacht.\n", "kabel.md")
+
+    found = await company.search("How long is the waranty?", explain=True)
+
+    first, second = found["explanation"]["terms"]
+    assert (first["forms"], first["corrected_from"]) == (["long"], "")
+    assert second["corrected_from"].startswith("warant")
+    assert second["forms"][0].startswith("warrant")
+
+
 # ---- pages
 
 

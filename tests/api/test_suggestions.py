@@ -73,7 +73,64 @@ async def test_the_asked_language_comes_first_and_documents_take_turns(company: 
     assert (await _texts(company, language="de"))[0] == "Wie lange gilt die Garantie?"
     first_two = await _texts(company, language="en", limit=2)
     assert "How long may goods be returned?" in first_two  # the other one is of the other document
-    assert (await _texts(company, language="en"))[-1] == "Wie lange gilt die Garantie?"
+    assert "Wie lange gilt die Garantie?" not in await _texts(company, language="en")
+
+
+SPANISH = """# Preguntas frecuentes
+
+## Cuenta y acceso
+
+**¿Cuántos usuarios puede tener una cuenta?**
+Una cuenta admite hasta 40 usuarios.
+
+**¿Se puede iniciar sesión con la cuenta de la empresa?**
+Sí, con OpenID Connect y SAML.
+"""
+TERMS = """# Warranty terms
+
+## Duration of the warranty
+
+The warranty of every projector lasts five years from the day of delivery.
+
+## Exclusions
+
+The warranty does not cover lamps that were broken by their owner.
+"""
+
+
+async def test_where_nothing_asks_in_the_language_its_headings_are_suggested(company: Any) -> None:
+    await company.know(SPANISH, "preguntas.md")
+    await company.know(TERMS, "terms.md")
+
+    found = await _suggested(company, language="en")
+
+    assert {each["text"] for each in found} == {"Warranty terms", "Duration of the warranty", "Exclusions"}
+    assert found[-1]["text"] == "Exclusions"  # of one word
+    assert {(each["language"], each["source"]) for each in found} == {("en", "topic")}
+
+
+async def test_another_language_is_suggested_only_where_nothing_is_in_the_asked_one(company: Any) -> None:
+    await company.know(SPANISH, "preguntas.md")
+    await company.know(TERMS, "terms.md")
+
+    spanish = await _suggested(company, language="es")
+    assert {each["language"] for each in spanish} == {"es"}
+    assert {each["language"] for each in await _suggested(company, language="fr")} == {"es"}
+    assert [each for each in spanish if each["source"] == "faq"] == spanish[:2]
+
+
+async def test_the_question_of_a_pair_is_suggested_and_not_the_heading_of_its_group(company: Any) -> None:
+    await company.know(SPANISH, "preguntas.md")
+
+    assert set(await _texts(company)) == {
+        "¿Cuántos usuarios puede tener una cuenta?",
+        "¿Se puede iniciar sesión con la cuenta de la empresa?",
+    }
+
+
+async def test_the_headings_of_private_documents_are_not_told(company: Any) -> None:
+    await company.know(TERMS, "terms.md", who="member", visibility="private")
+    assert await _suggested(company, language="en") == []
 
 
 async def test_the_order_is_the_same_all_day_and_changes_with_the_knowledge(company: Any) -> None:

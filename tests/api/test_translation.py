@@ -202,6 +202,17 @@ async def test_a_models_answer_is_translated_sentence_by_sentence(
     assert "\nWhat discount do gold partners receive?\n</question " in prompt[-1]["content"]
 
 
+async def test_code_in_a_models_answer_is_not_translated(
+    bot: Any, dictionary: Dictionary, script: Callable[..., None]
+) -> None:
+    code = '```sh\ncount=17; for partner in gold silver; do\n  echo "${partner}". Done\ndone\n```'
+    script(replies=[f"Gold partners get 17 percent [1].\n\n{code}\n\nNothing else is known [1]."])
+    company = await bot(language_policy="translate", translator="llm", answerer="scripted", rewrite="off")
+    answer = await company.ask("Welchen Rabatt bekommen Gold-Partner auf Projektoren?")
+    assert answer["content"].startswith(f"Gold-Partner erhalten 17 Prozent [1].\n\n{code}\n\n&lt;en>de: Nothing")
+    assert not any("count" in text or "done" in text for text in dictionary.asked)
+
+
 async def test_a_model_that_does_not_know_says_so_in_the_askers_language(
     bot: Any, dictionary: Dictionary, script: Callable[..., None]
 ) -> None:

@@ -423,6 +423,31 @@ async def test_a_word_that_is_found_is_never_corrected(shelf: Shelf) -> None:
     assert [term.corrected_from for term in found.terms] == [""]
 
 
+@pytest.mark.parametrize(
+    ("language", "asked", "written"),
+    [
+        ("en", "long", "Das Kabel ist lang."),
+        ("de", "braucht", "Das Kabel brauch Strom."),
+        ("es", "tarda", "Die Tarla steht."),
+    ],
+)
+async def test_an_everyday_word_is_taken_for_no_other_one(
+    shelf: Shelf, language: str, asked: str, written: str
+) -> None:
+    await shelf.put(written, language="de")
+    languages = ["de", "en", "es"]
+    [term] = (await shelf.ask(asked, languages=languages, question_language=language)).terms
+    assert term.corrected_from == ""
+    [unknown] = (await shelf.ask(asked, languages=languages)).terms  # that it is one is known of its language only
+    assert unknown.corrected_from != ""
+
+
+async def test_a_misspelled_word_beside_everyday_ones_is_still_corrected(shelf: Shelf) -> None:
+    await shelf.put("The warranty ends. Das Kabel ist lang.")
+    found = await shelf.ask("how long waranty", languages=["en", "de"], question_language="en")
+    assert {term.corrected_from: term.alternatives[0] for term in found.terms} == {"": "long", "waranti": "warranti"}
+
+
 async def test_a_corrected_word_counts_less_than_one_that_is_written_so(shelf: Shelf) -> None:
     await shelf.put("router", "mast")
     [right], [wrong] = await shelf.search("router"), await shelf.search("routre")

@@ -111,6 +111,36 @@ def test_a_stream_split_anywhere_says_the_same(written: str) -> None:
             assert said + safe.finish() == whole
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1. Do\n   ```sh\n   curl <host>\n   ```\n2. So\n   ```\n   <b>\n\n   <i>\n   ```\n",
+        "Text\n\n- a\n\n  - b\n    ~~~\n    <b>\n    ~~~\n  ```\n  <b>\n  ```\nEnd",
+    ],
+)
+def test_code_in_the_items_of_lists_is_left_as_it_is(written: str) -> None:
+    assert sanitise(written, KNOWN) == written
+    safe = SafeMarkdown(KNOWN)
+    assert "".join(map(safe.feed, written)) + safe.finish() == written
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "- a\n  ```\n  <b>\n<script>",
+        "- a\nlazy\n  ```\n  x\n<script>",
+        "text\n14. a\n    ```\n<script>",
+        "- ```\n  ```\n  <script>",
+        "- a\n  ```\n\u00a0\n<script>\n",
+        " ```\na\n```\n<script>",
+        "- - a\n     ```\n   <script>",
+        "- a\n  ```\n\tx\n  ```\n  <script>\n",
+    ],
+)
+def test_what_only_looks_like_code_in_an_item_is_made_safe(written: str) -> None:
+    assert "<script>" not in sanitise(written, KNOWN)
+
+
 def test_ordinary_words_are_not_held_back() -> None:
     safe = SafeMarkdown(KNOWN)
     for piece in ("Gold ", "partners ", "get ", "17 ", "percent ", "off."):
@@ -139,6 +169,14 @@ _NASTY = st.lists(
             "- ",
             "1. ",
             "# ",
+            "- a\n",
+            "1. a\n",
+            "  ```sh\n",
+            "   ```\n",
+            "  ",
+            "   <b>\n",
+            "\u00a0\n",
+            "\t",
             "*",
             "|",
             "| a | b |\n| --- | --- |\n",

@@ -114,10 +114,13 @@ def test_an_answer_is_asked_for_and_its_citation_looked_at(chat: Callable[..., P
     panel.locator("mark").first.wait_for()
     assert "42 months" in panel.locator("mark").first.inner_text()
     assert "Warranty of gateways" in panel.inner_text()
+    streams: list[str] = []
+    page.on("request", lambda request: streams.append(request.url) if "/stream/" in request.url else None)
     page.reload()  # it stands in the address
     page.get_by_role("complementary", name="Source 1").locator("mark").first.wait_for()
     page.get_by_role("button", name="How this answer was made").click()
     page.get_by_role("region", name="How this answer was made").get_by_text("Quotation of the sources").wait_for()
+    assert streams == []  # a finished answer says so with its messages
 
 
 def test_on_a_narrow_screen_the_citation_is_a_dialog(chat: Callable[..., Page]) -> None:

@@ -111,6 +111,12 @@ def test_a_broken_file_says_why_and_offers_to_try_again(open_page: Open, http: h
     for document in documents(http):
         page.goto(page.url.split("/documents")[0] + "/documents?state=failed")
         row(page, document["file_name"]).get_by_role("button", name="Try again").wait_for(timeout=READ_MS)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for document in documents(http):
+        page.reload()
+        row(page, document["file_name"]).get_by_text(document["error"]).wait_for()
+    assert [url for url in asked if url.endswith("/status/")] == []  # the list itself tells the reason
 
 
 def test_a_replacement_becomes_the_version_that_serves(open_page: Open, http: httpx.Client) -> None:

@@ -117,6 +117,20 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFacts:
+    """The part of a turn that its asker is told."""
+
+    answer_id: UUID
+    provider_model: str
+    answered: bool
+    confidence: float | None
+    timings: Mapping[str, float]
+    usage: Mapping[str, Any]
+    grounding: Mapping[str, Any]
+    degraded: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What happens now: `searching` or `writing`."""
 

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from dragoman.chat.entities import Session
-from dragoman.chat.schemas import GivenFeedbackOut, MessageOut, SessionOut, SourceOut
+from dragoman.chat.schemas import GivenFeedbackOut, MessageOut, SessionOut, SourceOut, StoredMessageOut
 from dragoman.chat.service import Shown
 from dragoman.kit.text.safe_markdown import sanitise
 
@@ -20,16 +20,19 @@ class Export(BaseModel):
     """The JSON file: `messages` of all branches, by their age; `parent_id` tells what each one follows."""
 
     session: SessionOut
-    messages: list[MessageOut]
+    messages: list[StoredMessageOut]
 
 
-def messages_out(shown: Shown) -> list[MessageOut]:
+def messages_out(shown: Shown) -> list[StoredMessageOut]:
     return [
-        MessageOut.of(
-            message,
-            [SourceOut.of_reference(reference, shown.chunks) for reference in message.citations],
-            shown.alternatives.get(message.id, ()),
-            shown.feedback.get(message.id),
+        StoredMessageOut.of_stored(
+            MessageOut.of(
+                message,
+                [SourceOut.of_reference(reference, shown.chunks) for reference in message.citations],
+                shown.alternatives.get(message.id, ()),
+                shown.feedback.get(message.id),
+            ),
+            shown.facts.get(message.id),
         )
         for message in shown.page.items
     ]

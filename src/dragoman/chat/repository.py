@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dragoman.chat.entities import AuthorRole, FoundSession, Link, Message, MessageState, Session, Turn
+from dragoman.chat.entities import AuthorRole, FoundSession, Link, Message, MessageState, Session, Turn, TurnFacts
 from dragoman.chat.tables import messages, sessions, turns
 from dragoman.kit.clock import now
 from dragoman.kit.reading import Reader
@@ -261,6 +261,15 @@ async def find_turn(connection: AsyncConnection, *, tenant_id: UUID, answer_id: 
     query = select(turns).where(turns.c.tenant_id == tenant_id, turns.c.answer_id == answer_id)
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else Turn(**{each.name: row[each.name] for each in fields(Turn)})
+
+
+async def list_facts(
+    connection: AsyncConnection, *, tenant_id: UUID, answer_ids: Sequence[UUID]
+) -> dict[UUID, TurnFacts]:
+    """What is known of these answers; nothing of messages that no turn has written."""
+    told = [turns.c[each.name] for each in fields(TurnFacts)]
+    query = select(*told).where(turns.c.tenant_id == tenant_id, turns.c.answer_id.in_(answer_ids))
+    return {row["answer_id"]: TurnFacts(**row) for row in (await connection.execute(query)).mappings()}
 
 
 _OF_SESSION: Final = (

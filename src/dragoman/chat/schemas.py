@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from dragoman.chat.entities import Complete, Message, Session, Turn
+from dragoman.chat.entities import Complete, Message, Session, Turn, TurnFacts
 from dragoman.deps.given_feedback import GivenFeedback
 from dragoman.generation.entities import Citation
 from dragoman.knowledge.entities import ChunkInDocument
@@ -208,13 +208,6 @@ class MessageOut(BaseModel):
         )
 
 
-class MessageList(BaseModel):
-    messages: list[MessageOut]
-    total: int
-    limit: int
-    offset: int
-
-
 class UsageOut(BaseModel):
     input_tokens: int
     output_tokens: int
@@ -260,7 +253,7 @@ class AnswerFacts(BaseModel):
     model: str
 
     @classmethod
-    def facts_of(cls, turn: Turn) -> dict[str, Any]:
+    def facts_of(cls, turn: Turn | TurnFacts) -> dict[str, Any]:
         return {
             "answered": turn.answered,
             "confidence": turn.confidence,
@@ -272,6 +265,24 @@ class AnswerFacts(BaseModel):
             "degraded": list(turn.degraded),
             "model": turn.provider_model,
         }
+
+
+class StoredMessageOut(MessageOut):
+    facts: AnswerFacts | None = Field(
+        None, description="Of an answer: what the end of its stream said; None for questions and for what people wrote."
+    )
+
+    @classmethod
+    def of_stored(cls, message: MessageOut, turn: TurnFacts | None) -> StoredMessageOut:
+        facts = None if turn is None else AnswerFacts(**AnswerFacts.facts_of(turn))
+        return cls(**message.model_dump(), facts=facts)
+
+
+class MessageList(BaseModel):
+    messages: list[StoredMessageOut]
+    total: int
+    limit: int
+    offset: int
 
 
 class AnswerOut(MessageOut, AnswerFacts):

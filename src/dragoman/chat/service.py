@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dragoman.chat import repository
 from dragoman.chat.branches import Tree
-from dragoman.chat.entities import FoundSession, Message, Session
+from dragoman.chat.entities import AuthorRole, FoundSession, Message, Session, TurnFacts
 from dragoman.chat.errors import (
     MessageNotFoundError,
     SessionClosedError,
@@ -203,6 +203,7 @@ class Shown:
         alternatives: of each message, itself among them, where there are several; the oldest first.
         chunks: that their citations name and that still exist.
         feedback: of the asker, by message.
+        facts: how each answer came about, by message.
     """
 
     session: Session
@@ -210,6 +211,7 @@ class Shown:
     alternatives: Mapping[UUID, Sequence[UUID]]
     chunks: Mapping[UUID, ChunkInDocument]
     feedback: Mapping[UUID, GivenFeedback]
+    facts: Mapping[UUID, TurnFacts]
 
 
 async def list_messages(
@@ -241,9 +243,11 @@ async def list_messages(
         feedback = await deps.read_feedback(
             connection, tenant_id=caller.tenant_id, asker=session.asker, message_ids=shown
         )
+        answer_ids = [message.id for message in items if message.role is AuthorRole.ASSISTANT]
+        facts = await repository.list_facts(connection, tenant_id=caller.tenant_id, answer_ids=answer_ids)
     alternatives = {one: others for one in shown if len(others := tree.alternatives(one)) > 1}
     found = Page(items=items, total=len(ids), limit=page.limit, offset=page.offset)
-    return Shown(session=session, page=found, alternatives=alternatives, chunks=chunks, feedback=feedback)
+    return Shown(session=session, page=found, alternatives=alternatives, chunks=chunks, feedback=feedback, facts=facts)
 
 
 async def select_message(deps: Deps, caller: Caller, *, asker: str, session_id: UUID, message_id: UUID) -> Session:

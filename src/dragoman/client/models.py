@@ -226,6 +226,8 @@ class Document(_Received):
     uploaded_at: datetime
     processed_at: datetime | None
     external_id: str | None
+    error_code: str | None = None
+    error: str | None = None
 
 
 class UploadedDocument(Document):
@@ -539,22 +541,6 @@ class GivenFeedback(_Received):
     updated_at: datetime
 
 
-class Message(_Received):
-    id: UUID
-    session_id: UUID
-    parent_id: UUID | None
-    role: str
-    state: str
-    content: str
-    language: str | None
-    sources: list[Source]
-    tokens_used: int
-    response_time: float | None
-    created_at: datetime
-    alternatives: list[UUID] = []
-    feedback: GivenFeedback | None = None
-
-
 class Usage(_Received):
     """What an answer took; `cost_usd` in US dollars."""
 
@@ -610,7 +596,9 @@ class NearestDocument(_Received):
     similarity_score: float
 
 
-class _AnswerFacts(_Received):
+class AnswerFacts(_Received):
+    """How an answer came about. `timings` in milliseconds."""
+
     answered: bool
     confidence: float | None
     quality: float | None = None
@@ -622,7 +610,26 @@ class _AnswerFacts(_Received):
     model: str
 
 
-class Answer(Message, _AnswerFacts):
+class Message(_Received):
+    """What was said. `facts`: of an answer that is stored, how it came about."""
+
+    id: UUID
+    session_id: UUID
+    parent_id: UUID | None
+    role: str
+    state: str
+    content: str
+    language: str | None
+    sources: list[Source]
+    tokens_used: int
+    response_time: float | None
+    created_at: datetime
+    alternatives: list[UUID] = []
+    feedback: GivenFeedback | None = None
+    facts: AnswerFacts | None = None
+
+
+class Answer(Message, AnswerFacts):
     """A whole answer. `answered` is False when the documents do not answer; `timings` in milliseconds."""
 
 
@@ -643,7 +650,7 @@ class SourceEvent(Source):
     type: Literal["source"]
 
 
-class CompleteEvent(_AnswerFacts):
+class CompleteEvent(AnswerFacts):
     """The end of an answer. `state`: `complete`, or `interrupted` where it was stopped."""
 
     type: Literal["complete"]

@@ -3,7 +3,8 @@
 feed (the model's text) -> markers filtered -> a sentence ends -> its sources found -> its markers corrected -> sent
 
 The words of a sentence are passed on at once; its markers wait until it has ended. With the setting `remove` the whole
-sentence waits, and one that its sources do not support is never sent.
+sentence waits, and one that its sources do not support is never sent. A block of code counts as one sentence: its
+lines are checked one by one, it is sent as it is, and its markers stand below it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from prometheus_client import Counter, Histogram
 from dragoman.deps import Deps
 from dragoman.embeddings.entities import EmbeddingVersion
 from dragoman.generation import grounding
+from dragoman.generation.code_blocks import CodeBlocks, Part, masked, replaced_outside
 from dragoman.generation.entities import GenerationRequest
 from dragoman.generation.grounding import CheckedSentence, Place, Sources, SourceText
 from dragoman.generation.judged import Judging, Verdict, judged
@@ -50,6 +52,7 @@ GROUNDING = Histogram(
 )
 
 _MARKERS: Final = re.compile(r"\s*\[(\d{1,3}(?:[,;] ?\d{1,3}){0,7})\]")
+_BELOW_CODE: Final = re.compile(rf"(?:{_MARKERS.pattern})*")
 _MAY_END: Final = re.compile(r"[.!?…。！？।؟۔|]|\n")
 _ENDING: Final = re.compile(r"(?:[.!?…。！？।؟۔|]+[\"'”’»)]*)?\s*$")  # a marker stands before it
 _LONGEST: Final = 2_000  # characters of a sentence; whatever is longer is cut, so that a piece costs what it is long
@@ -85,20 +88,43 @@ class SentenceReport:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sentence:
+    """A whole sentence, its markers included. `code`: the length of the block of code that it begins with, if it is one."""
+
+    text: str
+    code: int = 0
+    indent: int = 0
+
+    @property
+    def numbers(self) -> list[int]:
+        return _numbers(self.text[self.code :])
+
+    def with_markers(self, sent: int, right: Sequence[int], keep: Sequence[int]) -> str:
+        """What follows the first `sent` characters, with the right markers."""
+        if not self.code:
+            return _with_markers(self.text[sent:], right, keep=keep)
+        at = max(sent, self.code)
+        return self.text[sent:at] + _with_markers_below(self.text[at:], right, keep=keep, indent=self.indent)
+
+
 class AnswerChecker:
     """The answer of one model call. `feed` its text, then `finish`; what they return may be sent."""
 
     def __init__(self, deps: Deps, request: GenerationRequest, scope: SearchScope, version: EmbeddingVersion) -> None:
         self._deps, self._request, self._scope, self._version = deps, request, scope, version
         self._passages = request.found.passages[: request.settings.max_sources]
+        self._blocks = CodeBlocks()
         self._markers = MarkerFilter(len(self._passages))
         self._mode = request.settings.grounding
         self._compared: _Compared | None = None
         self._current = ""  # the sentence that has begun, markers included
         self._sent_of_current = 0
+        self._is_code = False  # the current sentence is a block of code
+        self._block: Part | None = None  # its end, when that has come; markers may follow
         self._length = 0  # of what was given out
         self._judging = Judging(deps, request, self._passages)
-        self._held: deque[tuple[str, CheckedSentence, Verdict | None]] = deque()  # `remove`: wait for the judge
+        self._held: deque[tuple[_Sentence, CheckedSentence, Verdict | None]] = deque()  # `remove`: wait for the judge
         self._open: list[tuple[int, Verdict]] = []  # reports of sentences that are sent and not judged yet
         self.reports: list[SentenceReport] = []
         self.removed = 0
@@ -116,15 +142,12 @@ class AnswerChecker:
         return list(dict.fromkeys(number for report in self.reports for number in report.sources))
 
     async def feed(self, piece: str) -> str:
-        text = self._markers.feed(piece)
-        return await self._take(text) if text else ""
+        return await self._take_all(self._blocks.feed(piece))
 
     async def finish(self) -> str:
         """The rest, with what was held back."""
-        out = await self._take(rest) if (rest := self._markers.finish()) else ""
-        if self._current.strip():
-            out += await self._close(self._current)
-        self._current, self._sent_of_current = "", 0
+        out = await self._take_all(self._blocks.finish())
+        out += await self._end_sentence()
         await self._judging.settle()
         out += self._decide()
         if self.reports:
@@ -135,10 +158,13 @@ class AnswerChecker:
         """What is left of a sentence that will never end; it is not checked. Nothing, where only checked ones are sent."""
         self.close()
         out = self._decide()
+        if self._blocks.is_open and self._mode != "remove":  # what follows is no code
+            self._current += "".join(part.text for part in self._blocks.finish())
         if self._mode == "off" or not self._current.strip():
-            return out
+            return out + self._current
         rest = "" if self._mode == "remove" else self._current[self._sent_of_current :]
         if self._mode != "remove":
+            code_ends = len(self._block.text) if self._block else len(self._current) if self._is_code else 0
             begin = self._length - self._sent_of_current
             unchecked = CheckedSentence(start=0, end=len(self._current), score=0.0, claims=False)
             self.reports.append(
@@ -146,7 +172,7 @@ class AnswerChecker:
                     start=begin,
                     end=begin + len(self._current),
                     checked=unchecked,
-                    sources=tuple(_numbers(self._current)),
+                    sources=tuple(_numbers(self._current[code_ends:])),
                 )
             )
         self._current, self._sent_of_current = "", 0
@@ -195,11 +221,63 @@ class AnswerChecker:
 
     # ---- the stream
 
+    async def _take_all(self, parts: Sequence[Part]) -> str:
+        out = ""
+        for part in parts:
+            if part.is_code:
+                out += await self._take_code(part)
+            elif text := self._markers.feed(part.text):
+                out += await self._take(text)
+        return out
+
+    async def _take_code(self, part: Part) -> str:
+        """Code goes out as it is; it is checked when its block has ended."""
+        out = self._release()
+        if not self._is_code or self._block is not None:
+            out += await self._end_sentence()
+        if self._mode == "off":
+            return out + part.text
+        self._is_code = True
+        self._current += part.text
+        self._block = replace(part, text=self._current) if part.ends else None
+        if self._mode == "remove":
+            return out
+        unsent, self._sent_of_current = self._current[self._sent_of_current :], len(self._current)
+        return out + self._give(unsent)
+
+    async def _end_sentence(self) -> str:
+        """What is left of the current sentence, which nothing can belong to any more."""
+        out = await self._take(rest) if (rest := self._markers.finish()) else ""
+        if self._current.strip():
+            out += await self._close(self._current)
+            self._current, self._sent_of_current = "", 0
+        self._is_code, self._block = False, None
+        return out
+
+    async def _leave_code(self) -> str:
+        """Ends a block of code with the markers below it, when something else has begun there."""
+        assert self._block is not None
+        marked = _BELOW_CODE.match(self._current, len(self._block.text))
+        end = marked.end() if marked else len(self._block.text)
+        sentence, rest = self._current[:end], self._current[end:]
+        if not rest.strip():
+            return ""
+        out = await self._close(sentence)
+        has_markers = bool(self.reports and self.reports[-1].sources)
+        is_joined = rest.startswith("\n") and not rest.startswith("\n\n")
+        self._current = "\n" + rest if has_markers and is_joined else rest
+        self._sent_of_current, self._is_code, self._block = 0, False, None
+        return out
+
     async def _take(self, text: str) -> str:
         if self._mode == "off":
             return text
         out = self._release()
         self._current += text
+        if self._is_code:
+            out += await self._leave_code()
+            if self._is_code:
+                return out
         while (end := self._first_end()) is not None:
             sentence, self._current = self._current[:end], self._current[end:]
             out += await self._close(sentence)
@@ -210,7 +288,7 @@ class AnswerChecker:
         """Where the first sentence ends, when another has begun behind it, or it has become too long to be one."""
         head = self._current[:_LONGEST]
         if _MAY_END.search(head):
-            spans = grounding.split_answer(head, self._request.language)
+            spans = grounding.split_answer(masked(head), self._request.language)
             if len(spans) > 1:
                 return spans[0][1]
         if len(self._current) < _LONGEST:
@@ -221,8 +299,9 @@ class AnswerChecker:
         """What may go out of a sentence that has not ended: its words before the first marker."""
         if self._mode == "remove":
             return ""
-        marker = _MARKERS.search(self._current)
-        upto = marker.start() if marker else len(_ENDING.sub("", self._current))
+        bare = masked(self._current)
+        marker = _MARKERS.search(bare)
+        upto = marker.start() if marker else len(_ENDING.sub("", bare))
         text = self._current[self._sent_of_current : upto]
         self._sent_of_current = max(upto, self._sent_of_current)
         return text
@@ -231,11 +310,13 @@ class AnswerChecker:
         self._length += len(text)
         return text
 
-    async def _close(self, sentence: str) -> str:
+    async def _close(self, text: str) -> str:
         """Check a whole sentence; what of it was not sent yet, with its markers put right."""
-        text = grounding.without_markers(sentence).strip()
-        checked = await self._check(text)
-        verdict = self._judging.ask(text, checked, _right_sources(_numbers(sentence), checked))
+        block = self._block if self._is_code else None
+        sentence = _Sentence(text=text, code=len(block.text) if block else 0, indent=block.indent if block else 0)
+        words = replaced_outside(_MARKERS, lambda _: "", text).strip()
+        checked = await (self._check_code(block.text) if block else self._check(words))
+        verdict = self._judging.ask(words, checked, _right_sources(sentence.numbers, checked))
         if self._mode == "remove":
             self._held.append((sentence, checked, verdict))
             return self._release()
@@ -271,19 +352,19 @@ class AnswerChecker:
             outcome = "grounded" if checked.is_grounded else "removed" if self._mode == "remove" else "ungrounded"
             SENTENCES.labels(outcome, _language_word(base_language(self._request.language))).inc()
 
-    def _settled(self, sentence: str, checked: CheckedSentence) -> str:
+    def _settled(self, sentence: _Sentence, checked: CheckedSentence) -> str:
         if self._mode == "remove" and not checked.is_grounded:
             self.removed += 1
             return ""
-        own = _numbers(sentence)
+        own = sentence.numbers
         right = _right_sources(own, checked)
-        unsent = sentence[self._sent_of_current :]
+        unsent = sentence.text[self._sent_of_current :]
         if set(right) != set(own):
-            unsent = _with_markers(unsent, right, keep=[number for number in own if number in right])
+            unsent = sentence.with_markers(self._sent_of_current, right, [number for number in own if number in right])
         if self._length == 0:
             unsent = unsent.lstrip()
         begin = self._length - self._sent_of_current
-        whole = sentence[: self._sent_of_current] + unsent
+        whole = sentence.text[: self._sent_of_current] + unsent
         lead = len(whole) - len(whole.lstrip())
         self.reports.append(
             SentenceReport(start=begin + lead, end=begin + len(whole.rstrip()), checked=checked, sources=tuple(right))
@@ -291,6 +372,17 @@ class AnswerChecker:
         return unsent
 
     # ---- the check
+
+    async def _check_code(self, block: str) -> CheckedSentence:
+        """A block of code between its fences: supported where each of its lines that says something is."""
+        lines = block.strip().split("\n")[1:-1]
+        checked = [one for line in lines if (one := await self._check(line.strip())).claims]
+        if not checked:
+            return CheckedSentence(start=0, end=len(block), score=1.0, claims=False)
+        worst = min(checked, key=lambda one: (one.is_grounded, one.score))
+        support = tuple(dict.fromkeys(place for one in checked for place in one.support))
+        score = sum(one.score for one in checked) / len(checked)
+        return replace(worst, score=round(score, 4), support=support if worst.is_grounded else ())
 
     async def _check(self, sentence: str) -> CheckedSentence:
         if not sentence or i_do_not_know(self._request.language) in sentence:
@@ -373,7 +465,7 @@ class _Compared:
 
 
 def _numbers(text: str) -> list[int]:
-    found = (int(number) for match in _MARKERS.finditer(text) for number in re.findall(r"\d+", match[1]))
+    found = (int(number) for match in _MARKERS.finditer(masked(text)) for number in re.findall(r"\d+", match[1]))
     return list(dict.fromkeys(found))
 
 
@@ -388,19 +480,34 @@ def _right_sources(own: Sequence[int], checked: CheckedSentence) -> list[int]:
 def _with_markers(unsent: str, right: Sequence[int], *, keep: Sequence[int]) -> str:
     """The text with these markers: wrong ones taken out, missing ones set before the stop that ends it, if that is unsent."""
 
-    def kept(match: re.Match[str]) -> str:
-        numbers = [number for number in map(int, re.findall(r"\d+", match[1])) if number in keep]
-        space = match[0][: len(match[0]) - len(match[0].lstrip())]
-        return f"{space}[{', '.join(map(str, numbers))}]" if numbers else ""
-
-    text = _MARKERS.sub(kept, unsent)
-    missing = "".join(f"[{number}]" for number in right if number not in keep)
+    text, missing = _kept(unsent, right, keep)
     if not missing:
         return text
     body = text.rstrip()
     space = text[len(body) :]
     if body.endswith("|"):
         return f"{body[:-1].rstrip()} {missing} |{space}"
-    stop = _LAST_STOP.search(body)
+    stop = _LAST_STOP.search(masked(body))
     at = stop.start() if stop else len(body)
     return f"{body[:at].rstrip()} {missing}{body[at:]}{space}"
+
+
+def _with_markers_below(tail: str, right: Sequence[int], *, keep: Sequence[int], indent: int) -> str:
+    """What follows a block of code, with these markers in a line of their own."""
+    text, missing = _kept(tail, right, keep)
+    body = text.rstrip()
+    if not missing:
+        return text
+    begin = f"\n{' ' * indent}" if not body else ""
+    return f"{body}{begin}{missing}{text[len(body) :]}"
+
+
+def _kept(text: str, right: Sequence[int], keep: Sequence[int]) -> tuple[str, str]:
+    """The text with those of its markers that are right, and the markers that it lacks."""
+
+    def kept(match: re.Match[str]) -> str:
+        numbers = [number for number in map(int, re.findall(r"\d+", match[1])) if number in keep]
+        space = match[0][: len(match[0]) - len(match[0].lstrip())]
+        return f"{space}[{', '.join(map(str, numbers))}]" if numbers else ""
+
+    return replaced_outside(_MARKERS, kept, text), "".join(f"[{number}]" for number in right if number not in keep)

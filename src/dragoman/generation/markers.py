@@ -1,8 +1,13 @@
-"""Citation markers `[n]` and `[n, m]` in text that a model streams: real ones pass, invented ones are taken out on the fly."""
+"""Citation markers `[n]` and `[n, m]` in text that a model streams: real ones pass, invented ones are taken out on the fly.
+
+What stands between backticks is code, and no marker.
+"""
 
 from __future__ import annotations
 
 import re
+
+from dragoman.generation.code_blocks import find_open_span, masked, replaced_outside
 
 _MARKER = re.compile(r"\[(\d{1,3}(?:[,;] ?\d{1,3}){0,7})\]")
 _OPEN = re.compile(r"\[(?:\d{1,3}[,;] ?){0,7}\d{0,3}$")  # every beginning of a marker
@@ -21,14 +26,16 @@ class MarkerFilter:
     def feed(self, piece: str) -> str:
         """The text that is safe to send now. The beginning of a marker is held back until its end is seen."""
         text = self._held + piece
-        opened = _OPEN.search(text)
-        self._held = text[opened.start() :] if opened else ""
-        return _MARKER.sub(self._checked, text[: len(text) - len(self._held)])
+        opened = _OPEN.search(masked(text))
+        ends = [opened.start() if opened else None, find_open_span(text)]
+        upto = min((end for end in ends if end is not None), default=len(text))
+        self._held = text[upto:]
+        return replaced_outside(_MARKER, self._checked, text[:upto])
 
     def finish(self) -> str:
         """What was held back."""
         held, self._held = self._held, ""
-        return held
+        return replaced_outside(_MARKER, self._checked, held)
 
     def _checked(self, match: re.Match[str]) -> str:
         numbers = [int(number) for number in _NUMBER.findall(match.group(1))]

@@ -1,15 +1,17 @@
 """What a language model writes passes here before anything else sees it: its prompt stays inside, and Markdown is made safe.
 
-Model -> leaks (canary, instructions, secrets) -> datamarks undone -> Markdown made safe -> the check against the sources
+Model -> leaks (canary, instructions, secrets) -> datamarks undone -> fences put right -> Markdown made safe
+-> the check against the sources
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import Counter
 
 from dragoman.generation import prompts
+from dragoman.generation.code_blocks import CodeBlocks, Part
 from dragoman.generation.entities import GenerationRequest
 from dragoman.generation.leaks import LeakGuard
 from dragoman.generation.output import known_addresses
@@ -38,6 +40,7 @@ class Outlet:
             known=lambda: "\n".join((request.question, *(p.found.chunk.text for p in request.found.passages))),
         )
         self._is_marked = request.settings.spotlighting == "datamark"
+        self._blocks = CodeBlocks()
         self._markdown = SafeMarkdown(known_addresses(request))
 
     @property
@@ -49,7 +52,7 @@ class Outlet:
         return self._shown(self._guard.feed(piece) if self._is_guarded else piece)
 
     def finish(self) -> str:
-        rest = self._shown(self._guard.finish()) + self._markdown.finish()
+        rest = self._shown(self._guard.finish()) + self._safe(self._blocks.finish()) + self._markdown.finish()
         for what, count in self.removed.items():
             REMOVED.labels(what).inc(count)
         return rest
@@ -57,4 +60,8 @@ class Outlet:
     def _shown(self, text: str) -> str:
         if self._is_marked:
             text = text.replace(prompts.DATAMARK, " ")
+        return self._safe(self._blocks.feed(text)) if text else ""
+
+    def _safe(self, parts: Sequence[Part]) -> str:
+        text = "".join(part.text for part in parts)
         return self._markdown.feed(text) if text else ""

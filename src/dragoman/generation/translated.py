@@ -2,19 +2,20 @@
 
 Two things may be in another language: all of an answer that was written in the language of the knowledge (the policy
 `translate`), and what is quoted of the sources. They are translated where a translator can, citation markers kept; else a
-sentence is labelled with its language. Citations keep the words of the source.
+sentence is labelled with its language. Citations keep the words of the source, and a block of code stays as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
 import structlog
 
+from dragoman.generation.code_blocks import CodeBlocks, Part
 from dragoman.generation.entities import Draft, GenerationRequest, Piece
 from dragoman.generation.output import safe
 from dragoman.generation.phrases import i_do_not_know
@@ -63,6 +64,7 @@ class _Speaker:
         self._said: list[str] = []
         self._spans: list[tuple[range, range]] = []  # where a part of the given text stands in what is said
         self._held = ""
+        self._blocks = CodeBlocks()
         self._from: set[str] = set()
         self._label = ""
         self._degraded: list[str] = []
@@ -74,12 +76,29 @@ class _Speaker:
             self._note(piece.text, piece.text)
             yield piece.text
             return
-        self._held += piece.text
-        while (sentence := self._whole_sentence()) is not None:
-            for word in _WORD.findall(await self._speak(sentence)):
-                yield word
+        async for word in self._say_parts(self._blocks.feed(piece.text)):
+            yield word
 
     async def finish(self) -> AsyncGenerator[str, None]:
+        async for word in self._say_parts(self._blocks.finish()):
+            yield word
+        async for word in self._say_held():
+            yield word
+
+    async def _say_parts(self, parts: Sequence[Part]) -> AsyncGenerator[str, None]:
+        for part in parts:
+            if part.is_code:
+                async for word in self._say_held():
+                    yield word
+                self._note(part.text, part.text)
+                yield part.text
+                continue
+            self._held += part.text
+            while (sentence := self._whole_sentence()) is not None:
+                for word in _WORD.findall(await self._speak(sentence)):
+                    yield word
+
+    async def _say_held(self) -> AsyncGenerator[str, None]:
         while self._held:
             for word in _WORD.findall(await self._speak(self._whole_sentence() or self._take(len(self._held)))):
                 yield word
@@ -87,9 +106,12 @@ class _Speaker:
     async def spoken(self, draft: Draft) -> Draft:
         """The draft with what was said. Where it was changed after its pieces were sent, its text is what counts."""
         if draft.text.strip() != "".join(self._given).strip():
-            self._said, self._spans, self._held, self._label = [], [], draft.text, ""
-            while self._held:
-                await self._speak(self._whole_sentence() or self._take(len(self._held)))
+            self._said, self._spans, self._held, self._label = [], [], "", ""
+            self._blocks = CodeBlocks()
+            async for _ in self._say_parts(self._blocks.feed(draft.text)):
+                pass
+            async for _ in self.finish():
+                pass
         text = "".join(self._said)
         if text.strip() == draft.text.strip() and not self._degraded:
             return draft

@@ -59,6 +59,8 @@ class DocumentOut(BaseModel):
     uploaded_at: datetime
     processed_at: datetime | None
     external_id: str | None
+    error_code: str | None = Field(None, description="Of its newest version, where that failed.")
+    error: str | None = Field(None, description="Why it failed, and what to do.")
 
     @classmethod
     def of(cls, document: Document) -> DocumentOut:
@@ -96,6 +98,8 @@ class DocumentOut(BaseModel):
             uploaded_at=document.created_at,
             processed_at=newest.ready_at,
             external_id=document.external_id,
+            error_code=newest.error_code,
+            error=newest.error_message,
         )
 
 

@@ -112,7 +112,8 @@ class KeywordIndex(Protocol):
         """The `limit` best chunks, and those of `also` that match at all (so that every candidate of the dense arm has its keyword score).
 
         A word (without digits) that no chunk in scope holds is looked for as the words spelled most like it, at a
-        lower weight, unless the question is in a language that the knowledge is not written in.
+        lower weight, unless the question is in a language that the knowledge is not written in, or the word is an
+        everyday one of the question's language (`kit/text/common_words.py`).
 
         Args:
             question_language: Its stop words are left out too: in text of another language they are rare and would

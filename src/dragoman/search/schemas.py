@@ -179,6 +179,9 @@ class Term(BaseModel):
 
     forms: list[str] = Field(description="What it is looked for as.")
     weight: float = Field(description="The rarer in this knowledge, the greater.")
+    corrected_from: str = Field(
+        "", description="The word as it was typed, where nothing holds it and the forms are spelled most like it."
+    )
 
 
 class Considered(BaseModel):
@@ -372,7 +375,10 @@ def _explanation(result: SearchResult) -> dict[str, Any]:
         "also_asked": [{"query": also.text, "weight": also.weight} for also in prepared.also_ask],
         "synonyms": prepared.synonyms,
         "unrelated": found.unrelated,
-        "terms": [{"forms": term.alternatives, "weight": term.weight} for term in found.terms],
+        "terms": [
+            {"forms": term.alternatives, "weight": term.weight, "corrected_from": term.corrected_from}
+            for term in found.terms
+        ],
         "considered": [_considered(candidate, candidate.chunk_id in shown) for candidate in found.candidates],
     }
 

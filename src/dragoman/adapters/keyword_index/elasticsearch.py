@@ -37,7 +37,6 @@ from dragoman.adapters.keyword_index._parts.question import (
     Check,
     Question,
     check_of,
-    is_word,
     read_question,
 )
 from dragoman.adapters.keyword_index._parts.ranking import Token, Unit
@@ -274,7 +273,7 @@ class Adapter:
         if not (self._settings.corrects_spelling and question.may_be_corrected and collection.chunk_count):
             return tokens, collection
         for number, token in enumerate(tokens):
-            if not collection.holders[token] and is_word(token):
+            if not collection.holders[token] and question.corrects(token):
                 near = await self._near(scope, filters, token)
                 words = [word for of_distance in near.values() for word in of_distance]
                 counted = (await self._collect(scope, filters, [Token((word,)) for word in words])) if words else None

@@ -38,7 +38,6 @@ from dragoman.adapters.keyword_index._parts.question import (
     Check,
     Question,
     check_of,
-    is_word,
     read_question,
 )
 from dragoman.adapters.keyword_index._parts.ranking import Blocks, Part, Ranking, Scores, Snapshot, Token, Unit
@@ -197,7 +196,7 @@ class Adapter:
         tokens = list(question.tokens)
         parts = [ranking.part(token) for token in tokens]
         for number, token in enumerate(tokens):
-            if question.may_be_corrected and not len(parts[number].chunks) and is_word(token):
+            if not len(parts[number].chunks) and question.corrects(token):
                 tokens[number] = await self._corrected(connection, scope, snapshot, token)
                 if tokens[number].corrected_from:
                     more = await self._blocks(connection, scope, _blocks_of(snapshot, [tokens[number]]))

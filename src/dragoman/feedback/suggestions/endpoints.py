@@ -21,7 +21,11 @@ async def list_suggestions(
     caller: CallerWhoAsks,
     deps: DepsDep,
     language: Annotated[
-        str | None, Query(pattern="^[a-z]{2,3}$", description="ISO 639-1: questions in this language come first.")
+        str | None,
+        Query(
+            pattern="^[a-z]{2,3}$",
+            description="ISO 639-1: questions in this language, else headings; others only where nothing is in it.",
+        ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=service.MOST, description="How many at most.")] = 4,
 ) -> SuggestionList:

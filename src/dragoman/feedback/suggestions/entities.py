@@ -14,6 +14,7 @@ class SuggestionSource(StrEnum):
     ASKED = "asked"
     FAQ = "faq"
     HEADING = "heading"
+    TOPIC = "topic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

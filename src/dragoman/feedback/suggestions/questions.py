@@ -12,6 +12,7 @@ from dragoman.feedback.suggestions.entities import FoundText, Suggestion, Sugges
 from dragoman.ingestion.conversation_words import QUESTION_NAMES
 
 LONGEST: Final = 160  # characters: what fits on a button
+_LONGEST_TOPIC: Final = 80
 _SHORTEST: Final = 4
 _MARKS: Final = "?？؟;\u037e"
 _LEAD: Final = re.compile(r"^(?:#{1,6}\s+|[*_>\-+•]+\s*|\(?\d{1,3}(?:\.\d{1,3})*[.):]\s+|\d+(?:\.\d+)+\s+)+")
@@ -25,13 +26,47 @@ def questions_of(found: Iterable[FoundText]) -> Iterator[Suggestion]:
     for each in found:
         is_faq = each.kind == "faq"
         source = SuggestionSource.FAQ if is_faq else SuggestionSource.HEADING
-        lines = [each.heading or each.text.strip().partition("\n")[0]] if is_faq else each.text.split("\n")
+        lines = [_asked_in_pair(each)] if is_faq else each.text.split("\n")
         if not is_faq and each.heading:
             lines.append(each.heading)
         for line in lines:
             question = _question(line)
             if question is not None and (is_faq or question.endswith(tuple(_MARKS))):
                 yield Suggestion(text=question, language=each.language, source=source, document_id=each.document_id)
+
+
+def _asked_in_pair(pair: FoundText) -> str:
+    """Its heading or its first line, whichever asks: the heading may be that of a group of questions."""
+    first = pair.text.strip().partition("\n")[0]
+    if pair.heading is None or (_asks(first) and not _asks(pair.heading)):
+        return first
+    return pair.heading
+
+
+def _asks(line: str) -> bool:
+    return (_question(line) or "").endswith(tuple(_MARKS))
+
+
+def topics_of(found: Iterable[FoundText], *, language: str, seed: str) -> list[Suggestion]:
+    """What the sections of these documents are about, in their headings: those of several words first."""
+    topics = [
+        Suggestion(text=topic, language=each.language, source=SuggestionSource.TOPIC, document_id=each.document_id)
+        for each in found
+        for line in each.text.split("\n")
+        if (topic := _question(line)) is not None and len(topic) <= _LONGEST_TOPIC and topic[0].isalpha()
+    ]
+    in_order = ordered(topics, language=language, seed=seed)
+    return sorted(in_order, key=lambda topic: " " not in topic.text and topic.text.isascii())
+
+
+def in_language_only(found: Sequence[Suggestion], language: str) -> list[Suggestion]:
+    """Those in the language, and the owner's own; all, where none is in it."""
+    own = [each for each in found if each.language == language]
+    return (
+        [*own, *(each for each in found if each not in own and each.source is SuggestionSource.OWNER)]
+        if own
+        else [*found]
+    )
 
 
 def ordered(candidates: Iterable[Suggestion], *, language: str, seed: str) -> list[Suggestion]:

@@ -42,6 +42,36 @@ _IN_KNOWLEDGE: Final = text(r"""
     where found.kind <> 'conversation'
 """)
 
+# Headings of shared documents, one a line; of each document as many as lie under its first 100 chunks.
+_TOPICS: Final = text(r"""
+    with chosen as (
+        select documents.id, documents.live_version_id
+        from documents
+        join document_versions as version
+            on version.tenant_id = documents.tenant_id and version.id = documents.live_version_id
+        where documents.tenant_id = :tenant_id and documents.chatbot_id = :chatbot_id and documents.deleted_at is null
+            and documents.visibility = 'shared' and documents.content_type <> 'conversation'
+            and version.language = :language
+        order by md5(documents.id::text || :seed) limit 40
+    )
+    select chosen.id as document_id, 'text' as kind, :language as language, null as heading, (
+        select coalesce(string_agg(heading, E'\n' order by md5(heading || :seed)), '') from (
+            select distinct under.heading from (
+                select heading_path, language, kind, text from chunks
+                where tenant_id = :tenant_id and version_id = chosen.live_version_id
+                order by ordinal limit 100
+            ) as first
+            cross join lateral (
+                select heading_path[cardinality(heading_path)] as heading
+                union all
+                select (regexp_matches(first.text, '^#{1,6}[ \t]+([^\n]{2,120})$', 'gn'))[1]
+            ) as under
+            where under.heading is not null and language = :language and kind <> 'conversation'
+        ) as headings
+    ) as text
+    from chosen
+""")
+
 # Who is known counts twice: a visitor may come back under another name.
 _ASKED: Final = text(r"""
     with latest as (
@@ -95,6 +125,14 @@ async def list_in_knowledge(
     """Question-answer pairs, and headings that ask, of live shared documents: at most 12 chunks of each."""
     values = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "language": language, "seed": seed}
     return [FoundText(**row) for row in (await connection.execute(_IN_KNOWLEDGE, values)).mappings()]
+
+
+async def list_topics(
+    connection: AsyncConnection, *, tenant_id: UUID, chatbot_id: UUID, language: str, seed: str
+) -> list[FoundText]:
+    """The headings of at most 40 live shared documents in this language, one text a document."""
+    values = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "language": language, "seed": seed}
+    return [FoundText(**row) for row in (await connection.execute(_TOPICS, values)).mappings()]
 
 
 async def list_asked(

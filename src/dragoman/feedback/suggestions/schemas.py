@@ -15,7 +15,7 @@ class SuggestionOut(BaseModel):
     language: str = Field(description="ISO 639-1 of its language, `und` where that cannot be told.")
     source: SuggestionSource = Field(
         description="`owner`: from the chatbot's settings. `asked`: several people asked it. `faq`, `heading`: it stands in a "
-        "document."
+        "document. `topic`: a heading that asks nothing, where the asked language has too few questions."
     )
 
 

@@ -9,7 +9,7 @@ With 10,000 chunks in 100 documents on two busy cores: 6 ms (p50) over HTTP, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -46,6 +46,9 @@ class Suggestions:
 async def suggest(deps: Deps, caller: Caller, chatbot_id: UUID, *, language: str | None, limit: int) -> Suggestions:
     """Up to `limit` questions that the knowledge of this chatbot answers, those in the language first.
 
+    Where the language has too few questions, headings of its documents follow. Of other languages only what the owner
+    wrote is told, unless nothing at all is in the language.
+
     Nothing of private documents, and no question that only one person asked.
 
     Raises:
@@ -54,11 +57,15 @@ async def suggest(deps: Deps, caller: Caller, chatbot_id: UUID, *, language: str
     async with deps.database.reading(caller.tenant_id) as reading:
         chatbot = await tenancy.get_chatbot(reading, caller, chatbot_id)
     found = _of_owner(deps, chatbot, language)
-    if len(found) < limit:
+    if sum(language in (None, each.language) for each in found) < limit:
         seed = f"{now():%Y-%m-%d} {chatbot.knowledge_revision}"
         wanted = language or _main_language(found)
         candidates = [*await _asked(deps, chatbot, seed), *await _in_knowledge(deps, chatbot, wanted, seed)]
         found = questions.distinct([*found, *questions.ordered(candidates, language=wanted, seed=seed)])
+        if language is not None and sum(each.language == language for each in found) < limit:
+            found = questions.distinct([*found, *await _topics(deps, chatbot, language, seed)])
+    if language is not None:
+        found = questions.in_language_only(found, language)
     return Suggestions(chatbot=chatbot, items=found[:limit])
 
 
@@ -112,24 +119,45 @@ async def _tells_of_nobody(deps: Deps, asked: Suggestion) -> bool:
 
 
 async def _in_knowledge(deps: Deps, chatbot: Chatbot, language: str, seed: str) -> list[Suggestion]:
-    """What live shared documents ask, remembered with the results of searches."""
+    """What live shared documents ask."""
+
+    async def read() -> list[Suggestion]:
+        async with deps.database.transaction(chatbot.tenant_id) as connection:
+            found = await repository.list_in_knowledge(
+                connection, tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, language=language, seed=seed
+            )
+        return questions.ordered(questions.questions_of(found), language=language, seed=seed)[:_KEPT]
+
+    return await _remembered(deps, cache_key("suggestions", *_key_of(chatbot, language, seed)), read)
+
+
+async def _topics(deps: Deps, chatbot: Chatbot, language: str, seed: str) -> list[Suggestion]:
+    """Headings of live shared documents in this language."""
+
+    async def read() -> list[Suggestion]:
+        async with deps.database.transaction(chatbot.tenant_id) as connection:
+            found = await repository.list_topics(
+                connection, tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, language=language, seed=seed
+            )
+        return questions.topics_of(found, language=language, seed=seed)[:_KEPT]
+
+    return await _remembered(deps, cache_key("topics", *_key_of(chatbot, language, seed)), read)
+
+
+def _key_of(chatbot: Chatbot, language: str, seed: str) -> tuple[bytes, bytes, str, str]:
+    return chatbot.tenant_id.bytes, chatbot.id.bytes, language, seed
+
+
+async def _remembered(deps: Deps, key: bytes, read: Callable[[], Awaitable[list[Suggestion]]]) -> list[Suggestion]:
+    """With the results of searches."""
 
     async def found_and_encoded() -> tuple[bytes, bool]:
-        return to_json(await _read_in_knowledge(deps, chatbot, language, seed)), True
+        return to_json(await read()), True
 
     if deps.search_results is None:
-        return await _read_in_knowledge(deps, chatbot, language, seed)
-    key = cache_key("suggestions", chatbot.tenant_id.bytes, chatbot.id.bytes, language, seed)
+        return await read()
     encoded, _ = await deps.search_results.get(key, found_and_encoded)
     return _SUGGESTIONS.validate_json(encoded)
 
 
 _SUGGESTIONS: Final = TypeAdapter(list[Suggestion])
-
-
-async def _read_in_knowledge(deps: Deps, chatbot: Chatbot, language: str, seed: str) -> list[Suggestion]:
-    async with deps.database.transaction(chatbot.tenant_id) as connection:
-        found = await repository.list_in_knowledge(
-            connection, tenant_id=chatbot.tenant_id, chatbot_id=chatbot.id, language=language, seed=seed
-        )
-    return questions.ordered(questions.questions_of(found), language=language, seed=seed)[:_KEPT]

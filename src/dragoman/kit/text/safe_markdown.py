@@ -36,11 +36,16 @@ _TOKEN: Final = re.compile(
     re.IGNORECASE,
 )
 _FENCE: Final = re.compile(r"(?P<fence>`{3,}|~{3,})(?P<info>[^\n|]*)")
+_ITEM: Final = re.compile(r"(?P<mark>[-*+]|(?P<number>\d{1,9})[.)])(?P<gap> {1,4})(?=[^\s])")
+_NESTED: Final = re.compile(r"[-*+>]|\d{1,9}[.)]")
+_RULE: Final = re.compile(r"(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}")
+_MAY_HOLD_FENCE: Final = re.compile(r"(?:[\s>]|[-*+]\s|\d{1,9}[.)]\s)*(?:`{3,}[^`]*$|~~~)")
 # The end of a text that may become more than it is, the earliest such place counting.
 _UNFINISHED: Final = (
     re.compile(r"!$"),
     re.compile(r"<$"),
-    re.compile(r"(?:^|(?<=\n))[`~]+[^\n]*$"),
+    re.compile(r"(?:^|(?<=\n)) *[`~]+[^\n]*$"),
+    re.compile(r"(?:^|(?<=\n)) +$"),
     re.compile(rf"(?<![`\\])`{{1,3}}(?!`)[^`|\n]{{0,{_LONGEST_CODE}}}`{{0,3}}$"),
     re.compile(rf"(?<!\\)!?(?<!\\)\[{_LABEL}(?:\[[^\[\]\n]{{0,200}}|\]|\\)?$"),
     re.compile(rf"(?<!\\)!?(?<!\\)\[{_LABEL}\]\([^\n]{{0,{_LONGEST_TARGET}}}$"),
@@ -59,6 +64,43 @@ _SPECIAL_END: Final = re.compile(
     r"(?:[hfw]|ht|htt|http|https|ft|ftp|fi|fil|file|ww|ws|www|wss|ftps|:|/)$", re.IGNORECASE
 )
 _LONGEST_END: Final = 6  # of what `_SPECIAL_END` finds, with a line's end
+
+
+@dataclass(slots=True)
+class _Items:
+    """The list items that a line is certain to stand in, by where their text begins. Whatever is unsure ends them all."""
+
+    offsets: list[tuple[int, str]] = field(default_factory=list)
+    follows_blank: bool = True
+    is_known: bool = True  # False: something may be a fence or not; whether a later one opens or ends it is never known
+
+    def take(self, line: str) -> None:
+        """A whole line that is no code."""
+        text = line.lstrip(" ")
+        indent = len(line) - len(text)
+        if not text.strip(" "):
+            self.follows_blank = True
+            return
+        if not self.is_known or "\t" in line or _MAY_HOLD_FENCE.match(line):
+            self.is_known = False
+            return
+        before, self.offsets = self.offsets, [each for each in self.offsets if each[0] <= indent]
+        item = _ITEM.match(text)
+        base = self.offsets[-1][0] if self.offsets else 0
+        if item is not None and indent - base <= 3 and not _RULE.fullmatch(text):
+            kind = item["mark"][-1]
+            sibling = before[len(self.offsets) :][:1]
+            begins = self.follows_blank or item["number"] in (None, "1") or (sibling and sibling[0][1] == kind)
+            if _NESTED.match(text[item.end() :]):  # several begin in one line
+                self.is_known = False
+            elif begins:
+                self.offsets.append((indent + item.end(), kind))
+        self.follows_blank = False
+
+    def holds(self, indent: int) -> int | None:
+        """Where the text of the item begins whose fence may stand here; None: it is not certain to be a fence."""
+        inside = [0] * (indent == 0) + [offset for offset, _ in self.offsets if offset <= indent]
+        return inside[-1] if self.is_known and inside and indent - inside[-1] <= 3 else None
 
 
 def _is_plain(piece: str) -> bool:
@@ -91,13 +133,21 @@ class SafeMarkdown:
     _has_stray_tick: bool = False
     _is_empty_line: bool = True
     _before: str = ""  # the character before what is held
+    _line: str = ""  # the beginning of a line of prose that is sent in parts
+    _offset: int = 0  # of the list item that the fence stands in
+    _items: _Items = field(default_factory=_Items)
 
     def feed(self, piece: str) -> str:
-        if not self._held and not self._fence and _is_plain(piece):
+        if not self._held and not self._fence and _is_plain(piece) and not self._ends_in_indent(piece):
             self._note_line(piece)
+            self._note_items(piece)
             return piece
         self._held += piece.replace("\r", " ")  # in Markdown a line ends with it, here with \n only
         return self._drain(is_last=False)
+
+    def _ends_in_indent(self, piece: str) -> bool:
+        body = piece.rstrip(" ")
+        return body != piece and (body.endswith("\n") or (not body and self._begins_line))
 
     def finish(self) -> str:
         """What was held back."""
@@ -127,6 +177,12 @@ class SafeMarkdown:
                 self._has_stray_tick = False
             self._is_empty_line = not line.strip()
 
+    def _note_items(self, raw: str) -> None:
+        *lines, rest = (self._line + raw).split("\n")
+        for line in lines:
+            self._items.take(line)
+        self._line = rest[:_LONGEST_LABEL]
+
     def _cut(self, length: int) -> str:
         taken, self._held = self._held[:length], self._held[length:]
         self._note_line(taken)
@@ -141,20 +197,27 @@ class SafeMarkdown:
             return self._cut(end or len(self._held))
         line, newline, _ = self._held.partition("\n")
         mark = line.lstrip(" \t")[:1]
-        if not self._fence and line[:1] not in ("`", "~"):
+        if not self._fence and line.lstrip(" ")[:1] not in ("`", "~"):
+            return None
+        if self._offset and line.strip(" ") and not line.startswith(" " * self._offset):
+            self._fence, self._offset, self._items.is_known = "", 0, False  # the item has ended, and its fence with it
             return None
         if not newline and not is_last and (not self._fence or not line.strip() or mark == self._fence[0]):
             return ""
         if self._fence:
             bare = line.strip(" \t")
-            indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip(" "))
+            indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip(" ")) - self._offset
             if indent <= 3 and len(bare) >= len(self._fence) and not bare.strip(self._fence[0]):
-                self._fence = ""
+                self._fence, self._offset = "", 0
             return self._cut(len(line) + len(newline))
-        opened = _FENCE.fullmatch(line)
+        indent = len(line) - len(line.lstrip(" "))
+        offset = self._items.holds(indent)
+        opened = _FENCE.fullmatch(line.lstrip(" ")) if offset is not None else None
         if opened is None or (opened["fence"][0] == "`" and "`" in opened["info"]) or not newline:
             return None
-        self._fence = opened["fence"]
+        assert offset is not None
+        self._fence, self._offset = opened["fence"], offset
+        self._items.offsets = [each for each in self._items.offsets if each[0] <= offset]
         return self._cut(len(line) + 1)
 
     # ---- everything else
@@ -176,7 +239,7 @@ class SafeMarkdown:
             said += (self._plain(text[at : match.start()]), self._replaced(match))
             at = match.end()
         said.append(self._plain(text[at:upto]))
-        self._cut(upto - begin)
+        self._note_items(self._cut(upto - begin))
         return "".join(said)
 
     def _plain(self, text: str) -> str:

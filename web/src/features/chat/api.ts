@@ -9,12 +9,9 @@ import {
 } from "@tanstack/react-query";
 
 import { api, ApiError, data, request, type Schemas } from "@/lib/api";
-import { streamed } from "@/lib/sse";
-
-import { answerEvent, type Facts } from "./stream/events";
 
 export type Session = Schemas["SessionOut"];
-export type Message = Schemas["MessageOut"];
+export type Message = Schemas["StoredMessageOut"];
 export type Feedback = Schemas["FeedbackIn"];
 export type Given = Schemas["GivenFeedbackOut"];
 
@@ -25,7 +22,6 @@ export const keys = {
   sessions: ["chat", "sessions"] as const,
   session: (id: string) => ["chat", "session", id] as const,
   messages: (id: string) => ["chat", "messages", id] as const,
-  facts: (messageId: string) => ["chat", "facts", messageId] as const,
 };
 
 export function useSessions(chatbotId: string | null, search: string, archived: boolean) {
@@ -83,36 +79,6 @@ export const messagesQuery = (sessionId: string) =>
     },
     staleTime: 60_000,
   });
-
-/** How an answer was made. The API tells it at the end of the answer's stream, also of one that was written long ago. */
-export const factsQuery = (sessionId: string, messageId: string) =>
-  queryOptions({
-    queryKey: keys.facts(messageId),
-    queryFn: () => oneAfterTheOther(() => readFacts(sessionId, messageId)),
-    staleTime: Infinity,
-    gcTime: 30 * 60_000,
-  });
-
-let before: Promise<unknown> = Promise.resolve();
-
-/** An asker may have few streams at the same time: a long conversation must not take them all. */
-function oneAfterTheOther<T>(read: () => Promise<T>): Promise<T> {
-  const next = before.then(read, read);
-  before = next.catch(() => undefined); // its reader is told; the next one comes all the same
-  return next;
-}
-
-async function readFacts(sessionId: string, messageId: string): Promise<Facts | null> {
-  const url = `/api/chatbot/sessions/${sessionId}/messages/${messageId}/stream/?include_sources=false`;
-  for await (const { data: told } of streamed(url)) {
-    const event = answerEvent(told);
-    if (event?.type === "complete") {
-      const { type: _, ...facts } = event;
-      return facts;
-    }
-  }
-  return null;
-}
 
 export function useOpenSession() {
   const cache = useQueryClient();

@@ -7,12 +7,7 @@ import { ask, resume, type Asked, type Listener } from "./stream/answering";
 function listenerOf(cache: QueryClient): Listener {
   return {
     onBegun: () => void cache.invalidateQueries({ queryKey: keys.sessions }),
-    onOver: async ({ asked, received }) => {
-      if (received.facts !== null) {
-        cache.setQueryData(keys.facts(received.facts.message_id), received.facts);
-      }
-      await refreshConversation(cache, asked.sessionId);
-    },
+    onOver: ({ asked }) => refreshConversation(cache, asked.sessionId),
   };
 }
 

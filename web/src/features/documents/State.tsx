@@ -43,7 +43,13 @@ export function StateCell({ document }: { document: Document }) {
       {working && (
         <Working step={working.step} progress={working.progress} isNewVersion={state === "ready"} />
       )}
-      {state === "failed" && <FailureReason id={document.id} isPrivate={document.visibility === "private"} />}
+      {state === "failed" && (
+        <FailureReason
+          id={document.id}
+          told={document.state === "failed" ? (document.error ?? undefined) : undefined}
+          isPrivate={document.visibility === "private"}
+        />
+      )}
       {state === "rejected" && document.approval_reason && (
         <p className={styles["small"]} dir="auto">
           {document.approval_reason}
@@ -79,21 +85,28 @@ export function Working({
   );
 }
 
+interface FailureProps {
+  id: string;
+  /** The reason, where it is known; else it is asked for. */
+  told?: string | undefined;
+  isPrivate?: boolean;
+}
+
 /** Why it failed and what to do, in the server's words, and the way to try again. */
-export function FailureReason({ id, isPrivate = false }: { id: string; isPrivate?: boolean }) {
+export function FailureReason({ id, told, isPrivate = false }: FailureProps) {
   const { t } = useTranslation("documents");
   const { can } = useSession();
-  const { data: status, error } = useQuery(statusQuery(id));
+  const { data: status, error } = useQuery({ ...statusQuery(id), enabled: told === undefined });
   const mayRetry = can("documents:manage") || (isPrivate && can("documents:contribute"));
-  if (error) {
+  if (error && told === undefined) {
     return <ErrorNote error={error} />;
   }
-  if (status === undefined) {
+  if (status === undefined && told === undefined) {
     return <Spinner />;
   }
   return (
     <div className={styles["failure"]}>
-      <p dir="auto">{status.error ?? t("noReason")}</p>
+      <p dir="auto">{told ?? status?.error ?? t("noReason")}</p>
       {mayRetry && <Retry id={id} />}
     </div>
   );

@@ -55,7 +55,12 @@ export function Understanding({ found }: { found: Found }) {
           <ul className={styles["terms"]}>
             {told.terms.map((term) => (
               <li key={term.forms.join()} dir="auto">
-                <span>{term.forms[0]}</span>
+                <span>
+                  {term.forms[0]}{" "}
+                  {term.corrected_from !== "" && (
+                    <small>{t("understanding.typed", { word: term.corrected_from })}</small>
+                  )}
+                </span>
                 <meter
                   min={0}
                   max={heaviest}

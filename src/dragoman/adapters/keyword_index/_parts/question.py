@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dragoman.adapters.keyword_index._parts.ranking import Token, Unit
 from dragoman.adapters.scope_sql import chunk_conditions, scope_parameters
+from dragoman.kit.text.common_words import common_forms
 from dragoman.kit.text.query_syntax import ParsedQuery, fold_for_phrases, parse_query
 from dragoman.kit.text.terms import analyse_query, base_language, normalise_prefix
 from dragoman.ports.search_scope import SearchScope
@@ -28,6 +29,7 @@ class Question:
         tokens: what ranks; units and `required` point into it.
         forbidden: a chunk must not hold all tokens of any of these.
         phrases, forbidden_phrases: folded, to be compared with folded text.
+        common: forms of everyday words of the question's language, which nobody misspelled.
     """
 
     tokens: Sequence[Token]
@@ -37,6 +39,11 @@ class Question:
     phrases: Sequence[str]
     forbidden_phrases: Sequence[str]
     may_be_corrected: bool
+    common: frozenset[tuple[str, ...]] = frozenset()
+
+    def corrects(self, token: Token) -> bool:
+        """Whether this token may be a misspelling, where no chunk holds it."""
+        return self.may_be_corrected and is_word(token) and token.forms not in self.common
 
     def all_tokens(self) -> list[Token]:
         """Those that rank, and those of other wordings."""
@@ -70,6 +77,7 @@ def read_question(
         forbidden_phrases=[folded for text in parsed.forbidden_phrases if (folded := fold_for_phrases(text))],
         may_be_corrected=not question_language
         or base_language(question_language) in {base_language(language) for language in languages},
+        common=common_forms(question_language, tuple(languages)),
     )
 
 

@@ -4,8 +4,6 @@ import { useTranslation } from "react-i18next";
 
 import { Button, IconButton } from "@/components/Button";
 import { CopyButton } from "@/components/CopyButton";
-import { ErrorNote } from "@/components/Notes";
-import { Spinner } from "@/components/Spinner";
 import { useToasts } from "@/components/Toasts";
 import { useSession } from "@/lib/session";
 
@@ -20,11 +18,10 @@ import styles from "./Messages.module.css";
 interface Props {
   message: Message;
   facts: Facts | null;
-  factsError: unknown;
 }
 
 /** What can be done with an answer. */
-export function Actions({ message, facts, factsError }: Props) {
+export function Actions({ message, facts }: Props) {
   const { t } = useTranslation("chat");
   const { can } = useSession();
   const { isOpen, busy, ask } = useConversation();
@@ -45,20 +42,19 @@ export function Actions({ message, facts, factsError }: Props) {
           />
         )}
         {can("feedback:give") && <Rating message={message} />}
-        <IconButton
-          size="small"
-          label={t("made.title")}
-          icon={<Gauge />}
-          aria-expanded={open}
-          aria-controls={id}
-          onClick={() => setOpen(!open)}
-        />
+        {facts && (
+          <IconButton
+            size="small"
+            label={t("made.title")}
+            icon={<Gauge />}
+            aria-expanded={open}
+            aria-controls={id}
+            onClick={() => setOpen(!open)}
+          />
+        )}
       </div>
       <div id={id} hidden={!open}>
-        {open && facts && <HowMade facts={facts} />}
-        {open &&
-          !facts &&
-          (factsError ? <ErrorNote error={factsError} /> : <Spinner label={t("common:loading")} />)}
+        {open && facts && <HowMade facts={facts} language={message.language} />}
       </div>
     </>
   );

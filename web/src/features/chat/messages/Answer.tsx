@@ -1,6 +1,5 @@
-import { useQuery } from "@tanstack/react-query";
 import { CircleHelp, Sparkles } from "lucide-react";
-import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { memo, useMemo } from "react";
 import { useTranslation } from "react-i18next";
 
 import { classes } from "@/components/classes";
@@ -9,7 +8,7 @@ import { ErrorNote, Note } from "@/components/Notes";
 import { Spinner } from "@/components/Spinner";
 import { ApiError } from "@/lib/api";
 
-import { factsQuery, type Message } from "../api";
+import type { Message } from "../api";
 import type { Answering } from "../stream/answering";
 import type { Source } from "../stream/events";
 import { AnswerText } from "../text/AnswerText";
@@ -34,13 +33,9 @@ const NO_SOURCES: readonly Source[] = [];
 /** An answer: its text with the numbers of its sources, the sources, and what is to be known of it. */
 export const Answer = memo(function Answer({ message, answering }: Props) {
   const { t } = useTranslation("chat");
-  const root = useRef<HTMLElement>(null);
-  const seen = useSeen(root);
-  const { sessionId } = useConversation();
   const received = answering?.received;
   const id = message?.id ?? received?.messageId ?? null;
-  const stored = useQuery({ ...factsQuery(sessionId, id ?? ""), enabled: message !== undefined && seen });
-  const facts = received?.facts ?? (message ? (stored.data ?? null) : null);
+  const facts = message?.facts ?? received?.facts ?? null;
   const whole = message?.content ?? received?.text ?? "";
   const sources = message?.sources ?? received?.sources ?? NO_SOURCES;
   const isWriting = message === undefined && answering?.phase !== "over";
@@ -51,7 +46,6 @@ export const Answer = memo(function Answer({ message, answering }: Props) {
   const spans = useMemo(() => doubts.map((doubt) => inUnits(text, doubt)), [doubts, text]);
   return (
     <article
-      ref={root}
       id={id === null ? undefined : `message-${id}`}
       className={classes(styles["answer"], unknown && styles["unknown"])}
       aria-label={t(unknown ? "answer.unknownLabel" : "answer.label")}
@@ -72,32 +66,11 @@ export const Answer = memo(function Answer({ message, answering }: Props) {
         {doubts.length > 0 && <Doubts doubts={doubts} text={text} />}
         {unknown && <Nearest facts={facts} />}
         {sources.length > 0 && id !== null && <Sources answerId={id} sources={sources} />}
-        {message && <Actions message={message} facts={facts} factsError={stored.error} />}
+        {message && <Actions message={message} facts={facts} />}
       </div>
     </article>
   );
 });
-
-/** Whether it has come near to what is shown, once. */
-function useSeen(root: { current: HTMLElement | null }): boolean {
-  const [seen, setSeen] = useState(false);
-  useEffect(() => {
-    if (root.current === null || seen) {
-      return;
-    }
-    const watch = new IntersectionObserver(
-      (entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) {
-          setSeen(true);
-        }
-      },
-      { rootMargin: "200px" },
-    );
-    watch.observe(root.current);
-    return () => watch.disconnect();
-  }, [root, seen]);
-  return seen;
-}
 
 /** What happens now; once words come they speak for themselves, unless the way to them is broken. */
 function Stage({ answering }: { answering: Answering }) {

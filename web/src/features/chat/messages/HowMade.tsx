@@ -8,7 +8,7 @@ import styles from "./Messages.module.css";
 const STAGES = ["load", "understand", "retrieve", "generate", "store"];
 
 /** Model, certainty, cost and time of an answer, for those who want to know. */
-export function HowMade({ facts }: { facts: Facts }) {
+export function HowMade({ facts, language }: { facts: Facts; language: string | null }) {
   const { t } = useTranslation("chat");
   const formats = useFormats();
   const { usage, timings } = facts;
@@ -17,7 +17,7 @@ export function HowMade({ facts }: { facts: Facts }) {
   const stages = [...STAGES, ...named].filter((stage) => timings[stage] !== undefined);
   const lines: [string, string][] = [
     [t("made.model"), facts.model === "extractive" ? t("made.quotation") : facts.model || t("made.noModel")],
-    [t("made.language"), formats.languageName(facts.language)],
+    ...(language === null ? [] : [[t("made.language"), formats.languageName(language)] as [string, string]]),
     ...(facts.confidence === null
       ? []
       : [[t("made.confidence"), formats.percent(facts.confidence)] as [string, string]]),

@@ -3,23 +3,14 @@
 import type { Schemas } from "@/lib/api";
 
 export type Source = Schemas["SourceOut"];
-export type Facts = Omit<Complete, "type">;
+/** How an answer was made. */
+export type Facts = Schemas["AnswerFacts"];
+export type Ended = Omit<Complete, "type">;
 
 export const STAGES = ["understanding", "searching", "reading", "writing"] as const;
 export type Stage = (typeof STAGES)[number];
 
-type FactNames =
-  | "answered"
-  | "confidence"
-  | "quality"
-  | "usage"
-  | "timings"
-  | "grounding"
-  | "nearest_documents"
-  | "degraded"
-  | "model";
-
-export interface Complete extends Pick<Schemas["AnswerOut"], FactNames> {
+export interface Complete extends Facts {
   type: "complete";
   message_id: string;
   session_id: string;

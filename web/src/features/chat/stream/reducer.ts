@@ -5,7 +5,7 @@ import {
   positionOf,
   STAGES,
   type AnswerEvent,
-  type Facts,
+  type Ended,
   type Position,
   type Source,
   type Stage,
@@ -16,7 +16,7 @@ export interface Received {
   stage: Stage;
   text: string;
   sources: readonly Source[];
-  facts: Facts | null;
+  facts: Ended | null;
   failed: { code: string; detail: string } | null;
   had: Position;
   /** Sent back as `Last-Event-ID` to get the rest. */
