@@ -142,6 +142,20 @@ def test_a_setting_is_changed_kept_and_brought_back(open_page: Open, http: httpx
     assert http.get(address).json()["own_settings"] == []
 
 
+@pytest.mark.parametrize(
+    ("locale", "said"), [("de-DE", "Angestrebte Länge"), ("ja-JP", "長さの目安"), ("ar", "الطول المستهدف")]
+)
+def test_settings_are_described_in_the_language_of_the_interface(
+    open_page: Open, chatbot: Any, locale: str, said: str
+) -> None:
+    page = open_page("owner", f"/admin/chatbots/{chatbot['id']}/settings?find=chunk_tokens", locale=locale)
+    page.get_by_role("main").get_by_text(said).first.wait_for()
+    for path in (f"/admin/chatbots/{chatbot['id']}/settings", "/admin/adapters"):
+        page.goto(page.url.partition("/admin")[0] + path)
+        page.locator(f"main [lang={locale[:2]}]").first.wait_for()
+        assert page.locator("main [lang=en]").count() == 0
+
+
 def test_the_glossary_is_kept_row_by_row(open_page: Open, http: httpx.Client, chatbot: Any) -> None:
     page = open_page("owner", f"/admin/chatbots/{chatbot['id']}/settings?group=languages")
     page.get_by_role("button", name="Add").click()
