@@ -6,27 +6,29 @@ import type { Schemas } from "@/lib/api";
 
 import type { Chunk } from "../types";
 import styles from "./document.module.css";
+import { PagePicture } from "./PagePicture";
 
 export type View = "formatted" | "text" | "picture";
 
 interface Props {
   page: Schemas["PageOut"];
   view: View;
-  /** Shown in its place. It is a span of the text as it was read, so it is shown there. */
+  /** Shown in its place: marked in the text as it was read, of which it is a span, or framed on the picture. */
   chunk: Chunk | undefined;
-  picture: string;
+  documentId: string;
   onNoPicture: () => void;
 }
 
-export function PageView({ page, view, chunk, picture, onNoPicture }: Props) {
+export function PageView({ page, view, chunk, documentId, onNoPicture }: Props) {
   const { t } = useTranslation("documents");
-  if (view === "picture" && chunk === undefined) {
+  if (view === "picture") {
+    const words = chunk && cut(page.text, chunk.start - page.start, chunk.end - page.start)[1].trim();
     return (
-      <img
-        className={styles["picture"]}
-        src={picture}
-        alt={t("preview.pictureOf", { page: page.page ?? 1 })}
-        onError={onNoPicture}
+      <PagePicture
+        documentId={documentId}
+        page={page.page ?? 1}
+        passage={chunk && words ? { text: words, at: Math.max(chunk.start, page.start) } : null}
+        onMissing={onNoPicture}
       />
     );
   }

@@ -146,7 +146,7 @@ function PageShown({ document, number, total, chunk, onNumber }: ShownProps) {
           page={page.data}
           view={view}
           chunk={chunk}
-          picture={`/api/chatbot/documents/${document.id}/pages/${number}/image/`}
+          documentId={document.id}
           onNoPicture={() => {
             setHasPicture(false);
             setView("formatted");
