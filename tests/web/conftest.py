@@ -48,6 +48,7 @@ def dragoman() -> Iterator[Instance]:
             "DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0",
             "DRAGOMAN_SIGN_IN_ATTEMPTS": "10000",  # each window signs in anew, from the same address
             "DRAGOMAN_SIGN_IN_ATTEMPTS_PER_ADDRESS": "10000",
+            "DRAGOMAN_PRIVATE_NETWORKS": "127.0.0.0/8",  # where tests have web sites fetched from
         }
         with running(Path(folder) / "home", "--no-sample", **limits) as instance:
             yield instance

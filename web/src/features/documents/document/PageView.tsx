@@ -21,8 +21,9 @@ interface Props {
 
 export function PageView({ page, view, chunk, documentId, onNoPicture }: Props) {
   const { t } = useTranslation("documents");
+  const parts = chunk && cut(page.text, chunk.start - page.start, chunk.end - page.start);
+  const words = parts?.[1].trim() ?? ""; // "" where the chunk has nothing on this page
   if (view === "picture") {
-    const words = chunk && cut(page.text, chunk.start - page.start, chunk.end - page.start)[1].trim();
     return (
       <PagePicture
         documentId={documentId}
@@ -35,8 +36,8 @@ export function PageView({ page, view, chunk, documentId, onNoPicture }: Props) 
   if (page.text.trim() === "") {
     return <p className={styles["soft"]}>{t("preview.empty")}</p>;
   }
-  if (chunk !== undefined) {
-    return <Marked page={page} chunk={chunk} />;
+  if (chunk && parts && words) {
+    return <Marked key={chunk.id} parts={parts} />;
   }
   return view === "text" ? (
     <pre className={styles["raw"]} dir="auto" tabIndex={0}>
@@ -47,12 +48,11 @@ export function PageView({ page, view, chunk, documentId, onNoPicture }: Props) 
   );
 }
 
-function Marked({ page, chunk }: { page: Schemas["PageOut"]; chunk: Chunk }) {
+function Marked({ parts: [before, within, after] }: { parts: readonly [string, string, string] }) {
   const mark = useRef<HTMLElement>(null);
-  const [before, within, after] = cut(page.text, chunk.start - page.start, chunk.end - page.start);
   useEffect(() => {
     mark.current?.scrollIntoView({ block: "nearest" }); // newer browsers return a promise here, which is no clean-up
-  }, [chunk.id]);
+  }, []);
   return (
     <pre className={styles["raw"]} dir="auto" tabIndex={0}>
       {before}

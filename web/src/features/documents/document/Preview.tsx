@@ -53,8 +53,8 @@ export function Preview({ document }: { document: Document }) {
           document={document}
           number={number}
           total={total}
-          chunk={chosen && (chosen.page ?? 1) === number ? chosen : undefined}
-          onNumber={(page) => change({ page: String(page), chunk: null })}
+          chunk={chosen}
+          onNumber={(page) => change({ page: String(page) })}
         />
       </section>
       <section className={styles["beside"]} aria-label={t("preview.chunks")}>
