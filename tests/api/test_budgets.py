@@ -179,6 +179,25 @@ async def test_a_budget_set_late_counts_what_was_spent_before(company: Any, serv
         )
 
 
+async def test_a_budget_set_anew_counts_what_was_spent_while_there_was_none(company: Any, service: Any) -> None:
+    first = await _set(company, 1, period="month")
+    budgets = service.deps.budgets
+
+    async def spend(cost: str) -> None:
+        reservation = await budgets.reserve(
+            company.tenant_id, chatbot_id=company.chatbot_id, asker="ann", estimate_usd=Decimal(cost)
+        )
+        await budgets.settle(reservation, _record(company, cost, asker="ann"))
+
+    await spend("0.2")
+    assert (await company.api().delete(f"/api/budgets/{first['id']}/")).status_code == 204
+    await spend("0.6")
+    assert (await _set(company, 1, period="month"))["spent_usd"] == pytest.approx(0.8)
+    with pytest.raises(BudgetExhaustedError):
+        await spend("0.3")
+    await spend("0.2")
+
+
 async def test_the_next_period_begins_at_nothing(company: Any, service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     await _set(company, 1)
     budgets = service.deps.budgets

@@ -29,6 +29,19 @@ ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PASSWORD = "seven blue quokkas sing"
 _WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
+_CONFIGS = Path(__file__).parents[2] / "configs"
+_MODELS = """
+models:
+  - name: paid
+    adapter: scripted
+    model: paid-model
+    settings: { replies: ["Gold partners receive 12 percent [1]."] }
+    price: { input: 1000, output: 1000 }
+    quality: 3
+routing: {}
+prices: []
+"""
+
 
 def _missing() -> str | None:
     if importlib.util.find_spec("playwright") is None:
@@ -48,7 +61,23 @@ def dragoman() -> Iterator[Instance]:
             "DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0",
             "DRAGOMAN_SIGN_IN_ATTEMPTS": "10000",  # each window signs in anew, from the same address
             "DRAGOMAN_SIGN_IN_ATTEMPTS_PER_ADDRESS": "10000",
+            "DRAGOMAN_PRIVATE_NETWORKS": "127.0.0.0/8",  # where tests have web sites fetched from
         }
+        with running(Path(folder) / "home", "--no-sample", **limits) as instance:
+            yield instance
+
+
+@pytest.fixture(scope="session")
+def paying() -> Iterator[Instance]:
+    """An instance of its own, with a language model that costs money. Files of tests take it as their `dragoman`."""
+    if reason := _missing():
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory(prefix="dragoman-test-", ignore_cleanup_errors=True) as folder:
+        configs = Path(folder) / "configs"
+        shutil.copytree(_CONFIGS, configs)
+        (configs / "models.yaml").write_text(_MODELS)
+        limits = {"DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0", "DRAGOMAN_CONFIG_DIRECTORY": str(configs)}
+        limits |= {"DRAGOMAN_SIGN_IN_ATTEMPTS": "10000", "DRAGOMAN_SIGN_IN_ATTEMPTS_PER_ADDRESS": "10000"}
         with running(Path(folder) / "home", "--no-sample", **limits) as instance:
             yield instance
 

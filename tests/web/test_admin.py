@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from benchmarks.instance import Instance, running
+from benchmarks.instance import Instance
 
-from tests.web.conftest import PASSWORD, _missing
+from tests.web.conftest import PASSWORD
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -22,18 +19,6 @@ if TYPE_CHECKING:
 Open = Callable[..., "Page"]
 Look = Callable[["Page"], list[str]]
 
-_CONFIGS = Path(__file__).parents[2] / "configs"
-_MODELS = """
-models:
-  - name: paid
-    adapter: scripted
-    model: paid-model
-    settings: { replies: ["Gold partners receive 12 percent [1]."] }
-    price: { input: 1000, output: 1000 }
-    quality: 3
-routing: {}
-prices: []
-"""
 QUESTION = "What discount do gold partners receive on projectors?"
 HANDBOOK = (
     "# Discounts\n\nGold partners receive 12 percent discount on projectors. Silver partners receive 7 percent.\n"
@@ -41,17 +26,9 @@ HANDBOOK = (
 
 
 @pytest.fixture(scope="module")
-def dragoman() -> Iterator[Instance]:
-    """An instance of its own, with a language model that costs money."""
-    if reason := _missing():
-        pytest.skip(reason)
-    with tempfile.TemporaryDirectory(prefix="dragoman-test-", ignore_cleanup_errors=True) as folder:
-        configs = Path(folder) / "configs"
-        shutil.copytree(_CONFIGS, configs)
-        (configs / "models.yaml").write_text(_MODELS)
-        limits = {"DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0", "DRAGOMAN_CONFIG_DIRECTORY": str(configs)}
-        with running(Path(folder) / "home", "--no-sample", **limits) as instance:
-            yield instance
+def dragoman(paying: Instance) -> Instance:
+    """The instance with a language model that costs money."""
+    return paying
 
 
 @pytest.fixture

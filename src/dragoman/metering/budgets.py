@@ -161,6 +161,11 @@ class Budgets:
             budget_id = await repository.set_budget(
                 connection, tenant_id=tenant_id, scope=scope, subject=subject, period=period, limit_usd=limit_usd
             )
+            if before is None:
+                starts_on = period.start(now())
+                await repository.catch_up_accounts(
+                    connection, tenant_id=tenant_id, scope=scope, subject=subject, period=period, starts_on=starts_on
+                )
             await audit.record(
                 connection,
                 caller,

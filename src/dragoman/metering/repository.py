@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -217,6 +217,36 @@ async def sum_records(connection: AsyncConnection, *, tenant_id: UUID, account: 
     elif account.scope is BudgetScope.USER:
         wanted.append(c.asker == account.subject)
     return Decimal((await connection.execute(select(func.sum(c.cost_usd)).where(*wanted))).scalar() or 0)
+
+
+async def catch_up_accounts(
+    connection: AsyncConnection,
+    *,
+    tenant_id: UUID,
+    scope: BudgetScope,
+    subject: str,
+    period: BudgetPeriod,
+    starts_on: date,
+) -> None:
+    """Add what was spent while no budget bound these accounts: only what is bound is counted in them as it is spent.
+
+    `subject` "": those of all subjects. What is set aside for calls under way stays counted. What was told of such an
+    account is told again.
+    """
+    c = budget_spending.c
+    wanted = [c.tenant_id == tenant_id, c.scope == scope.value, c.period == period.value, c.starts_on == starts_on]
+    if subject:
+        wanted.append(c.subject == subject)
+    accounts = select(budget_spending).where(*wanted).order_by(c.subject).with_for_update()
+    for spending in list(map(_spending, await connection.execute(accounts))):
+        spent_usd = await sum_records(connection, tenant_id=tenant_id, account=spending.account)
+        if spent_usd > spending.spent_usd:
+            values = {"spent_usd": spent_usd, "warned_at": None, "exhausted_at": None}
+            mine = (
+                c.tenant_id == tenant_id,
+                tuple_(c.scope, c.subject, c.period, c.starts_on) == _key(spending.account),
+            )
+            await connection.execute(update(budget_spending).where(*mine).values(**values))
 
 
 async def add_spending(

@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Suspense } from "react";
-import { BrowserRouter, Route, Routes } from "react-router";
+import { createBrowserRouter, Route, RouterProvider, Routes } from "react-router";
 
 import { later } from "@/components/Later";
 import { Spinner } from "@/components/Spinner";
@@ -25,20 +25,29 @@ const cache = new QueryClient({
   },
 });
 
+// A router of this kind can ask before it leaves a page (`useBlocker`); the routes themselves stand where they belong.
+const router = createBrowserRouter([{ path: "*", element: <Pages /> }]);
+
+function Pages() {
+  return (
+    <Problems>
+      <Suspense fallback={<Spinner />}>
+        <Routes>
+          <Route path="/sign-in" element={<SignIn />} />
+          <Route path="/set-password" element={<SetPassword />} />
+          <Route path="/*" element={<SignedIn />} />
+        </Routes>
+      </Suspense>
+    </Problems>
+  );
+}
+
 export function App() {
   return (
     <Problems>
       <QueryClientProvider client={cache}>
         <ToastProvider>
-          <BrowserRouter>
-            <Suspense fallback={<Spinner />}>
-              <Routes>
-                <Route path="/sign-in" element={<SignIn />} />
-                <Route path="/set-password" element={<SetPassword />} />
-                <Route path="/*" element={<SignedIn />} />
-              </Routes>
-            </Suspense>
-          </BrowserRouter>
+          <RouterProvider router={router} />
         </ToastProvider>
       </QueryClientProvider>
     </Problems>

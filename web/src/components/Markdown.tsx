@@ -27,7 +27,24 @@ function Scrolled({ node: _node, ...rest }: ComponentProps<"table"> & { node?: u
   );
 }
 
-const COMPONENTS: Components = { a: Link, img: Picture, table: Scrolled };
+/** A cell stands at the side of its table; the text in it reads its own way. */
+function Head({ node: _node, children, ...rest }: ComponentProps<"th"> & { node?: unknown }) {
+  return (
+    <th {...rest}>
+      <span className={styles["cell"]}>{children}</span>
+    </th>
+  );
+}
+
+function Cell({ node: _node, children, ...rest }: ComponentProps<"td"> & { node?: unknown }) {
+  return (
+    <td {...rest}>
+      <span className={styles["cell"]}>{children}</span>
+    </td>
+  );
+}
+
+const COMPONENTS: Components = { a: Link, img: Picture, table: Scrolled, th: Head, td: Cell };
 
 interface Props {
   children: string;

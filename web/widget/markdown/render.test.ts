@@ -54,6 +54,18 @@ describe("what an answer may be made of", () => {
     expect(html(text)).toBe(wanted);
   });
 
+  it("gives a table the direction of the answer, and each cell's text its own", () => {
+    const table = shown("الأسعار هي:\n\n| SKU | السعر |\n|---|---|\n| Beacon 2 | 10 |").querySelector(
+      "table",
+    );
+    expect(table?.dir).toBe("rtl");
+    expect([...(table?.querySelectorAll("th, td") ?? [])].every((cell) => !cell.hasAttribute("dir"))).toBe(
+      true,
+    );
+    expect(table?.querySelector("td")?.innerHTML).toBe("<bdi>Beacon 2</bdi>");
+    expect(shown("| a | ب |\n|---|---|\n| 1 | 2 |").querySelector("table")?.dir).toBe("ltr");
+  });
+
   it("makes a table with as many cells in each row as its head has", () => {
     const table = shown("| a | b |\n|:--|--:|\n| 1 | x \\| y |\n| only |\n\nafter").querySelector("table");
     const rows = [...(table?.rows ?? [])].map((row) => [...row.cells].map((cell) => cell.textContent));
@@ -182,7 +194,7 @@ function payloads(): string[] {
 }
 
 const ELEMENTS = new Set(
-  "P H3 H4 H5 H6 PRE CODE BLOCKQUOTE UL OL LI DIV TABLE THEAD TBODY TR TH TD HR BR STRONG EM DEL A SPAN".split(
+  "P H3 H4 H5 H6 PRE CODE BLOCKQUOTE UL OL LI DIV TABLE THEAD TBODY TR TH TD HR BR STRONG EM DEL A BDI SPAN".split(
     " ",
   ),
 );

@@ -8,6 +8,7 @@ import { useSession } from "@/lib/session";
 
 import { useHasAdapters } from "./adapters/api";
 import styles from "./admin.module.css";
+import { GuardProvider } from "./parts/Guard";
 import { SECTIONS } from "./sections";
 
 /** What an owner runs: each part shows to those whose role opens it. */
@@ -29,13 +30,15 @@ export default function Admin() {
         ))}
       </nav>
       <Suspense fallback={<Spinner label={t("common:loading")} />}>
-        <Routes>
-          {open.map((section) => (
-            <Route key={section.path} path={`${section.path}/*`} element={<section.Page />} />
-          ))}
-          <Route path="/" element={<Navigate to={open[0] ? `/admin/${open[0].path}` : "/"} replace />} />
-          <Route path="*" element={<Empty title={t("common:notFound.title")} />} />
-        </Routes>
+        <GuardProvider>
+          <Routes>
+            {open.map((section) => (
+              <Route key={section.path} path={`${section.path}/*`} element={<section.Page />} />
+            ))}
+            <Route path="/" element={<Navigate to={open[0] ? `/admin/${open[0].path}` : "/"} replace />} />
+            <Route path="*" element={<Empty title={t("common:notFound.title")} />} />
+          </Routes>
+        </GuardProvider>
       </Suspense>
     </div>
   );

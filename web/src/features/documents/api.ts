@@ -93,6 +93,28 @@ export const pageQuery = (id: string, page: number) =>
     placeholderData: keepPreviousData,
   });
 
+const QUOTED_CHARACTERS = 4000; // what the API takes
+
+/** Where words stand on the picture of a page, a rectangle for each line; null where there is nothing to look for. */
+export const placesQuery = (id: string, page: number, passage: { text: string; at: number } | null) =>
+  queryOptions({
+    queryKey: ["documents", id, "places", page, passage?.at ?? null, passage?.text.length ?? 0],
+    queryFn: async () => {
+      if (passage === null) {
+        return null;
+      }
+      const query = { text: Array.from(passage.text).slice(0, QUOTED_CHARACTERS).join(""), at: passage.at };
+      const path = { document_id: id, page_number: page };
+      const found = await data(
+        api.GET("/api/chatbot/documents/{document_id}/pages/{page_number}/places/", {
+          params: { path, query },
+        }),
+      );
+      return found.places;
+    },
+    retry: false,
+  });
+
 export const HISTORY_ON_A_PAGE = 50;
 
 export const historyQuery = (id: string, offset: number) =>

@@ -9,6 +9,7 @@ import { useSession } from "@/lib/session";
 
 import styles from "../admin.module.css";
 import { useDeed } from "../parts/useDeed";
+import { useGuard } from "../parts/useGuard";
 import { RETENTION, setRetention, useRetention } from "./api";
 
 const USUAL_DAYS = 730;
@@ -40,6 +41,7 @@ function Form({ keepDays }: { keepDays: number | null }) {
   const [days, setDays] = useState(String(keepDays ?? USUAL_DAYS));
   const deed = useDeed(setRetention, { refresh: [RETENTION], done: t("saved") });
   const wanted = isForEver ? null : Number(days);
+  useGuard(wanted !== keepDays, "/admin/audit");
   return (
     <form
       className={styles["form"]}

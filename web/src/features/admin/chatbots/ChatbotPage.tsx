@@ -40,7 +40,7 @@ function Loaded({ chatbot, fields }: { chatbot: ChatbotOut; fields: readonly For
   const { tab } = useParams();
   const navigate = useNavigate();
   const draft = useDraft(chatbot, fields);
-  const { question } = useGuard(draft.changed.size > 0);
+  useGuard(draft.changed.size > 0, `/admin/chatbots/${chatbot.id}`);
   const current = TABS.find((each) => each === tab) ?? "settings";
   return (
     <Page
@@ -65,7 +65,6 @@ function Loaded({ chatbot, fields }: { chatbot: ChatbotOut; fields: readonly For
         {current === "general" && <General chatbot={chatbot} />}
       </Tabs>
       <SaveBar chatbot={chatbot} draft={draft} />
-      {question}
     </Page>
   );
 }

@@ -10,6 +10,7 @@ import { Card } from "@/components/Page";
 import styles from "../admin.module.css";
 import { RemoveDialog } from "../parts/RemoveDialog";
 import { useDeed } from "../parts/useDeed";
+import { UNGUARDED, useGuard } from "../parts/useGuard";
 import { changeChatbot, CHATBOTS, removeChatbot, type ChatbotOut } from "./api";
 
 /** Name, who may ask it, which one is the default; and its end. */
@@ -20,6 +21,10 @@ export function General({ chatbot }: { chatbot: ChatbotOut }) {
   const [access, setAccess] = useState(chatbot.access);
   const [removing, setRemoving] = useState(false);
   const deed = useDeed(changeChatbot, { refresh: [CHATBOTS], done: t("saved") });
+  useGuard(
+    name.trim() !== chatbot.name || description.trim() !== chatbot.description || access !== chatbot.access,
+    `/admin/chatbots/${chatbot.id}/general`,
+  );
   return (
     <div className={styles["stack"]}>
       <Card title={t("chatbots.tabs.general")}>
@@ -93,7 +98,7 @@ function Remove({ chatbot, onClose }: { chatbot: ChatbotOut; onClose: () => void
   const deed = useDeed(
     async (id: string) => {
       await removeChatbot(id);
-      await navigate("/admin/chatbots");
+      await navigate("/admin/chatbots", UNGUARDED);
     },
     { refresh: [CHATBOTS], done: t("chatbots.deleted") },
   );

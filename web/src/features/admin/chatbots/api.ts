@@ -13,6 +13,7 @@ export const CHATBOTS = ["chatbots"] as const;
 export const membersOf = (id: string) => ["chatbot-members", id] as const;
 export const widgetKeysOf = (id: string) => ["widget-keys", id] as const;
 export const promptsOf = (id: string) => ["prompts", id] as const;
+export const promptsAddress = (id: string) => `/admin/chatbots/${id}/prompts`;
 
 const at = (id: string) => ({ path: { chatbot_id: id } });
 

@@ -11,6 +11,7 @@ import type { Schemas } from "@/lib/api";
 
 import styles from "../admin.module.css";
 import { useDeed } from "../parts/useDeed";
+import { useGuard } from "../parts/useGuard";
 import { LIMITS, setLimits, useLimits } from "./api";
 
 type Name = keyof Schemas["EffectiveQuotas"];
@@ -43,6 +44,7 @@ function Form({ limits }: { limits: Schemas["LimitsOut"] }) {
     names.map((name) => [name, texts[name]?.trim() ? Number(texts[name]) : null]),
   );
   const isChanged = names.some((name) => (limits.own[name] ?? null) !== wanted[name]);
+  useGuard(isChanged, "/admin/limits");
   const effective = (name: Name) =>
     limits.effective[name] === 0 ? t("limits.none") : number(limits.effective[name]);
   return (

@@ -11,6 +11,7 @@ import styles from "../admin.module.css";
 import type { Role } from "../parts/roles";
 import { RoleSelect } from "../parts/RoleSelect";
 import { useDeed } from "../parts/useDeed";
+import { useGuard } from "../parts/useGuard";
 import { setSignOn, SIGN_ON } from "./api";
 
 export function SignOnForm({ present }: { present: Schemas["SingleSignOnOut"] | null }) {
@@ -23,6 +24,16 @@ export function SignOnForm({ present }: { present: Schemas["SingleSignOnOut"] | 
   const [role, setRole] = useState<Role>(present?.default_role ?? "member");
   const [domains, setDomains] = useState((present?.allowed_domains ?? []).join("\n"));
   const deed = useDeed(setSignOn, { refresh: [SIGN_ON], done: t("saved") });
+  useGuard(
+    secret !== "" ||
+      name !== (present?.name ?? "") ||
+      issuer !== (present?.issuer ?? "") ||
+      client !== (present?.client_id ?? "") ||
+      createsUsers !== (present?.creates_users ?? false) ||
+      role !== (present?.default_role ?? "member") ||
+      domains !== (present?.allowed_domains ?? []).join("\n"),
+    "/admin/sign-on",
+  );
   const submit = () =>
     deed.mutate({
       name: name.trim() || t("signOn.usualName"),

@@ -6,35 +6,38 @@ import type { Schemas } from "@/lib/api";
 
 import type { Chunk } from "../types";
 import styles from "./document.module.css";
+import { PagePicture } from "./PagePicture";
 
 export type View = "formatted" | "text" | "picture";
 
 interface Props {
   page: Schemas["PageOut"];
   view: View;
-  /** Shown in its place. It is a span of the text as it was read, so it is shown there. */
+  /** Shown in its place: marked in the text as it was read, of which it is a span, or framed on the picture. */
   chunk: Chunk | undefined;
-  picture: string;
+  documentId: string;
   onNoPicture: () => void;
 }
 
-export function PageView({ page, view, chunk, picture, onNoPicture }: Props) {
+export function PageView({ page, view, chunk, documentId, onNoPicture }: Props) {
   const { t } = useTranslation("documents");
-  if (view === "picture" && chunk === undefined) {
+  const parts = chunk && cut(page.text, chunk.start - page.start, chunk.end - page.start);
+  const words = parts?.[1].trim() ?? ""; // "" where the chunk has nothing on this page
+  if (view === "picture") {
     return (
-      <img
-        className={styles["picture"]}
-        src={picture}
-        alt={t("preview.pictureOf", { page: page.page ?? 1 })}
-        onError={onNoPicture}
+      <PagePicture
+        documentId={documentId}
+        page={page.page ?? 1}
+        passage={chunk && words ? { text: words, at: Math.max(chunk.start, page.start) } : null}
+        onMissing={onNoPicture}
       />
     );
   }
   if (page.text.trim() === "") {
     return <p className={styles["soft"]}>{t("preview.empty")}</p>;
   }
-  if (chunk !== undefined) {
-    return <Marked page={page} chunk={chunk} />;
+  if (chunk && parts && words) {
+    return <Marked key={chunk.id} parts={parts} />;
   }
   return view === "text" ? (
     <pre className={styles["raw"]} dir="auto" tabIndex={0}>
@@ -45,12 +48,11 @@ export function PageView({ page, view, chunk, picture, onNoPicture }: Props) {
   );
 }
 
-function Marked({ page, chunk }: { page: Schemas["PageOut"]; chunk: Chunk }) {
+function Marked({ parts: [before, within, after] }: { parts: readonly [string, string, string] }) {
   const mark = useRef<HTMLElement>(null);
-  const [before, within, after] = cut(page.text, chunk.start - page.start, chunk.end - page.start);
   useEffect(() => {
     mark.current?.scrollIntoView({ block: "nearest" }); // newer browsers return a promise here, which is no clean-up
-  }, [chunk.id]);
+  }, []);
   return (
     <pre className={styles["raw"]} dir="auto" tabIndex={0}>
       {before}

@@ -53,8 +53,8 @@ export function Preview({ document }: { document: Document }) {
           document={document}
           number={number}
           total={total}
-          chunk={chosen && (chosen.page ?? 1) === number ? chosen : undefined}
-          onNumber={(page) => change({ page: String(page), chunk: null })}
+          chunk={chosen}
+          onNumber={(page) => change({ page: String(page) })}
         />
       </section>
       <section className={styles["beside"]} aria-label={t("preview.chunks")}>
@@ -146,7 +146,7 @@ function PageShown({ document, number, total, chunk, onNumber }: ShownProps) {
           page={page.data}
           view={view}
           chunk={chunk}
-          picture={`/api/chatbot/documents/${document.id}/pages/${number}/image/`}
+          documentId={document.id}
           onNoPicture={() => {
             setHasPicture(false);
             setView("formatted");

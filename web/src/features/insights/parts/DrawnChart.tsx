@@ -24,6 +24,7 @@ const TICK = { fill: "var(--soft)", fontSize: 12 };
 export default function DrawnChart({ title, look, series, points, format }: ChartProps) {
   const { i18n } = useTranslation();
   const isRightToLeft = directionOf(i18n.language) === "rtl";
+  const areCounts = series.every(({ key }) => points.every((point) => Number.isInteger(point[key] ?? 0)));
   const frame = [
     <CartesianGrid key="grid" vertical={false} stroke="var(--line)" />,
     <XAxis
@@ -42,6 +43,7 @@ export default function DrawnChart({ title, look, series, points, format }: Char
       tickLine={false}
       axisLine={false}
       tickCount={4}
+      allowDecimals={!areCounts}
       width="auto"
       tickFormatter={format}
     />,

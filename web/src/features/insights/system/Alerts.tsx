@@ -11,6 +11,7 @@ import { useSession } from "@/lib/session";
 
 import { useAlertDeeds, useAlertHistory, useAlerts, type Alert } from "../api/system";
 import styles from "../insights.module.css";
+import { measured } from "./measured";
 
 export const SEVERITY_TONES = { info: "neutral", warning: "warn", critical: "bad" } as const;
 
@@ -64,7 +65,7 @@ function AlertLine({ alert }: { alert: Alert }) {
   const { can } = useSession();
   const tell = useToasts();
   const { acknowledge } = useAlertDeeds();
-  const number = (value: number) => formats.number(value, { maximumFractionDigits: 2 });
+  const number = (value: number) => measured(formats, alert.signal, value);
   return (
     <li className={styles["alert"]} data-severity={alert.severity}>
       <div className={styles["chips"]}>

@@ -16,6 +16,7 @@ import { useSession } from "@/lib/session";
 import { useAlertDeeds, useAlertRules, type AlertRule } from "../api/system";
 import styles from "../insights.module.css";
 import { SEVERITY_TONES } from "./Alerts";
+import { measured } from "./measured";
 
 /** The rules by which alerts fire; each can be silenced for a while. */
 export function Rules() {
@@ -56,7 +57,7 @@ export function Rules() {
               <span>
                 <code>{rule.signal}</code>{" "}
                 {t(`rules.${rule.fires === "below" ? "below" : "above"}`, {
-                  threshold: formats.number(rule.threshold),
+                  threshold: measured(formats, rule.signal, rule.threshold),
                 })}
               </span>
             ),

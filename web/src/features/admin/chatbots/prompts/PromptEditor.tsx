@@ -13,7 +13,7 @@ import { Copyable } from "../../parts/SecretDialog";
 import { useDeed } from "../../parts/useDeed";
 import { useGuard } from "../../parts/useGuard";
 import { Hint } from "../../schema-form/Hint";
-import { CHATBOTS, previewPrompt, promptsOf, writePrompt, type Template } from "../api";
+import { CHATBOTS, previewPrompt, promptsAddress, promptsOf, writePrompt, type Template } from "../api";
 import chatbotStyles from "../chatbots.module.css";
 
 interface Props {
@@ -32,7 +32,7 @@ export function PromptEditor({ chatbotId, base, variables }: Props) {
   const [language, setLanguage] = useState(i18n.language);
   const write = useDeed(writePrompt, { refresh: [promptsOf(chatbotId), CHATBOTS], done: t("prompts.kept") });
   const preview = useMutation({ mutationFn: previewPrompt });
-  const { question } = useGuard(text !== base.text);
+  useGuard(text !== base.text, promptsAddress(chatbotId));
   const error = write.error ?? preview.error;
   return (
     <Card title={t("prompts.next")}>
@@ -97,7 +97,6 @@ export function PromptEditor({ chatbotId, base, variables }: Props) {
         </div>
         <div role="status">{preview.data && <Copyable text={preview.data.system_message} />}</div>
       </form>
-      {question}
     </Card>
   );
 }

@@ -5,7 +5,8 @@ import { ErrorNote, Note } from "@/components/Notes";
 import { Spinner } from "@/components/Spinner";
 
 import styles from "../../admin.module.css";
-import { usePrompts, type ChatbotOut, type Template } from "../api";
+import { useGuard } from "../../parts/useGuard";
+import { promptsAddress, usePrompts, type ChatbotOut, type Template } from "../api";
 import { Compare } from "./Compare";
 import { PromptEditor } from "./PromptEditor";
 import { Versions } from "./Versions";
@@ -15,6 +16,7 @@ export function Prompts({ chatbot }: { chatbot: ChatbotOut }) {
   const { t } = useTranslation("admin");
   const { data, error, refetch } = usePrompts(chatbot.id);
   const [chosen, setChosen] = useState<Template | null>(null);
+  const askFirst = useGuard(false, promptsAddress(chatbot.id));
   const [compared, setCompared] = useState<Template | null>(null);
   if (error) {
     return <ErrorNote error={error} onRetry={() => void refetch()} />;
@@ -32,7 +34,12 @@ export function Prompts({ chatbot }: { chatbot: ChatbotOut }) {
           <p>{t("prompts.extractive")}</p>
         </Note>
       )}
-      <Versions chatbotId={chatbot.id} versions={versions} onEdit={setChosen} onCompare={setCompared} />
+      <Versions
+        chatbotId={chatbot.id}
+        versions={versions}
+        onEdit={(template) => askFirst(() => setChosen(template))}
+        onCompare={setCompared}
+      />
       <PromptEditor
         key={`${base.version} ${data.templates.length}`}
         chatbotId={chatbot.id}
