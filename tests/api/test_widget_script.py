@@ -69,3 +69,14 @@ async def test_where_nothing_is_built_the_answer_says_what_to_do(service: Any, b
     assert (answer.status_code, answer.json()["code"]) == (404, "web.not_built")
     assert "make web" in answer.json()["detail"]
     assert "max-age" not in answer.headers.get("cache-control", "")
+
+
+async def test_the_preview_is_framed_by_pages_of_this_server_only_and_asks_nobody(service: Any) -> None:
+    answer = await service.client().get("/widget-preview")
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert (
+        policy == "default-src 'none'; script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )
+    assert answer.headers.get_list("x-frame-options") == ["SAMEORIGIN"]
+    assert '<script src="/widget.js" data-preview></script>' in answer.text

@@ -17,7 +17,7 @@ PAGES: Final = ("", "sign-in", "set-password", "chat", "documents", "search", "i
 # Everything comes from files of our own: no inline script or style runs, whatever a document, a question or a model says.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; "
-    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; frame-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _PAGE_HEADERS: Final = {
     "Cache-Control": "no-cache",  # it names the files of one build: a new one is noticed at once
