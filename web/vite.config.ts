@@ -72,7 +72,7 @@ export default defineConfig({
   server: {
     port: 5173,
     proxy: Object.fromEntries(
-      ["/api", "/healthz", "/docs", "/openapi.json", "/v1", "/widget.js"].map((path) => [
+      ["/api", "/healthz", "/docs", "/openapi.json", "/v1", "/widget.js", "/widget-preview"].map((path) => [
         path,
         { target: process.env["DRAGOMAN_URL"] ?? "http://127.0.0.1:8000", changeOrigin: false },
       ]),

@@ -60,6 +60,31 @@ async def test_assets_are_kept_for_ever_and_come_compressed(built: Path) -> None
     assert "javascript" in small.headers["content-type"]
 
 
+async def test_a_coding_that_the_browser_refuses_is_not_sent(built: Path) -> None:
+    async with _client(built) as http:
+        answer = await http.get("/assets/main-abc.js", headers={"Accept-Encoding": "br, gzip;q=0"})
+    assert "content-encoding" not in answer.headers
+    assert answer.content == _SCRIPT
+
+
+async def test_who_has_the_page_of_this_build_is_told_so(built: Path) -> None:
+    async with _client(built) as http:
+        first = await http.get("/chat")
+        again = await http.get("/chat", headers={"If-None-Match": first.headers["etag"]})
+        (built / "index.html").write_text("<!doctype html><title>Another build</title>")
+        after = await http.get("/chat", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "script-src 'self';" in again.headers["content-security-policy"]
+    assert (after.status_code, "Another build" in after.text) == (200, True)
+
+
+async def test_a_file_of_an_earlier_build_is_gone(built: Path) -> None:
+    async with _client(built) as http:
+        (built / "assets" / "main-abc.js").unlink()
+        answer = await http.get("/assets/main-abc.js")
+    assert (answer.status_code, answer.json()["code"]) == (404, "web.no_such_file")
+
+
 async def test_a_file_beside_the_pages_is_served(built: Path) -> None:
     async with _client(built) as http:
         answer = await http.get("/icon.svg")

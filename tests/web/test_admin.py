@@ -233,6 +233,58 @@ def test_a_widget_key_gives_the_tag_and_is_revoked(open_page: Open, chatbot: Any
     page.get_by_text("Revoked", exact=True).wait_for()
 
 
+def test_the_preview_is_the_widget_itself_with_the_look_that_is_being_edited(
+    open_page: Open, chatbot: Any, http: httpx.Client, axe: Look
+) -> None:
+    page = open_page("owner")
+    page.add_init_script(  # its shadow root is closed to scripts of pages, and to this test
+        "const attach = Element.prototype.attachShadow;"
+        "Element.prototype.attachShadow = function (init) { return attach.call(this, { ...init, mode: 'open' }); };"
+    )
+    asked: list[str] = []
+    page.goto(page.url.replace("/account", f"/admin/chatbots/{chatbot['id']}/widget"))
+    preview = page.frame_locator("iframe")
+    panel = preview.get_by_role("dialog")
+    panel.get_by_role("heading", name=chatbot["name"]).wait_for()
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.get_by_label("Greeting").fill("Good day from the **quokkas**")
+    panel.get_by_text("Good day from the quokkas").wait_for()
+    page.get_by_label("Colour").first.fill("#aa0055")
+    sent = panel.get_by_role("button", name="Send")
+    panel.get_by_role("textbox").fill("Is anybody there?")
+    _wait_for_colour(sent, "rgb(170, 0, 85)")
+    panel.get_by_role("textbox").press("Enter")
+    panel.get_by_text("This is a preview").first.wait_for()  # the second is told to screen readers
+
+    panel.get_by_role("textbox").press("Escape")
+    panel.wait_for(state="hidden")
+    launcher = preview.get_by_role("button", name=chatbot["name"])
+    _wait_for_colour(launcher, "rgb(170, 0, 85)")
+    launcher.press("Enter")
+    panel.wait_for()
+    assert asked == []
+    assert axe(page) == []
+    assert http.get(f"/api/chatbots/{chatbot['id']}/").json()["settings"]["widget"]["accent"] != "#aa0055"
+
+
+def _wait_for_colour(button: Locator, colour: str) -> None:
+    for _ in range(50):
+        if button.evaluate("element => getComputedStyle(element).backgroundColor") == colour:
+            return
+        time.sleep(0.1)
+    raise AssertionError(button.evaluate("element => getComputedStyle(element).backgroundColor"))
+
+
+def test_the_preview_of_the_widget_hears_no_page_but_its_own(open_page: Open) -> None:
+    page = open_page("owner")
+    said = "{settings: {title: 'Evil', suggestions: []}, language: 'en', answer: 'x'}"
+    page.goto(page.url.replace("/account", "/widget-preview"))
+    page.evaluate(f"window.postMessage({said}, '*')")  # no page around it
+    page.wait_for_timeout(500)
+    assert page.locator("dragoman-widget").count() == 0
+
+
 def test_a_chatbot_is_made_and_deleted_by_its_name(open_page: Open) -> None:
     page = open_page("owner", "/admin/chatbots")
     page.get_by_role("button", name="Make a chatbot").click()

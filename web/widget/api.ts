@@ -21,6 +21,9 @@ interface Admission {
   chatbot_id: string;
 }
 
+/** What the widget asks of the server. */
+export type Server = Pick<Api, keyof Api>;
+
 export class Api {
   private admission: Promise<Admission> | null = null;
   private chatbot = "";

@@ -1,6 +1,6 @@
 /** One conversation: what was asked and answered, the answer that is being written, and what went wrong. Knows no page. */
 
-import type { Api } from "./api";
+import type { Server } from "./api";
 import { follow } from "./follow";
 import type { Store } from "./storage";
 import { asTrouble, type Trouble } from "./trouble";
@@ -13,7 +13,7 @@ export class Conversation {
   private isStopWanted = false;
 
   constructor(
-    private readonly api: Api,
+    private readonly api: Server,
     private readonly store: Store,
     private readonly language: string,
     /** Called after each change, with the turn that changed; null: all of them. */

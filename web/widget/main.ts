@@ -1,6 +1,7 @@
 /** `widget.js`: a chatbot on any web site, by one tag. See docs/how-to/put-a-chatbot-on-your-site.md. */
 
-import { optionsOf } from "./options";
+import { optionsOf, previewOptions } from "./options";
+import { Preview, saidBy } from "./preview";
 import { Widget } from "./view/widget";
 
 export interface DragomanWidget {
@@ -24,6 +25,10 @@ function warnOwner(text: string): void {
 function start(): void {
   if (window.Dragoman) return; // the tag stands in the page twice
   const { currentScript } = document;
+  if (currentScript?.dataset["preview"] !== undefined) {
+    startPreview();
+    return;
+  }
   const options = optionsOf(currentScript instanceof HTMLScriptElement ? currentScript : null);
   if (typeof options === "string") {
     warnOwner(options);
@@ -45,6 +50,23 @@ function start(): void {
     void widget.start();
     for (const deed of wishes) deed(widget);
     window.dispatchEvent(new Event("dragoman:ready"));
+  });
+}
+
+/** In a frame of the administration: the page around it says what to show. */
+function startPreview(): void {
+  let shown: { widget: Widget; preview: Preview } | null = null;
+  window.addEventListener("message", (event) => {
+    const said = saidBy(event);
+    if (said === null) return;
+    if (shown) {
+      shown.preview.said = said;
+      void shown.widget.refresh();
+      return;
+    }
+    const preview = new Preview(said);
+    shown = { preview, widget: new Widget(previewOptions(said.language), warnOwner, preview) };
+    void shown.widget.start();
   });
 }
 

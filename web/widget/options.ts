@@ -30,6 +30,19 @@ export function optionsOf(script: HTMLScriptElement | null): Options | string {
   };
 }
 
+/** Those of a preview: everything else comes with its look. */
+export function previewOptions(language: string): Options {
+  return {
+    base: "",
+    key: "",
+    language,
+    open: true,
+    position: undefined,
+    accent: undefined,
+    theme: undefined,
+  };
+}
+
 function oneOf(given: string | undefined, ...allowed: string[]): string | undefined {
   return allowed.find((each) => each === given);
 }

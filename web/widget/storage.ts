@@ -18,7 +18,8 @@ export class Store {
   private readonly name: string;
   private memory: Memory;
 
-  constructor(key: string) {
+  /** `key` empty: nothing is remembered beyond this page. */
+  constructor(private readonly key: string) {
     this.name = `dragoman:${key}`;
     this.memory = { ...EMPTY, ...this.read() };
   }
@@ -29,6 +30,7 @@ export class Store {
 
   set(changed: Partial<Memory>): void {
     this.memory = { ...this.memory, ...changed };
+    if (!this.key) return;
     try {
       localStorage.setItem(this.name, JSON.stringify(this.memory));
     } catch {
@@ -42,6 +44,7 @@ export class Store {
 
   /** Whether the visitor left the panel open on the page before, in this tab; null: has neither opened nor closed it. */
   get wasOpen(): boolean | null {
+    if (!this.key) return null;
     try {
       const left = sessionStorage.getItem(this.name);
       return left === null ? null : left === "open";
@@ -51,6 +54,7 @@ export class Store {
   }
 
   leave(open: boolean): void {
+    if (!this.key) return;
     try {
       sessionStorage.setItem(this.name, open ? "open" : "closed");
     } catch {
@@ -59,6 +63,7 @@ export class Store {
   }
 
   private read(): Partial<Memory> {
+    if (!this.key) return {};
     try {
       const stored: unknown = JSON.parse(localStorage.getItem(this.name) ?? "null");
       return isMemory(stored) ? stored : {};

@@ -1,6 +1,6 @@
 /** The widget on the page: its place in the page, its look, the button, and when the panel is open. */
 
-import { Api } from "../api";
+import { Api, type Server } from "../api";
 import { paletteOf, type Theme } from "../colours";
 import { Conversation } from "../conversation";
 import { chooseLanguage, directionOf, fill, type Language, type Texts, textsOf } from "../language";
@@ -18,7 +18,7 @@ export class Widget {
   private readonly language: Language;
   private readonly texts: Texts;
   private readonly store: Store;
-  private readonly api: Api;
+  private readonly api: Server;
   private readonly conversation: Conversation;
   private readonly panel: Panel;
   private readonly launcher: HTMLButtonElement;
@@ -33,11 +33,12 @@ export class Widget {
   constructor(
     private readonly options: Options,
     private readonly warnOwner: (text: string) => void,
+    preview?: Server,
   ) {
     this.language = chooseLanguage(options.language, document.documentElement.lang, ...navigator.languages);
     this.texts = textsOf(this.language);
     this.store = new Store(options.key);
-    this.api = new Api(options.base, options.key, this.store);
+    this.api = preview ?? new Api(options.base, options.key, this.store);
     this.conversation = new Conversation(this.api, this.store, this.language, (turn) =>
       this.panel.show(turn),
     );
@@ -67,7 +68,14 @@ export class Widget {
     await this.load().catch((error: unknown) => this.complain(asTrouble(error)));
     this.root.classList.add("ready");
     const isWide = !matchMedia("(max-width: 600px)").matches; // on a phone it would cover the page
-    if (this.store.wasOpen ?? (this.options.open && isWide)) this.openPanel();
+    const mayCover = isWide || this.options.key === ""; // a preview is the page
+    if (this.store.wasOpen ?? (this.options.open && mayCover)) this.openPanel();
+  }
+
+  /** Show the look anew: it has changed. */
+  async refresh(): Promise<void> {
+    const settings = await this.load();
+    if (this.conversation.turns.length === 0) await this.suggest(settings.suggestions);
   }
 
   open(): void {

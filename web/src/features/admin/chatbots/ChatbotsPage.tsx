@@ -5,12 +5,12 @@ import { Link, useNavigate } from "react-router";
 
 import { Button } from "@/components/Button";
 import { Select, TextArea, TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 import { Badge, Empty } from "@/components/Notes";
 import { Page } from "@/components/Page";
 import { useFormats } from "@/lib/format";
 
 import styles from "../admin.module.css";
-import { FormDialog } from "../parts/FormDialog";
 import { Listing } from "../parts/Listing";
 import { useDeed } from "../parts/useDeed";
 import { CHATBOTS, makeChatbot, useChatbots } from "./api";

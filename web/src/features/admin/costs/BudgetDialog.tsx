@@ -2,10 +2,10 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Select, TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 import { useChatbot, useSession } from "@/lib/session";
 
 import styles from "../admin.module.css";
-import { FormDialog } from "../parts/FormDialog";
 import { useDeed } from "../parts/useDeed";
 import { useUsers } from "../users/api";
 import { BUDGETS, setBudget, type Budget } from "./api";

@@ -2,10 +2,10 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Check, Select, TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 import { useChatbot } from "@/lib/session";
 
 import styles from "../admin.module.css";
-import { FormDialog } from "../parts/FormDialog";
 import type { Role } from "../parts/roles";
 import { RoleSelect } from "../parts/RoleSelect";
 import { SecretDialog } from "../parts/SecretDialog";

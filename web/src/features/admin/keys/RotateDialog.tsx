@@ -2,8 +2,8 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 
-import { FormDialog } from "../parts/FormDialog";
 import { SecretDialog } from "../parts/SecretDialog";
 import { useDeed } from "../parts/useDeed";
 import { KEYS, rotateKey, type Key } from "./api";

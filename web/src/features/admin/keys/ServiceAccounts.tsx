@@ -4,12 +4,12 @@ import { useTranslation } from "react-i18next";
 
 import { Button, IconButton } from "@/components/Button";
 import { Check, TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 import { ErrorNote } from "@/components/Notes";
 import { Card } from "@/components/Page";
 import { useSession } from "@/lib/session";
 
 import styles from "../admin.module.css";
-import { FormDialog } from "../parts/FormDialog";
 import { Listing } from "../parts/Listing";
 import { RemoveDialog } from "../parts/RemoveDialog";
 import { isAbove, type Role } from "../parts/roles";

@@ -2,10 +2,10 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Check, Select, TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 import { Note } from "@/components/Notes";
 import { useSession } from "@/lib/session";
 
-import { FormDialog } from "../parts/FormDialog";
 import { useDeed } from "../parts/useDeed";
 import { useUsers } from "../users/api";
 import { makeRequest, REQUESTS } from "./api";

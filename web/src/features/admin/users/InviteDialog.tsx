@@ -2,9 +2,9 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 import { useFormats } from "@/lib/format";
 
-import { FormDialog } from "../parts/FormDialog";
 import type { Role } from "../parts/roles";
 import { RoleSelect } from "../parts/RoleSelect";
 import { SecretDialog } from "../parts/SecretDialog";

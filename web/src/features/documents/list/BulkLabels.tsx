@@ -1,12 +1,10 @@
-import { useState, type SubmitEvent } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { Button } from "@/components/Button";
-import { Dialog } from "@/components/Dialog";
 import { Check, TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 import type { Schemas } from "@/lib/api";
 
-import styles from "../documents.module.css";
 import type { Document } from "../types";
 import { retagged, tagsOf } from "../words";
 
@@ -25,60 +23,46 @@ export function BulkLabels({ count, busy, onChange, onClose }: Props) {
   const [category, setCategory] = useState("");
   const [setsCategory, setSetsCategory] = useState(false);
   const changesTags = tagsOf(added).length > 0 || tagsOf(removed).length > 0;
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
+  const submit = () =>
     onChange(({ tags }) => ({
       ...(changesTags && { tags: retagged(tags, tagsOf(added), tagsOf(removed)) }),
       ...(setsCategory && { category: category.trim() }),
     }));
-  };
   return (
-    <Dialog
+    <FormDialog
       title={t("bulk.labels", { count })}
+      submit={t("save", { ns: "common" })}
+      busy={busy}
+      ready={changesTags || setsCategory}
+      onSubmit={submit}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>{t("cancel", { ns: "common" })}</Button>
-          <Button
-            look="primary"
-            type="submit"
-            form="bulk-labels"
-            busy={busy}
-            disabled={busy || (!changesTags && !setsCategory)}
-          >
-            {t("save", { ns: "common" })}
-          </Button>
-        </>
-      }
     >
-      <form id="bulk-labels" className={styles["form"]} onSubmit={submit}>
+      <TextField
+        label={t("bulk.addTags")}
+        hint={t("label.tagsHint")}
+        value={added}
+        onChange={({ target }) => setAdded(target.value)}
+      />
+      <TextField
+        label={t("bulk.removeTags")}
+        hint={t("label.tagsHint")}
+        value={removed}
+        onChange={({ target }) => setRemoved(target.value)}
+      />
+      <Check
+        label={t("bulk.setCategory")}
+        checked={setsCategory}
+        onChange={({ target }) => setSetsCategory(target.checked)}
+      />
+      {setsCategory && (
         <TextField
-          label={t("bulk.addTags")}
-          hint={t("label.tagsHint")}
-          value={added}
-          onChange={({ target }) => setAdded(target.value)}
+          label={t("label.category")}
+          hint={t("bulk.categoryHint")}
+          maxLength={200}
+          value={category}
+          onChange={({ target }) => setCategory(target.value)}
         />
-        <TextField
-          label={t("bulk.removeTags")}
-          hint={t("label.tagsHint")}
-          value={removed}
-          onChange={({ target }) => setRemoved(target.value)}
-        />
-        <Check
-          label={t("bulk.setCategory")}
-          checked={setsCategory}
-          onChange={({ target }) => setSetsCategory(target.checked)}
-        />
-        {setsCategory && (
-          <TextField
-            label={t("label.category")}
-            hint={t("bulk.categoryHint")}
-            maxLength={200}
-            value={category}
-            onChange={({ target }) => setCategory(target.value)}
-          />
-        )}
-      </form>
-    </Dialog>
+      )}
+    </FormDialog>
   );
 }

@@ -2,8 +2,8 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Check, TextArea, TextField } from "@/components/Field";
+import { FormDialog } from "@/components/FormDialog";
 
-import { FormDialog } from "../../parts/FormDialog";
 import { useDeed } from "../../parts/useDeed";
 import { changeWidgetKey, makeWidgetKey, widgetKeysOf, type WidgetKey } from "../api";
 

@@ -1,47 +1,31 @@
-import { MessageCircle, Send } from "lucide-react";
-import type { CSSProperties } from "react";
+import { useCallback, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 
-import { classes } from "@/components/classes";
-import { MarkdownLater } from "@/components/MarkdownLater";
-
-import { inkOn, type Look } from "./look";
+import type { Look } from "./look";
 import styles from "./WidgetPreview.module.css";
 
-/** The widget as visitors would see it, drawn anew with each change; nothing of it can be pressed. */
+/** The widget itself, in a frame that asks no server: it shows each change of the look, also what is not saved yet. */
 export function WidgetPreview({ look, name }: { look: Look; name: string }) {
-  const { t } = useTranslation("admin");
-  const colours = { "--widget-accent": look.accent, "--widget-ink": inkOn(look.accent) } as CSSProperties;
+  const { t, i18n } = useTranslation("admin");
+  const frame = useRef<HTMLIFrameElement>(null);
+  const show = useCallback(() => {
+    const { launcherText, ...rest } = look;
+    const said = {
+      settings: { ...rest, launcher_text: launcherText, chatbot_name: name },
+      language: i18n.language,
+      answer: t("widget.sampleAnswer"),
+    };
+    frame.current?.contentWindow?.postMessage(said, window.location.origin);
+  }, [look, name, i18n.language, t]);
+  useEffect(show, [show]);
   return (
-    <div
-      className={classes(styles["site"], styles[look.theme], look.position === "start" && styles["start"])}
-      style={colours}
-      role="img"
-      aria-label={t("widget.previewOf", { title: look.title || name })}
-    >
-      <div className={styles["panel"]} aria-hidden="true">
-        <div className={styles["head"]} dir="auto">
-          {look.title || name}
-        </div>
-        <div className={styles["talk"]}>
-          <div className={styles["said"]}>
-            <MarkdownLater>{look.greeting || t("widget.greeting")}</MarkdownLater>
-          </div>
-          {look.suggestions.slice(0, 3).map((each) => (
-            <span key={each} className={styles["suggestion"]} dir="auto">
-              {each}
-            </span>
-          ))}
-          <div className={styles["asked"]}>{t("widget.sampleQuestion")}</div>
-        </div>
-        <div className={styles["ask"]}>
-          {t("widget.placeholder")} <Send />
-        </div>
-      </div>
-      <div className={styles["launcher"]} aria-hidden="true">
-        <MessageCircle />
-        {look.launcherText && <span dir="auto">{look.launcherText}</span>}
-      </div>
-    </div>
+    <iframe
+      key={i18n.language}
+      ref={frame}
+      className={styles["frame"]}
+      src="/widget-preview"
+      title={t("widget.previewOf", { title: look.title || name })}
+      onLoad={show}
+    />
   );
 }

@@ -1,20 +1,11 @@
 import { describe, expect, it } from "vitest";
 
-import { embedTag, inkOn, lookOf } from "./look";
+import { embedTag, lookOf } from "./look";
 
 describe("the look of the widget", () => {
   it("stands even where the settings say nothing, or nonsense", () => {
     expect(lookOf(undefined)).toMatchObject({ accent: "#1f5fbf", position: "end", theme: "auto", title: "" });
     expect(lookOf({ accent: "red", theme: "x" })).toMatchObject({ accent: "#1f5fbf", theme: "auto" });
-  });
-
-  it.each([
-    ["#000000", "#ffffff"],
-    ["#1f5fbf", "#ffffff"],
-    ["#ffffff", "#111111"],
-    ["#ffe000", "#111111"],
-  ])("writes on %s with %s", (colour, ink) => {
-    expect(inkOn(colour)).toBe(ink);
   });
 
   it("is put into a page by one tag", () => {

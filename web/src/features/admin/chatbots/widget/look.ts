@@ -27,16 +27,6 @@ export function lookOf(value: unknown): Look {
   };
 }
 
-/** White or near-black, whichever is read better on a colour (WCAG 2.2, relative luminance). */
-export function inkOn(colour: string): "#ffffff" | "#111111" {
-  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
-    const share = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
-    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  });
-  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  return 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.0556 ? "#ffffff" : "#111111";
-}
-
 /** What stands in the page of a web site. */
 export function embedTag(origin: string, key: string): string {
   return `<script src="${origin}/widget.js" data-key="${key}" async></script>`;

@@ -1,18 +1,21 @@
 import { useId, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import { Button } from "@/components/Button";
-import { Dialog } from "@/components/Dialog";
-import { ErrorNote } from "@/components/Notes";
-
-import styles from "../admin.module.css";
+import { Button } from "./Button";
+import { Dialog } from "./Dialog";
+import styles from "./FormDialog.module.css";
+import { ErrorNote } from "./Notes";
 
 interface Props {
   title: string;
   /** The deed in a word or two. */
   submit: string;
   busy: boolean;
-  error: unknown;
+  /** It may be sent. */
+  ready?: boolean;
+  /** It destroys something. */
+  danger?: boolean;
+  error?: unknown;
   look?: "centre" | "wide";
   onSubmit: () => void;
   onClose: () => void;
@@ -20,7 +23,19 @@ interface Props {
 }
 
 /** A form in a dialog: Enter sends it, and what the server says against it stands above the fields. */
-export function FormDialog({ title, submit, busy, error, look, onSubmit, onClose, children }: Props) {
+export function FormDialog(props: Props) {
+  const {
+    title,
+    submit,
+    busy,
+    ready = true,
+    danger = false,
+    error,
+    look,
+    onSubmit,
+    onClose,
+    children,
+  } = props;
   const { t } = useTranslation();
   const id = useId();
   return (
@@ -31,7 +46,13 @@ export function FormDialog({ title, submit, busy, error, look, onSubmit, onClose
       actions={
         <>
           <Button onClick={onClose}>{t("cancel")}</Button>
-          <Button type="submit" form={id} look="primary" busy={busy}>
+          <Button
+            type="submit"
+            form={id}
+            look={danger ? "danger" : "primary"}
+            busy={busy}
+            disabled={busy || !ready}
+          >
             {submit}
           </Button>
         </>
