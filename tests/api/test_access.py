@@ -459,7 +459,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "PUT /api/chatbots/{chatbot_id}/prompts/used/": _ADMINS_204,
     "POST /api/chatbots/{chatbot_id}/prompts/preview/": _ADMINS_200,
     "GET /api/chatbots/{chatbot_id}/prompts/{prompt_version}/": (404, 404, 403, 403, 403),  # it has none
-    "GET /api/adapters/": _ADMINS_200,
+    "GET /api/adapters/": _managers(200),
     "GET /api/keys/": _ADMINS_200,
     "POST /api/keys/": _ADMINS_201,
     "PATCH /api/keys/{key_id}/": _ADMINS_200,
@@ -579,6 +579,8 @@ FOR_USERS = {
 }
 """Of these, those that mean nothing to who is no user (a machine, a visitor, a key of nobody), and what they say."""
 OF_THE_TENANT = {
+    "GET /api/adapters/",
+    "GET /api/search/rerankers",
     "GET /api/chatbot/imports/",
     "GET /api/jobs/",
     "GET /api/chatbot/connectors/",
