@@ -228,6 +228,25 @@ def test_a_member_keeps_private_documents_and_sees_no_controls_of_others(open_pa
     row(page, "My own notes").wait_for(state="detached")
 
 
+def test_a_document_is_kept_for_oneself_and_shared_again(open_page: Open, http: httpx.Client) -> None:
+    page = open_page("owner", "/documents")
+    upload(page, file("parking.md", PARKING))
+    row(page, "Parking rules").get_by_text("Ready").wait_for(timeout=READ_MS)
+    row(page, "Parking rules").get_by_role("link").first.click()
+    page.get_by_role("heading", level=1, name="Parking rules").wait_for()
+    page.get_by_role("heading", name="Facts").wait_for()
+    for deed, told, others_see in (
+        ("Keep for me only", "Only you see the document now.", False),
+        ("Share with everybody", "The document is shared.", True),
+    ):
+        page.get_by_role("button", name="More actions").click()
+        page.get_by_role("menuitem", name=deed).click()
+        page.get_by_role("dialog").get_by_role("button", name=deed).click()
+        page.get_by_text(told).wait_for()
+        assert page.get_by_text("A new version is being read").count() == 0
+        assert ("Cormorant" in found_texts(http, "Where do visitors park?")) is others_see
+
+
 @pytest.mark.parametrize(
     ("scheme", "language", "width"),
     [("light", "en", 1280), ("dark", "de", 390), ("light", "ar", 1280), ("dark", "ar", 390)],

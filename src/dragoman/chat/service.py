@@ -250,7 +250,11 @@ async def list_messages(
         )
         chunk_ids = {UUID(citation["chunk_id"]) for message in items for citation in message.citations}
         chunks = await knowledge.list_live_chunks(
-            connection, tenant_id=caller.tenant_id, chatbot_id=session.chatbot_id, chunk_ids=list(chunk_ids)
+            connection,
+            tenant_id=caller.tenant_id,
+            chatbot_id=session.chatbot_id,
+            chunk_ids=list(chunk_ids),
+            reader=session.asker,
         )
         feedback = await deps.read_feedback(
             connection, tenant_id=caller.tenant_id, asker=session.asker, message_ids=shown
