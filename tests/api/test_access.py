@@ -435,6 +435,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /api/search/batch": _ALL_200,
     "GET /api/search/hybrid/{chatbot_id}": _ALL_200,
     "GET /api/search/analytics/{chatbot_id}": _managers(200),
+    "GET /api/search/rerankers": _managers(200),
     "POST /api/search/{search_id}/click": (204,) * 5,
     "POST /api/search/{search_id}/rating": (204,) * 5,
     "POST /api/chatbot/messages/{message_id}/feedback/": _ALL_200,  # it replaces one
