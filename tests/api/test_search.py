@@ -392,9 +392,9 @@ async def test_a_search_chooses_its_own_re_ranker(company: Any) -> None:
     assert ranked["degraded"] == []
     batch = {"queries": [{**query, "reranker": "sentences"}, {**query, "reranker": "nobody"}, query]}
     first, wrong, last = (await company.api().post("/api/search/batch", json=batch)).json()["results"]
-    assert first["results"][0]["signals"]["reranked"] is not None
+    assert first["result"]["results"][0]["signals"]["reranked"] is not None
     assert wrong["error"]["code"] == "inference.reranker_not_set_up"
-    assert last["results"][0]["signals"]["reranked"] is None
+    assert last["result"]["results"][0]["signals"]["reranked"] is None
     path = f"/api/chatbots/{company.chatbot_id}/"
     await company.api().patch(path, json={"settings": {"reranker": "sentences"}})
     without = (await company.api().post("/api/search", json={**query, "reranker": "none"})).json()
