@@ -135,7 +135,7 @@ def test_re_rankers_are_compared_for_the_same_query_and_only_those_that_are_set_
     tried = page.get_by_label("Re-ranker", exact=True)
     tried.locator("option", has_text="Sentences").wait_for(state="attached")
     assert tried.locator("option").all_inner_texts() == ["None", "Sentences"]
-    assert page.get_by_text("This chatbot uses no re-ranker.").count() == 1
+    assert page.get_by_text("No re-ranker is used.").count() == 1
     page.get_by_label("Its re-ranker").select_option("sentences")
     page.get_by_role("region", name=f"{QUERY} · None").get_by_text("Returns").first.wait_for()
     page.get_by_role("region", name=f"{QUERY} · Sentences").get_by_text("Returns").first.wait_for()

@@ -45,8 +45,9 @@ export function OtherQuery({ tried, reranker, other, otherReranker, mode, cut, f
     list.findIndex((each) => each.chunk_id === hit.chunk_id) + 1 || null;
   return (
     <Card title={t("other.title")}>
+      <p className={styles["soft"]}>{t("other.hint")}</p>
       <form
-        className={styles["queryRow"]}
+        className={styles["compareRow"]}
         onSubmit={(event) => {
           event.preventDefault();
           onOther({ other: draft.trim() });
@@ -54,7 +55,6 @@ export function OtherQuery({ tried, reranker, other, otherReranker, mode, cut, f
       >
         <TextField
           label={t("other.query")}
-          hint={t("other.hint")}
           type="search"
           value={draft}
           onChange={(event) => {
