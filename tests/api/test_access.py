@@ -351,6 +351,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/auth/set-password/": {"json": {"token": "dgl_nonsense", "password": "violet anchors drift"}},
     "POST /api/auth/password-reset/": {"json": {"email": "nobody@example.com"}},
     "POST /api/auth/password/": {"json": {"current_password": "x", "new_password": "violet anchors drift"}},
+    "PATCH /api/auth/me/": {"json": {"display_name": "Ada"}},
     "PUT /api/single-sign-on/": {"json": {"issuer": "http://localhost:9/", "client_id": "dragoman"}},
     "POST /api/users/": {"json": {"email": "somebody@example.com"}},
     "PATCH /api/users/{user_id}/": {"json": {"display_name": "Changed"}},
@@ -434,6 +435,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /api/search/batch": _ALL_200,
     "GET /api/search/hybrid/{chatbot_id}": _ALL_200,
     "GET /api/search/analytics/{chatbot_id}": _managers(200),
+    "GET /api/search/rerankers": _managers(200),
     "POST /api/search/{search_id}/click": (204,) * 5,
     "POST /api/search/{search_id}/rating": (204,) * 5,
     "POST /api/chatbot/messages/{message_id}/feedback/": _ALL_200,  # it replaces one
@@ -459,7 +461,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "PUT /api/chatbots/{chatbot_id}/prompts/used/": _ADMINS_204,
     "POST /api/chatbots/{chatbot_id}/prompts/preview/": _ADMINS_200,
     "GET /api/chatbots/{chatbot_id}/prompts/{prompt_version}/": (404, 404, 403, 403, 403),  # it has none
-    "GET /api/adapters/": _ADMINS_200,
+    "GET /api/adapters/": _managers(200),
     "GET /api/keys/": _ADMINS_200,
     "POST /api/keys/": _ADMINS_201,
     "PATCH /api/keys/{key_id}/": _ADMINS_200,
@@ -524,6 +526,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST /api/auth/password-reset/": (202,) * 5,
     "POST /api/auth/password/": (401,) * 5,  # that is not the present password
     "GET /api/auth/me/": _ALL_200,
+    "PATCH /api/auth/me/": _ALL_200,
     "GET /api/auth/sign-ins/": _ALL_200,
     "DELETE /api/auth/sign-ins/{sign_in_id}/": (204,) * 5,
     "GET /.well-known/jwks.json": _ALL_200,
@@ -552,6 +555,7 @@ OPEN_BY_THEIR_BODY = {
 """Who calls these shows in the body or the query what it may: with the error for what nobody made."""
 FOR_ANY_CALLER = {
     "GET /api/auth/me/",
+    "PATCH /api/auth/me/",
     "GET /api/auth/sign-ins/",
     "DELETE /api/auth/sign-ins/{sign_in_id}/",
     "POST /api/auth/password/",
@@ -576,9 +580,12 @@ FOR_USERS = {
     "GET /api/auth/sign-ins/": 403,
     "DELETE /api/auth/sign-ins/{sign_in_id}/": 404,
     "POST /api/auth/password/": 403,
+    "PATCH /api/auth/me/": 403,
 }
 """Of these, those that mean nothing to who is no user (a machine, a visitor, a key of nobody), and what they say."""
 OF_THE_TENANT = {
+    "GET /api/adapters/",
+    "GET /api/search/rerankers",
     "GET /api/chatbot/imports/",
     "GET /api/jobs/",
     "GET /api/chatbot/connectors/",

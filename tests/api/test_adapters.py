@@ -131,5 +131,38 @@ async def test_the_client_lists_them(company: Any) -> None:
     assert "blob_store" in {port.name for port in ports}
 
 
+async def test_an_editor_sees_the_kinds_of_connectors_and_no_setting_of_the_operator(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAGOMAN_CONNECTOR_S3_SECRET_ACCESS_KEY", _SECRET)
+    answer = await company.api("editor").get("/api/adapters/")
+
+    assert answer.status_code == 200, answer.text
+    [port] = answer.json()["ports"]
+    assert port["name"] == "connector"
+    assert {each["name"] for each in port["adapters"]} == set(registry.list_adapters("connector")) - {"folder"}
+    assert {setting["variable"] for each in port["adapters"] for setting in each["settings"]} == {None}
+    assert _SECRET not in answer.text
+    [website] = [each for each in port["adapters"] if each["name"] == "website"]
+    assert website["settings_schema"]["properties"]["start_urls"]["description"]
+
+
+async def test_an_editor_of_one_chatbot_names_it_to_see_them(company: Any, other_company: Any) -> None:
+    elsewhere = (await company.api().post("/api/chatbots/", json={"name": "Elsewhere"})).json()["id"]
+    account = (await company.api().post("/api/service-accounts/", json={"name": "robot"})).json()["id"]
+    made = await company.api().put(f"/api/chatbots/{elsewhere}/members/{account}/", json={"role": "editor"})
+    assert made.status_code == 200, made.text
+    key = (await company.api().post("/api/keys/", json={"name": "robot", "service_account_id": account})).json()
+    api = company.service.client(key["api_key"])
+
+    assert (await api.get("/api/adapters/")).status_code == 403
+    there = await api.get("/api/adapters/", params={"chatbot_id": elsewhere})
+    assert [port["name"] for port in there.json()["ports"]] == ["connector"]
+    here = await api.get("/api/adapters/", params={"chatbot_id": str(company.chatbot_id)})
+    assert here.status_code == 403
+    foreign = await other_company.api().get("/api/adapters/", params={"chatbot_id": elsewhere})
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "tenancy.chatbot_not_found")
+
+
 async def test_members_do_not_see_them(company: Any) -> None:
     assert (await company.api("member").get("/api/adapters/")).status_code == 403

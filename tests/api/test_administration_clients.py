@@ -114,6 +114,7 @@ async def test_a_user_is_invited_changed_and_removed(company: Any, client: Any, 
     async with client_of(tokens.access_token) as eva:
         me = await eva.accounts.me()
         assert (me.email, me.role, me.display_name, me.sign_in_id) == (email, "editor", "Eva", tokens.sign_in_id)
+        assert (await eva.accounts.rename_me("Eva Luna")).display_name == "Eva Luna"
     changed = await client.users.update(me.user_id, display_name="Eve", role="member")
     assert (changed.display_name, changed.role, changed.has_password) == ("Eve", "member", True)
     assert (await client.users.get(me.user_id)).last_sign_in_at is not None

@@ -458,3 +458,41 @@ async def test_a_session_cannot_be_narrowed_to_documents_of_another_chatbot(comp
     other = (await company.api().post("/api/chatbots/", json={"name": "Other"})).json()["id"]
     body = {"chatbot_id": other, "document_ids": [document["id"]]}
     assert (await company.api().post("/api/chatbot/sessions/", json=body)).status_code == 404
+
+
+async def test_an_open_session_is_narrowed_and_widened_and_the_next_question_obeys(company: Any) -> None:
+    handbook = await company.know()
+    other = await company.know("# Parking\n\nVisitors park behind the warehouse.\n", "parking.md")
+    session_id = await company.open_session()
+    path = f"/api/chatbot/sessions/{session_id}/"
+    question = "What discount do gold partners receive?"
+    assert (await company.ask(question, session_id=session_id))["answered"]
+
+    narrowed = await company.api().patch(path, json={"document_ids": [other["id"]]})
+    assert (narrowed.status_code, narrowed.json()["document_ids"]) == (200, [other["id"]])
+    assert not (await company.ask(question, session_id=session_id))["answered"]
+    assert (await company.api().patch(path, json={"title": "Discounts"})).json()["document_ids"] == [other["id"]]
+
+    both = await company.api().patch(path, json={"document_ids": [other["id"], handbook["id"]]})
+    assert both.json()["document_ids"] == [other["id"], handbook["id"]]
+    assert (await company.ask(question, session_id=session_id))["answered"]
+    widened = await company.api().patch(path, json={"document_ids": None})
+    assert (widened.status_code, widened.json()["document_ids"]) == (200, None)
+    assert widened.json()["title"] == "Discounts"
+
+
+async def test_an_open_session_cannot_be_narrowed_to_what_its_asker_does_not_see(
+    company: Any, other_company: Any
+) -> None:
+    elsewhere = (await company.api().post("/api/chatbots/", json={"name": "Second"})).json()["id"]
+    documents = {
+        "private to another": await company.know(who="member", visibility="private"),
+        "another chatbot's": await company.know(chatbot_id=elsewhere),
+        "another tenant's": await other_company.know(),
+    }
+    session_id = await company.open_session("second_member")
+    path = f"/api/chatbot/sessions/{session_id}/"
+    for whose, document in documents.items():
+        refused = await company.api("second_member").patch(path, json={"document_ids": [document["id"]]})
+        assert (refused.status_code, refused.json()["code"]) == (404, "knowledge.document_not_found"), whose
+    assert (await company.api("second_member").get(path)).json()["document_ids"] is None

@@ -392,3 +392,47 @@ async def test_a_misspelt_word_is_found(company: Any) -> None:
     await company.know("# Warranty\n\nThe refrigerator has a warranty of three years.", "warranty.md")
     found = await company.search("refrigarator", mode="keyword")
     assert "refrigerator" in found["results"][0]["content"]
+
+
+async def test_a_search_chooses_its_own_re_ranker(company: Any) -> None:
+    await company.know()
+    query = {"query": "How long is the warranty of the lamp?", "explain": True}
+    plain = (await company.api().post("/api/search", json=query)).json()
+    ranked = (await company.api().post("/api/search", json={**query, "reranker": "sentences"})).json()
+    assert {each["signals"]["reranked"] for each in plain["results"]} == {None}
+    assert None not in {each["signals"]["reranked"] for each in ranked["results"]}
+    assert ranked["degraded"] == []
+    batch = {"queries": [{**query, "reranker": "sentences"}, {**query, "reranker": "nobody"}, query]}
+    first, wrong, last = (await company.api().post("/api/search/batch", json=batch)).json()["results"]
+    assert first["result"]["results"][0]["signals"]["reranked"] is not None
+    assert wrong["error"]["code"] == "inference.reranker_not_set_up"
+    assert last["result"]["results"][0]["signals"]["reranked"] is None
+    path = f"/api/chatbots/{company.chatbot_id}/"
+    await company.api().patch(path, json={"settings": {"reranker": "sentences"}})
+    without = (await company.api().post("/api/search", json={**query, "reranker": "none"})).json()
+    assert {each["signals"]["reranked"] for each in without["results"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("reranker", "says"),
+    [("nobody", "Choose one of"), ("cross_encoder", "needs `model`"), ("llm", "DRAGOMAN_LLM")],
+)
+async def test_a_re_ranker_that_is_not_set_up_is_refused_with_what_to_do(
+    company: Any, reranker: str, says: str
+) -> None:
+    refused = await company.api().post("/api/search", json={"query": "lamp", "reranker": reranker})
+    assert (refused.status_code, refused.json()["code"]) == (422, "inference.reranker_not_set_up")
+    assert says in refused.json()["detail"]
+
+
+async def test_who_may_not_see_explanations_chooses_no_re_ranker(company: Any, other_company: Any) -> None:
+    await company.know()
+    for who, status in (("owner", 200), ("editor", 200), ("agent", 403), ("member", 403)):
+        answer = await company.api(who).post("/api/search", json={"query": "lamp", "reranker": "sentences"})
+        listed = await company.api(who).get("/api/search/rerankers")
+        assert (answer.status_code, listed.status_code) == (status, status), who
+    assert (await company.api().get("/api/search/rerankers")).json() == {"rerankers": ["none", "sentences"]}
+    query = {"chatbot_id": str(company.chatbot_id)}
+    assert (await company.api().get("/api/search/rerankers", params=query)).status_code == 200
+    foreign = await other_company.api().get("/api/search/rerankers", params=query)
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "tenancy.chatbot_not_found")

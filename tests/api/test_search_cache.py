@@ -208,3 +208,14 @@ async def test_what_is_remembered_is_what_was_found(company: Company, monkeypatc
     assert list(again.candidates) == list(one.candidates)
     assert list(again.terms) == list(one.terms)
     assert again.degraded == one.degraded
+
+
+async def test_each_re_ranker_has_its_own_remembered_result(company: Company) -> None:
+    await company.know()
+    plain = await company.search(QUESTION)
+    for reranker in ("sentences", "none"):
+        chosen = await company.search(QUESTION, reranker=reranker)
+        assert (chosen["cached"], chosen["degraded"]) == (reranker == "none", []), reranker
+        again = await company.search(QUESTION, reranker=reranker)
+        assert (again["cached"], again["results"]) == (True, chosen["results"])
+    assert (await company.search(QUESTION))["results"] == plain["results"]

@@ -109,6 +109,25 @@ async def test_an_invitation_comes_by_mail_and_makes_a_user_once(company: Any, p
     assert [event["role"] for event in await audited(company, "user.accepted_invitation")] == ["editor"]
 
 
+async def test_people_change_their_own_name_and_machines_have_none(company: Any) -> None:
+    ada, bob = await add_person(company), await add_person(company)
+    before = (await bob.api().get("/api/auth/me/")).json()
+    renamed = await ada.api().patch("/api/auth/me/", json={"display_name": "  Ada Lovelace "})
+    assert (renamed.status_code, renamed.json()["display_name"]) == (200, "Ada Lovelace")
+    assert (await ada.api().get("/api/auth/me/")).json()["display_name"] == "Ada Lovelace"
+    assert (await bob.api().get("/api/auth/me/")).json() == before
+    event = (await audited(company, "user.renamed"))[-1]
+    assert "Lovelace" not in str(event)
+
+    assert (await ada.api().patch("/api/auth/me/", json={"display_name": " "})).status_code == 422
+    assert (await ada.api().patch("/api/auth/me/", json={"display_name": "A" * 201})).status_code == 422
+    assert (await ada.api().patch("/api/auth/me/", json={"role": "owner"})).status_code == 422
+    account = (await company.api().post("/api/service-accounts/", json={"name": "robot"})).json()["id"]
+    key = (await company.api().post("/api/keys/", json={"name": "robot", "service_account_id": account})).json()
+    refused = await company.service.client(key["api_key"]).patch("/api/auth/me/", json={"display_name": "Robot"})
+    assert code_of(refused) == (403, "accounts.not_a_user")
+
+
 async def test_open_invitations_are_listed_without_their_links_and_taken_back(company: Any, other_company: Any) -> None:
     api = company.api()
     made = (await api.post("/api/users/invitations/", json={"email": "fay@example.com"})).json()

@@ -57,13 +57,13 @@ def dragoman() -> Iterator[Instance]:
     if reason := _missing():
         pytest.skip(reason)
     with tempfile.TemporaryDirectory(prefix="dragoman-test-", ignore_cleanup_errors=True) as folder:
-        limits = {
+        variables = {
             "DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0",
             "DRAGOMAN_SIGN_IN_ATTEMPTS": "10000",  # each window signs in anew, from the same address
             "DRAGOMAN_SIGN_IN_ATTEMPTS_PER_ADDRESS": "10000",
             "DRAGOMAN_PRIVATE_NETWORKS": "127.0.0.0/8",  # where tests have web sites fetched from
         }
-        with running(Path(folder) / "home", "--no-sample", **limits) as instance:
+        with running(Path(folder) / "home", "--no-sample", **variables) as instance:
             yield instance
 
 

@@ -282,6 +282,31 @@ def test_a_conversation_is_narrowed_to_documents(chat: Callable[..., Page]) -> N
     page.get_by_text("Only 1 document").wait_for()
 
 
+def test_an_open_conversation_is_narrowed_and_widened_again(chat: Callable[..., Page], chatbot: Chatbot) -> None:
+    chatbot.upload("parking.md", "# Parking\n\nVisitors park behind the warehouse.\n")
+    page = chat()
+    ask(page)
+    answered(page)
+    page.get_by_role("button", name="All documents").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Parking").check()
+    dialog.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="All documents").click()  # it was closed without a choice
+    dialog.get_by_label("Parking").check()
+    dialog.get_by_role("button", name="Done").click()
+    page.get_by_text("Only 1 document").wait_for()
+    ask(page, "How long does the warranty of the Beacon gateway last?")
+    answered(page, 2)
+    page.get_by_role("heading", name="The documents do not answer this").wait_for()
+    page.get_by_role("button", name="Change documents").click()
+    dialog.get_by_role("button", name="Ask all").click()
+    page.get_by_role("button", name="All documents").wait_for()
+    assert page.get_by_text("Only 1 document").count() == 0
+    ask(page, "For how long is a Beacon gateway under warranty?")
+    answered(page, 3)
+    assert page.locator("article[aria-label='Answer']").filter(has_text="42 months").count() == 2
+
+
 def test_refused_messages_say_when_to_go_on(chat: Callable[..., Page]) -> None:
     page = chat()
     ask(page)

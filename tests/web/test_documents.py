@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -232,6 +234,25 @@ def test_a_member_keeps_private_documents_and_sees_no_controls_of_others(open_pa
     row(page, "My own notes").wait_for(state="detached")
 
 
+def test_a_document_is_kept_for_oneself_and_shared_again(open_page: Open, http: httpx.Client) -> None:
+    page = open_page("owner", "/documents")
+    upload(page, file("parking.md", PARKING))
+    row(page, "Parking rules").get_by_text("Ready").wait_for(timeout=READ_MS)
+    row(page, "Parking rules").get_by_role("link").first.click()
+    page.get_by_role("heading", level=1, name="Parking rules").wait_for()
+    page.get_by_role("heading", name="Facts").wait_for()
+    for deed, told, others_see in (
+        ("Keep for me only", "Only you see the document now.", False),
+        ("Share with everybody", "The document is shared.", True),
+    ):
+        page.get_by_role("button", name="More actions").click()
+        page.get_by_role("menuitem", name=deed).click()
+        page.get_by_role("dialog").get_by_role("button", name=deed).click()
+        page.get_by_text(told).wait_for()
+        assert page.get_by_text("A new version is being read").count() == 0
+        assert ("Cormorant" in found_texts(http, "Where do visitors park?")) is others_see
+
+
 @pytest.mark.parametrize(
     ("scheme", "language", "width"),
     [("light", "en", 1280), ("dark", "de", 390), ("light", "ar", 1280), ("dark", "ar", 390)],
@@ -274,10 +295,71 @@ def test_a_folder_of_the_server_that_is_not_allowed_is_refused_with_the_reason(o
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Kind of source").select_option("folder")
     dialog.get_by_label("Name").fill("Share")
-    page.wait_for_timeout(500)
-    if dialog.get_by_label("Settings (JSON)").count():
-        dialog.get_by_label("Settings (JSON)").fill(f'{{"path": "{tmp_path}"}}')
-    else:
-        dialog.get_by_label("Path", exact=True).fill(str(tmp_path))
+    dialog.get_by_label("Path", exact=True).fill(str(tmp_path))
     dialog.get_by_role("button", name="Add and sync").click()
     dialog.get_by_role("alert").filter(has_text="DRAGOMAN_CONNECTOR_FOLDERS").wait_for()
+
+
+@pytest.fixture
+def web_site() -> Iterator[tuple[str, dict[str, str]]]:
+    """A web site on this machine: its address, and the pages by their paths, which may change meanwhile."""
+    pages = {"/": "", "/ferry.html": ""}
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = pages.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write((body or "").encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", pages
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_editor_adds_a_source_by_a_form_sees_what_its_syncs_did_changes_and_removes_it(
+    open_page: Open, http: httpx.Client, web_site: tuple[str, dict[str, str]]
+) -> None:
+    address, pages = web_site
+    pages["/"] = "<title>Pilots</title><h1>Pilots</h1><p>Pilots board before dawn. <a href='/ferry.html'>Ferry</a></p>"
+    pages["/ferry.html"] = "<title>Ferry</title><h1>Ferry</h1><p>The ferry leaves from quay Guillemot at noon.</p>"
+    page = open_page("editor", "/documents/sources")
+    page.get_by_role("button", name="Add a source").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Start urls").fill(address)
+    # What lies on the server's own disks is for administrators.
+    assert dialog.get_by_label("Kind of source").locator("option").all_inner_texts() == ["Bucket (S3)", "Web site"]
+    dialog.get_by_label("Name", exact=True).fill("Harbour")
+    dialog.get_by_label("Exclude").fill("*ferry*")
+    dialog.get_by_label("Delay s").fill("0")
+    dialog.get_by_label("Category").fill("sea")
+    dialog.get_by_role("button", name="Add and sync").click()
+
+    page.get_by_role("heading", level=1, name="Harbour").wait_for()
+    table = page.get_by_role("table", name="What the syncs did")
+    table.get_by_role("row").filter(has_text=address).get_by_text("New").wait_for(timeout=READ_MS)
+    assert [each["category"] for each in documents(http)] == ["sea"]
+
+    page.get_by_role("button", name="Edit").click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.get_by_label("Start urls").input_value() == address
+    assert dialog.get_by_label("Exclude").input_value() == "*ferry*"
+    dialog.get_by_label("Exclude").fill("")
+    dialog.get_by_label("Name", exact=True).fill("Harbour and ferry")
+    dialog.get_by_role("button", name="Save").click()
+    page.get_by_role("heading", level=1, name="Harbour and ferry").wait_for()
+    table.get_by_role("row").filter(has_text="ferry.html").get_by_text("New").wait_for(timeout=READ_MS)
+
+    page.get_by_role("button", name="Remove").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Delete its documents").check()
+    dialog.get_by_role("button", name="Remove").click()
+    page.wait_for_url("**/documents/sources")
+    page.get_by_text("Harbour and ferry").wait_for(state="detached")
+    assert http.get("/api/chatbot/connectors/").json()["connectors"] == []

@@ -102,6 +102,18 @@ def test_dark_is_chosen_and_kept(open_page: Open) -> None:
     assert page.evaluate(colour) == dark != "rgb(246, 247, 246)"
 
 
+def test_a_member_changes_the_own_name(open_page: Open) -> None:
+    page = open_page("member")
+    name = page.get_by_label("Name", exact=True)
+    name.fill("Mira Member")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved.").wait_for()
+    page.reload()
+    name.wait_for()
+    assert name.input_value() == "Mira Member"
+    page.locator("aside, nav").get_by_text("Mira Member").first.wait_for()
+
+
 def test_on_a_phone_the_navigation_opens_and_closes(open_page: Open) -> None:
     page = open_page("owner", "/account", viewport={"width": 390, "height": 844})
     page.get_by_role("heading", level=1).wait_for()

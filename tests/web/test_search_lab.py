@@ -130,6 +130,22 @@ def test_two_queries_stand_side_by_side(lab: Open) -> None:
     page.get_by_role("region", name="warranty of the lamp").get_by_text("Warranty").first.wait_for()
 
 
+def test_re_rankers_are_compared_for_the_same_query_and_only_those_that_are_set_up_are_offered(lab: Open) -> None:
+    page = lab(f"?q={quote(QUERY)}", role="editor")
+    tried = page.get_by_label("Re-ranker", exact=True)
+    tried.locator("option", has_text="Sentences").wait_for(state="attached")
+    assert tried.locator("option").all_inner_texts() == ["None", "Sentences"]
+    assert page.get_by_text("No re-ranker is used.").count() == 1
+    page.get_by_label("Its re-ranker").select_option("sentences")
+    page.get_by_role("region", name=f"{QUERY} · None").get_by_text("Returns").first.wait_for()
+    page.get_by_role("region", name=f"{QUERY} · Sentences").get_by_text("Returns").first.wait_for()
+    page.wait_for_url("**otherReranker=sentences**")
+    tried.select_option("sentences")
+    page.get_by_role("region", name="Re-ranker", exact=True).get_by_role("button", name="Returns").first.wait_for()
+    page.reload()
+    page.get_by_role("region", name="Re-ranker", exact=True).get_by_role("button", name="Returns").first.wait_for()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-GB", "ar"])
 def test_the_search_lab_is_accessible(lab: Open, axe: Look, scheme: str, locale: str) -> None:

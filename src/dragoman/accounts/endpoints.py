@@ -18,9 +18,11 @@ from dragoman.accounts.http import (
     set_device_cookie,
     set_sign_in_cookies,
 )
+from dragoman.accounts.parts import AccountParts
 from dragoman.accounts.schemas import (
     Jwks,
     MeOut,
+    MePatch,
     PasswordChange,
     PasswordFromLink,
     RefreshBody,
@@ -30,6 +32,8 @@ from dragoman.accounts.schemas import (
     SignInOut,
     TokensOut,
 )
+from dragoman.accounts.users import service as users
+from dragoman.tenancy.entities import Caller
 from dragoman.tenancy.http import AnyCaller, DatabaseDep, PageDep
 from dragoman.tenancy.tokens import signing_keys
 
@@ -79,6 +83,17 @@ async def sign_out(parts: PartsDep, request: Request, response: Response, body: 
 @router.get("/api/auth/me/", tags=["sign-in"])
 async def read_me(caller: AnyCaller, parts: PartsDep) -> MeOut:
     """Show who you are to the API, and what you may do."""
+    return await _me(parts, caller)
+
+
+@router.patch("/api/auth/me/", tags=["sign-in"])
+async def update_me(body: MePatch, caller: AnyCaller, parts: PartsDep) -> MeOut:
+    """Change your own name. A machine, a visitor or a key that stands for no user has none."""
+    await users.rename_self(parts, caller, display_name=body.display_name)
+    return await _me(parts, caller)
+
+
+async def _me(parts: AccountParts, caller: Caller) -> MeOut:
     person = None
     async with parts.database.transaction(caller.tenant_id) as connection:
         if caller.user_id is not None:

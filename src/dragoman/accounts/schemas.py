@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from dragoman.accounts.entities import SignedIn
 from dragoman.accounts.password_rules import MAX_CHARACTERS, MIN_CHARACTERS
@@ -125,6 +125,12 @@ class MeOut(BaseModel):
     api_key_id: UUID | None
     sign_in_id: UUID | None
     chatbot_id: UUID | None
+
+
+class MePatch(RequestBody):
+    display_name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = Field(
+        description="What others see as your name.", examples=["Ada Lovelace"]
+    )
 
 
 class Jwks(BaseModel):

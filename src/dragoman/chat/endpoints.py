@@ -102,10 +102,9 @@ async def get_session(
 async def update_session(
     session_id: UUID, body: SessionPatch, caller: CallerWhoAsks, deps: DepsDep, user_id: UserIdQuery = None
 ) -> SessionOut:
-    """Rename a conversation, change its settings, close or archive it."""
-    values = body.model_dump(exclude_none=True)
+    """Rename a conversation, change its settings or its documents, close or archive it."""
     session = await service.update_session(
-        deps, caller, asker=asker_of(caller, user_id), session_id=session_id, values=values
+        deps, caller, asker=asker_of(caller, user_id), session_id=session_id, values=body.values()
     )
     return SessionOut.of(session)
 

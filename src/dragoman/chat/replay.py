@@ -48,6 +48,7 @@ async def find_stored(deps: Deps, key: AnswerKey) -> LiveAnswer | None:
             tenant_id=key.tenant_id,
             chatbot_id=turn.chatbot_id,
             chunk_ids=[UUID(citation["chunk_id"]) for citation in message.citations],
+            reader=turn.asker,
         )
     return _retold(key, message, turn, chunks)
 

@@ -31,6 +31,16 @@ class SessionPatch(RequestBody):
     settings: dict[str, Any] | None = None
     is_active: bool | None = Field(None, description="False: it takes no more questions.")
     is_archived: bool | None = Field(None, description="True: it is left out of the list, until it is wanted again.")
+    document_ids: list[UUID] | None = Field(
+        None,
+        max_length=500,
+        description="From the next question on, chat over these documents only; null: over all again.",
+    )
+
+    def values(self) -> dict[str, Any]:
+        """What is to be changed. Of the documents, null says something; elsewhere it says as little as nothing."""
+        values = self.model_dump(exclude_none=True)
+        return values | dict.fromkeys(self.model_fields_set & {"document_ids"}, self.document_ids)
 
 
 class SessionOut(BaseModel):

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dragoman.chat import repository
 from dragoman.chat.branches import Tree
@@ -58,9 +59,7 @@ async def create_session(
         chatbot = await tenancy.get_chatbot(connection, caller, chatbot_id)
     if document_ids:
         async with deps.database.transaction(caller.tenant_id) as transaction:
-            documents = await get_documents(transaction, caller, document_ids)
-        if any(document.chatbot_id != chatbot.id for document in documents):
-            raise DocumentNotFoundError("One of these documents belongs to another chatbot.")
+            await _require_documents(transaction, caller, chatbot.id, document_ids)
     moment = now()
     session = Session(
         id=new_id(),
@@ -82,6 +81,15 @@ async def create_session(
     except IntegrityError as error:  # the chatbot was deleted meanwhile
         raise ChatbotNotFoundError from error
     return session
+
+
+async def _require_documents(
+    connection: AsyncConnection, caller: Caller, chatbot_id: UUID, document_ids: Sequence[UUID]
+) -> None:
+    """Raises DocumentNotFoundError: the caller does not see one of them, or it is of another chatbot."""
+    documents = await get_documents(connection, caller, document_ids)
+    if any(document.chatbot_id != chatbot_id for document in documents):
+        raise DocumentNotFoundError("One of these documents belongs to another chatbot.")
 
 
 async def get_session(connection: Reader, caller: Caller, asker: str, session_id: UUID) -> Session:
@@ -151,12 +159,18 @@ async def list_sessions(
 async def update_session(
     deps: Deps, caller: Caller, *, asker: str, session_id: UUID, values: dict[str, Any]
 ) -> Session:
-    """Change title, settings, `is_active` or `is_archived`. Raises SessionNotFoundError."""
+    """Change title, settings, `is_active`, `is_archived` or `document_ids` (None: all knowledge).
+
+    Raises:
+        SessionNotFoundError, DocumentNotFoundError.
+    """
     if "is_archived" in values:
         values = {**values, "archived_at": now() if values["is_archived"] else None}
         del values["is_archived"]
     async with deps.database.transaction(caller.tenant_id) as connection:
         session = await get_session(connection, caller, asker, session_id)
+        if values.get("document_ids"):
+            await _require_documents(connection, caller, session.chatbot_id, values["document_ids"])
         await repository.update_session(connection, tenant_id=caller.tenant_id, session_id=session_id, values=values)
         await audit.record(
             connection,
@@ -238,7 +252,11 @@ async def list_messages(
         )
         chunk_ids = {UUID(citation["chunk_id"]) for message in items for citation in message.citations}
         chunks = await knowledge.list_live_chunks(
-            connection, tenant_id=caller.tenant_id, chatbot_id=session.chatbot_id, chunk_ids=list(chunk_ids)
+            connection,
+            tenant_id=caller.tenant_id,
+            chatbot_id=session.chatbot_id,
+            chunk_ids=list(chunk_ids),
+            reader=session.asker,
         )
         feedback = await deps.read_feedback(
             connection, tenant_id=caller.tenant_id, asker=session.asker, message_ids=shown

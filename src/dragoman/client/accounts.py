@@ -44,6 +44,11 @@ class Accounts:
         """Who this client is to the API, and what it may do."""
         return Me.model_validate(await self._transport.request("GET", f"{_AUTH}me/"))
 
+    async def rename_me(self, display_name: str) -> Me:
+        """Change one's own name. Who is no user has none: an ApiError with status 403."""
+        body = {"display_name": display_name}
+        return Me.model_validate(await self._transport.request("PATCH", f"{_AUTH}me/", json=body))
+
     async def sign_ins(self) -> AsyncIterator[SignIn]:
         """One's own open sign-ins, the newest first."""
         async for item in pages(self._transport, _SIGN_INS, "sign_ins", {}):

@@ -117,11 +117,13 @@ class Dragoman:
         session_id: UUID | str | None = None,
         user_id: str | None = None,
         explain: bool = False,
+        reranker: str | None = None,
     ) -> SearchResult:
         """The passages nearest to a question; what is None is left to the chatbot's settings.
 
         `history` holds role (`user` or `assistant`) and text of what was said before, oldest first; `session_id` stands
-        for the messages of a session.
+        for the messages of a session. `reranker`, one of `searches.rerankers()`, judges in this search only; it needs the
+        permission `explain`, as `explain` does.
         """
         body = {
             "query": query,
@@ -140,6 +142,7 @@ class Dragoman:
             "session_id": session_id and str(session_id),
             "user_id": user_id,
             "explain": explain or None,
+            "reranker": reranker,
         }
         given = {name: value for name, value in body.items() if value is not None}
         return SearchResult.model_validate(await self._transport.request("POST", "/api/search", json=given))

@@ -77,11 +77,18 @@ class Sessions:
         settings: dict[str, Any] | None = None,
         is_active: bool | None = None,
         is_archived: bool | None = None,
+        document_ids: Sequence[UUID | str] | Literal["all"] | None = None,
         user_id: str | None = None,
     ) -> Session:
-        """Change what is not None."""
+        """Change what is not None.
+
+        Args:
+            document_ids: from the next question on, the session is about these documents only; `all`: about all again.
+        """
         given = {"title": title, "settings": settings, "is_active": is_active, "is_archived": is_archived}
-        body = {name: value for name, value in given.items() if value is not None}
+        body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if document_ids is not None:
+            body["document_ids"] = None if document_ids == "all" else [str(each) for each in document_ids]
         path = f"{_PATH}{session_id}/"
         changed = await self._transport.request("PATCH", path, json=body, params=_for(user_id))
         return Session.model_validate(changed)

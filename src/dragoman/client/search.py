@@ -24,6 +24,13 @@ class Searches:
         answer = await self._transport.request("POST", "/api/search/batch", json=body)
         return [BatchItem.model_validate(item) for item in answer["results"]]
 
+    async def rerankers(self, *, chatbot_id: UUID | str | None = None) -> list[str]:
+        """The re-rankers that `reranker` of a search can name; with a chatbot, as what the caller may do on it."""
+        params = None if chatbot_id is None else {"chatbot_id": str(chatbot_id)}
+        answer = await self._transport.request("GET", "/api/search/rerankers", params=params)
+        names: list[str] = answer["rerankers"]
+        return names
+
     async def hybrid(
         self,
         query: str,

@@ -77,6 +77,15 @@ class AdapterCatalogue:
         return [_port(port, used[port]) for port in registry.list_ports()]
 
 
+def for_editors(ports: Iterable[PortOut]) -> list[PortOut]:
+    """What an editor gives the settings of: connectors. Those of this machine's disks are for administrators."""
+    return [
+        port.model_copy(update={"adapters": [each for each in port.adapters if not _reads_this_machine(each)]})
+        for port in ports
+        if port.name == "connector"
+    ]
+
+
 def chosen(port: str) -> str:
     """How the adapters of a port are chosen."""
     return CHOSEN.get(port, f"Chosen by `DRAGOMAN_{port.upper()}`.")
@@ -120,6 +129,15 @@ def _adapter(port: str, name: str, *, is_used: bool) -> AdapterOut:
         settings_schema=module.Settings.model_json_schema(),
         settings=_settings(port, name, module.Settings),
     )
+
+
+def _reads_this_machine(adapter: AdapterOut) -> bool:
+    """Of a connector. What cannot be loaded is not installed, and nobody can add it."""
+    try:
+        module = registry.load_module("connector", adapter.name)
+    except MissingExtraError:
+        return False
+    return bool(module.Adapter.reads_this_machine)
 
 
 def _settings(port: str, name: str, model: type[BaseModel]) -> list[AdapterSettingOut]:

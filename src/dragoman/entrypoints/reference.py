@@ -96,6 +96,7 @@ TOPICS: Final = {
         "The newest version cannot be read; an older one keeps serving.",
         f"{_OF_DOCUMENT}, `code`, `error`",
     ),
+    "document.visibility_changed": ("Others than before find the document from now on.", _OF_DOCUMENT),
     "document.deleted": ("The document is deleted; no search knows it any more.", _OF_DOCUMENT),
     "budget.warning": ("80 % of a budget are spent. Once in its period.", _OF_BUDGET),
     "budget.exhausted": ("A paid call did not fit into a budget any more. Once in its period.", _OF_BUDGET),

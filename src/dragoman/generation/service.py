@@ -322,6 +322,7 @@ async def _verified(deps: Deps, scope: SearchScope, draft: Draft) -> Draft:
             tenant_id=scope.tenant_id,
             chatbot_id=scope.chatbot_id,
             chunk_ids=[citation.chunk_id for citation in draft.citations],
+            reader=scope.owner,
         )
     real = [
         citation

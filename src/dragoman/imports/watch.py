@@ -157,6 +157,7 @@ class _Watcher:
         self._cursor = max(self._cursor, event.id)
         payload, document_id = event.payload, UUID(event.payload["document_id"])
         if not self._may_hear(document_id, what, payload):
+            self._visibility[document_id] = False  # it may have been shared until now
             return None
         self._told_progress.pop(document_id, None)
         self._visibility[document_id] = True

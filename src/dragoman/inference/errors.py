@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dragoman.kit.errors import UnavailableError
+from dragoman.kit.errors import InvalidRequestError, UnavailableError
 from dragoman.ports.embedder import EmbedderUnavailableError
 from dragoman.ports.judge import JudgeUnavailableError
 from dragoman.ports.llm import LlmUnavailableError
@@ -33,6 +33,13 @@ class UnknownRerankerError(UnavailableError):
     """No such re-ranker exists in this installation. The reference of adapters lists those that do."""
 
     code = "inference.unknown_reranker"
+
+
+class RerankerNotSetUpError(InvalidRequestError):
+    """This installation cannot ask that re-ranker: it is not known, or not set up. `GET /api/search/rerankers` lists those
+    that can be asked; an operator sets up others."""
+
+    code = "inference.reranker_not_set_up"
 
 
 class JudgeTimeoutError(JudgeUnavailableError):

@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from dragoman.inference.errors import RerankerTimeoutError, UnknownRerankerError
+from dragoman.inference.errors import (
+    RerankerNotSetUpError,
+    RerankerTimeoutError,
+    UnknownModelError,
+    UnknownRerankerError,
+)
 from dragoman.inference.roster import Roster
 from dragoman.inference.service import CallContext, Inference
 from dragoman.kit.errors import DragomanError
@@ -50,6 +55,33 @@ class Rerankers:
             UnknownRerankerError; InvalidSettingError: it cannot be made with these settings.
         """
         return self._roster.get(name).depth
+
+    def require_set_up(self, name: str) -> None:
+        """Raises RerankerNotSetUpError: there is no such re-ranker, or it has not what it needs."""
+        known = ", ".join(self._roster.names)
+        try:
+            reranker = self._roster.get(name)
+            if isinstance(reranker, PromptedReranker):
+                self._inference.require_answerer(reranker.answerer or self._default_answerer)
+        except UnknownRerankerError as error:
+            raise RerankerNotSetUpError(f"There is no re-ranker {name!r}. Choose one of: {known}.") from error
+        except UnknownModelError as error:
+            raise RerankerNotSetUpError(
+                f"The re-ranker {name!r} asks a language model, and none is set up. An operator sets `DRAGOMAN_LLM`."
+            ) from error
+        except DragomanError as error:
+            raise RerankerNotSetUpError(f"The re-ranker {name!r} is not set up. {error.message}") from error
+
+    def list_set_up(self) -> list[str]:
+        """The names of those that can be asked."""
+        return [name for name in self._roster.names if self._is_set_up(name)]
+
+    def _is_set_up(self, name: str) -> bool:
+        try:
+            self.require_set_up(name)
+        except RerankerNotSetUpError:
+            return False
+        return True
 
     async def rerank(
         self, context: CallContext, name: str, question: str, language: str, candidates: Sequence[RerankCandidate]

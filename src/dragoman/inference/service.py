@@ -229,6 +229,13 @@ class Inference:
         """The provider model that this answerer uses. Raises UnknownModelError."""
         return self._llm(name).model
 
+    def require_answerer(self, name: str) -> None:
+        """Raises UnknownModelError: no language model stands behind this name."""
+        if name != AUTO:
+            self._llm(name)
+        elif not self._catalogue.models:
+            raise UnknownModelError
+
     def window(self, writer: Writer, request: TextRequest) -> int | None:
         """Tokens that prompt and answer may have together at the model asked first; None: not known."""
         listed = self._catalogue.find(self._rungs(writer, request)[0])

@@ -147,7 +147,9 @@ async def get_document(document_id: UUID, caller: CallerWhoReadsDocuments, deps:
 async def change_document(
     document_id: UUID, body: DocumentChange, caller: CallerWhoContributes, deps: DepsDep
 ) -> DocumentOut:
-    """Change labels at once; a new title makes a new version, which is embedded under it."""
+    """Change labels and who sees it at once; a new title makes a new version, which is embedded under it."""
+    if body.visibility is not None:
+        await service.change_visibility(deps, caller, document_id, body.visibility)
     document = await service.change_labels(
         deps,
         caller,

@@ -71,6 +71,24 @@ class StillReadingError(ConflictError):
     code = "knowledge.still_reading"
 
 
+class NotYoursToHideError(DragomanError):
+    """Only who uploaded a document can keep it private: nobody else would find it again. Ask them, or delete it."""
+
+    code, status = "knowledge.not_yours_to_hide", 403
+
+
+class VisibilityOfConnectorError(ConflictError):
+    """A connector brought this document, and its next sync would say again who sees it. Make a connector for these."""
+
+    code = "knowledge.visibility_of_connector"
+
+
+class UndecidedError(ConflictError):
+    """A version of this document waits for approval, or was refused. Decide on it before you change who sees it."""
+
+    code = "knowledge.undecided"
+
+
 class DownloadForbiddenError(DragomanError):
     """This chatbot lets only those download originals who may manage its documents. Ask one of them."""
 

@@ -379,6 +379,16 @@ async def count_by_state(
     return {row.state: row.number for row in await connection.execute(query)}
 
 
+async def update_visibility(
+    connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, visibility: Visibility
+) -> None:
+    await connection.execute(
+        update(documents)
+        .where(documents.c.tenant_id == tenant_id, documents.c.id == document_id)
+        .values(visibility=visibility.value, updated_at=now())
+    )
+
+
 async def update_labels(
     connection: AsyncConnection, *, tenant_id: UUID, document_id: UUID, values: dict[str, Any]
 ) -> None:
@@ -730,7 +740,8 @@ _LIVE_CHUNKS = """
         d.title, d.file_name, d.external_id, d.content_type, d.category
     from chunks k join documents d
         on d.tenant_id = k.tenant_id and d.id = k.document_id and d.live_version_id = k.version_id
-    where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s and k.id = any(%(chunk_ids)s::uuid[])"""
+    where k.tenant_id = %(tenant_id)s and k.chatbot_id = %(chatbot_id)s and k.id = any(%(chunk_ids)s::uuid[])
+        and (%(reader)s::text is null or d.visibility = 'shared' or d.owner = %(reader)s::text)"""
 
 
 _ANY_PRIVATE = """
@@ -740,10 +751,14 @@ _ANY_PRIVATE = """
 
 
 async def list_live_chunks(
-    connection: Reader, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID]
+    connection: Reader, *, tenant_id: UUID, chatbot_id: UUID, chunk_ids: Sequence[UUID], reader: str | None = None
 ) -> dict[UUID, ChunkInDocument]:
-    """Those of the chunks that still belong to the live version of a document, by id."""
-    parameters = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "chunk_ids": list(chunk_ids)}
+    """Those of the chunks that still belong to the live version of a document, by id.
+
+    Args:
+        reader: only of documents that this asker may read; None: of all.
+    """
+    parameters = {"tenant_id": tenant_id, "chatbot_id": chatbot_id, "chunk_ids": list(chunk_ids), "reader": reader}
     return {
         row.id: ChunkInDocument(
             chunk=_chunk(row),

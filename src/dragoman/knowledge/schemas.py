@@ -19,6 +19,7 @@ from dragoman.knowledge.entities import (
     Source,
     StoredPage,
     VersionState,
+    Visibility,
 )
 from dragoman.tenancy.entities import AuditEvent
 from dragoman.tenancy.http import RequestBody
@@ -118,6 +119,11 @@ class DocumentChange(RequestBody):
     category: str | None = Field(None, max_length=200)
     tags: list[str] | None = Field(None, max_length=50)
     metadata: dict[str, Any] | None = None
+    visibility: Visibility | None = Field(
+        None,
+        description="Who finds it from now on: `shared` (all who may ask), for those who manage documents; "
+        "`private` (its owner only), for the owner among them.",
+    )
 
 
 class ReadAgain(RequestBody):

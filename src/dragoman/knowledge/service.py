@@ -44,10 +44,13 @@ from dragoman.knowledge.errors import (
     NothingToCancelError,
     NothingToDecideError,
     NothingToRetryError,
+    NotYoursToHideError,
     PageNotFoundError,
     PagePictureForbiddenError,
     StillReadingError,
+    UndecidedError,
     VersionNotFoundError,
+    VisibilityOfConnectorError,
 )
 from dragoman.knowledge.publish import event_payload, forget_version, go_live, purge_later
 from dragoman.tenancy import audit
@@ -512,6 +515,56 @@ async def change_labels(
             **audit.changes({name: getattr(document, name) for name in values}, values),
         )
         return await _get(connection, caller.tenant_id, document_id)
+
+
+async def change_visibility(deps: Deps, caller: Caller, document_id: UUID, visibility: Visibility) -> Document:
+    """Show a document to all who may ask, or to its owner only: from the commit on searches and answers obey.
+
+    Who shares it may approve documents too: where those wait for approval, this is one.
+
+    Raises:
+        DocumentNotFoundError, ForbiddenError, NotYoursToHideError, VisibilityOfConnectorError.
+        UndecidedError, StillReadingError: what becomes of its newest version follows from who sees it.
+    """
+    async with deps.database.transaction(caller.tenant_id) as connection:
+        await get_own_document(connection, caller, document_id)
+        await repository.lock_document(connection, tenant_id=caller.tenant_id, document_id=document_id)
+        document = await get_own_document(connection, caller, document_id)
+        if document.visibility is visibility:
+            return document
+        _require_may_show(caller, document, visibility)
+        await repository.update_visibility(
+            connection, tenant_id=caller.tenant_id, document_id=document_id, visibility=visibility
+        )
+        await tenancy_repository.raise_knowledge_revision(
+            connection, tenant_id=caller.tenant_id, chatbot_id=document.chatbot_id
+        )
+        await audit.record(
+            connection,
+            caller,
+            "document.visibility_changed",
+            subject_type="document",
+            subject_id=document_id,
+            before=document.visibility.value,
+            after=visibility.value,
+        )
+        changed = await _get(connection, caller.tenant_id, document_id)
+        await jobs.emit(
+            connection, tenant_id=caller.tenant_id, topic="document.visibility_changed", payload=event_payload(changed)
+        )
+        return changed
+
+
+def _require_may_show(caller: Caller, document: Document, visibility: Visibility) -> None:
+    require(caller, Permission.MANAGE_DOCUMENTS)
+    if visibility is Visibility.PRIVATE and document.owner != caller.asker:
+        raise NotYoursToHideError
+    if document.connector_id is not None:
+        raise VisibilityOfConnectorError
+    if document.newest.state in _BEING_READ:
+        raise StillReadingError
+    if document.newest.approval is not Approval.APPROVED:
+        raise UndecidedError
 
 
 async def read_again(

@@ -162,7 +162,8 @@ async def _asked(deps: Deps, caller: Caller, body: ChatCompletionIn, said: Seque
         raise InvalidParameterError("This session is one with another chatbot.", param="dragoman.session_id")
     if options.document_ids is not None:
         raise InvalidParameterError(
-            "A session keeps the documents it was opened with. Leave them out.", param="dragoman.document_ids"
+            "The session says which documents are asked: leave them out, or change them in `PATCH /api/chatbot/sessions/…/`.",
+            param="dragoman.document_ids",
         )
     return Asked(session_id=session.id, asker=asker, question=question, language=options.language)
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from dragoman.deps import Deps
 from dragoman.deps.http import DepsDep, lean
 from dragoman.kit.clock import now
 from dragoman.kit.errors import DragomanError
@@ -26,6 +27,7 @@ from dragoman.search.schemas import (
     ClickIn,
     HybridOut,
     RatingIn,
+    RerankerList,
     SearchIn,
     SearchOut,
     batch_json,
@@ -33,9 +35,10 @@ from dragoman.search.schemas import (
     search_json,
 )
 from dragoman.search.service import SearchRequest
+from dragoman.tenancy import service as tenancy
 from dragoman.tenancy.access import asker_of, require
 from dragoman.tenancy.entities import Caller, Permission
-from dragoman.tenancy.http import CallerWhoManagesDocuments, CallerWhoSearches
+from dragoman.tenancy.http import CallerWhoExplains, CallerWhoManagesDocuments, CallerWhoSearches
 
 router = APIRouter(tags=["search"])
 _DEFAULT_PERIOD = timedelta(days=29)
@@ -45,7 +48,7 @@ _DEFAULT_PERIOD = timedelta(days=29)
 @lean
 async def search(body: SearchIn, caller: CallerWhoSearches, deps: DepsDep) -> Response:
     """Find the passages of a chatbot's knowledge that are nearest to a question, in any language."""
-    asking = _asking(body, caller)
+    asking = _asking(deps, body, caller)
     await deps.limiter.take_searches(caller, asking.asker, body.chatbot_id)
     return _json(search_json(body, await service.search(deps, asking, body.request())))
 
@@ -55,7 +58,7 @@ async def search(body: SearchIn, caller: CallerWhoSearches, deps: DepsDep) -> Re
 async def search_batch(body: BatchIn, caller: CallerWhoSearches, deps: DepsDep) -> Response:
     """Search up to 50 queries. Each has its own result or error; the answer is 200 in any case."""
     items = body.items()
-    prepared = [_prepared(item, caller) for item in items]
+    prepared = [_prepared(deps, item, caller) for item in items]
     wanted = [each for each in prepared if not isinstance(each, DragomanError)]
     counts = Counter((asking.asker, request.chatbot_id) for asking, request in wanted)
     for (asker, chatbot_id), count in counts.items():
@@ -99,7 +102,7 @@ async def search_hybrid(
         filter=filter,
         explain=explain,
     )
-    asking = _asking(body, caller)
+    asking = _asking(deps, body, caller)
     await deps.limiter.take_searches(caller, asking.asker, chatbot_id)
     found = await across.search_across(
         deps,
@@ -118,6 +121,19 @@ def _checked(**parameters: Any) -> SearchIn:
     except ValidationError as error:
         wrong = [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
         raise RequestValidationError(wrong) from error
+
+
+@router.get("/api/search/rerankers")
+async def list_rerankers(
+    caller: CallerWhoExplains,
+    deps: DepsDep,
+    chatbot_id: Annotated[UUID | None, Query(description="As what you may do on this chatbot.")] = None,
+) -> RerankerList:
+    """List the re-rankers that can be asked here: those of the installation that are set up."""
+    if chatbot_id is not None:
+        async with deps.database.reading(caller.tenant_id) as connection:
+            await tenancy.get_chatbot(connection, caller, chatbot_id)
+    return RerankerList(rerankers=deps.rerankers.list_set_up())
 
 
 @router.get("/api/search/analytics/{chatbot_id}")
@@ -152,18 +168,26 @@ async def rate_search(search_id: UUID, body: RatingIn, caller: CallerWhoSearches
     await analytics.record_rating(deps, asking, search_id, body.rating, rank=body.rank, chunk_id=body.chunk_id)
 
 
-def _asking(body: SearchIn, caller: Caller) -> Caller:
-    """The caller as the asker. Raises ForbiddenError: it may not see explanations."""
-    if body.explain:
+def _asking(deps: Deps, body: SearchIn, caller: Caller) -> Caller:
+    """The caller as the asker.
+
+    Raises:
+        ForbiddenError: it may neither see explanations nor choose a re-ranker. RerankerNotSetUpError.
+    """
+    if body.explain or body.reranker is not None:
         require(caller, Permission.EXPLAIN)
+    if body.reranker is not None:
+        deps.rerankers.require_set_up(body.reranker)
     return replace(caller, asker=asker_of(caller, body.user_id))
 
 
-def _prepared(item: SearchIn | DragomanError, caller: Caller) -> tuple[Caller, SearchRequest] | DragomanError:
+def _prepared(
+    deps: Deps, item: SearchIn | DragomanError, caller: Caller
+) -> tuple[Caller, SearchRequest] | DragomanError:
     if isinstance(item, DragomanError):
         return item
     try:
-        return _asking(item, caller), item.request("batch")
+        return _asking(deps, item, caller), item.request("batch")
     except DragomanError as error:
         return error
 

@@ -64,6 +64,14 @@ class SearchIn(RequestBody):
         description="The session that the query belongs to: its chatbot, documents and messages, in place of `history`.",
     )
     explain: bool = Field(False, description="Show why each result is where it is.")
+    reranker: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Who judges the best again, in this search only, in place of the chatbot's setting: one of "
+        "`GET /api/search/rerankers`. Needs the permission `explain`.",
+        examples=["sentences"],
+    )
 
     @model_validator(mode="after")
     def _has_one_context(self) -> Self:
@@ -89,6 +97,7 @@ class SearchIn(RequestBody):
             history=[Said(role=said.role, text=said.content) for said in self.history or ()],
             session_id=self.session_id,
             explain=self.explain,
+            reranker=self.reranker,
             origin=origin,
         )
 
@@ -135,6 +144,10 @@ class RatingIn(ResultIn):
 
 
 # ---- answers
+
+
+class RerankerList(BaseModel):
+    rerankers: list[str] = Field(description="Their names.", examples=[["none", "sentences"]])
 
 
 class Part(BaseModel):

@@ -65,6 +65,7 @@ class SearchRequest:
     filter: Filter = NO_FILTER
     history: Sequence[Said] = ()
     session_id: UUID | None = None
+    reranker: str | None = None
     origin: Origin = "search"
 
 
@@ -328,6 +329,7 @@ def query_of(
 ) -> Query:
     """What retrieval is asked: the question, moved towards its completed form, within what the asker may see."""
     settings = tenancy.settings_of(chatbot)
+    ranking = retrieval.ranking_of(settings)
     return Query(
         text=prepared.searched if prepared else request.text,
         language=prepared.language(language) if prepared else language,
@@ -343,7 +345,7 @@ def query_of(
         is_told=is_told,
         operators=operators,
         scope=scope_of(chatbot, request, asker=asker),
-        ranking=retrieval.ranking_of(settings),
+        ranking=ranking if request.reranker is None else replace(ranking, reranker=request.reranker),
     )
 
 

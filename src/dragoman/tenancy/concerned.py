@@ -65,6 +65,7 @@ LEAVES_OUT: Final = frozenset(
         "GET /api/chatbot/connectors",
         "GET /api/jobs",
         "GET /v1/models",
+        "GET /api/search/rerankers",
         "POST /api/search/batch",
         "POST /v1/embeddings",
         "POST /api/chatbots",

@@ -149,6 +149,7 @@ async def _body_of(request: Request) -> Any:
 AnyCaller = Annotated[Caller, Depends(_caller)]
 CallerWhoAsks = Annotated[Caller, Depends(_with(Permission.ASK))]
 CallerWhoSearches = Annotated[Caller, Depends(_with(Permission.SEARCH))]
+CallerWhoExplains = Annotated[Caller, Depends(_with(Permission.EXPLAIN))]
 CallerWhoReadsDocuments = Annotated[Caller, Depends(_with(Permission.READ_DOCUMENTS))]
 CallerWhoContributes = Annotated[Caller, Depends(_with(Permission.CONTRIBUTE_DOCUMENTS))]
 CallerWhoManagesDocuments = Annotated[Caller, Depends(_with(Permission.MANAGE_DOCUMENTS))]

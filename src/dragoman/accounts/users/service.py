@@ -101,6 +101,22 @@ async def update_person(
     return changed
 
 
+async def rename_self(parts: AccountParts, caller: Caller, *, display_name: str) -> None:
+    """Change the caller's own name.
+
+    Raises:
+        NotAUserError, UserNotFoundError.
+    """
+    user_id = sign_in.require_user(caller)
+    async with parts.database.transaction(caller.tenant_id) as connection:
+        person = await _get(connection, caller, user_id)
+        if person.display_name == display_name:
+            return
+        values = {"display_name": display_name}
+        await repository.update_person(connection, tenant_id=caller.tenant_id, user_id=user_id, values=values)
+        await _audit_change(connection, caller, person, values)
+
+
 async def remove_person(parts: AccountParts, caller: Caller, user_id: UUID) -> None:
     """Remove a user for good, with sign-ins, keys and links. What the user wrote stays.
 

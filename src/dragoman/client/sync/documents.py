@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from email.message import Message as Headers
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 from uuid import UUID, uuid4
 
 import httpx
@@ -311,14 +311,16 @@ class Documents:
         category: str | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        visibility: Literal["shared", "private"] | None = None,
     ) -> Document:
-        """Change what is given: labels at once, a title by a new version that is embedded under it."""
+        """Change what is given: labels and who sees it at once, a title by a new version that is embedded under it."""
         body = {
             "title": title,
             "content_type": content_type,
             "category": category,
             "tags": None if tags is None else [*tags],
             "metadata": metadata,
+            "visibility": visibility,
         }
         path = f"{_PATH}{document_id}/"
         return Document.model_validate(self._transport.request("PATCH", path, json=_given(body)))

@@ -25,6 +25,13 @@ class Searches:
         answer = self._transport.request("POST", "/api/search/batch", json=body)
         return [BatchItem.model_validate(item) for item in answer["results"]]
 
+    def rerankers(self, *, chatbot_id: UUID | str | None = None) -> list[str]:
+        """The re-rankers that `reranker` of a search can name; with a chatbot, as what the caller may do on it."""
+        params = None if chatbot_id is None else {"chatbot_id": str(chatbot_id)}
+        answer = self._transport.request("GET", "/api/search/rerankers", params=params)
+        names: list[str] = answer["rerankers"]
+        return names
+
     def hybrid(
         self,
         query: str,

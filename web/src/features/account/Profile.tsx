@@ -16,7 +16,6 @@ export function Profile() {
   const { t } = useTranslation("account");
   const { me, can } = useSession();
   const facts: readonly (readonly [string, string | null])[] = [
-    ["name", can("users:manage") ? null : me.display_name],
     ["email", me.email],
     ["role", t(`roles.${me.role}`)],
     ["tenant", me.tenant_name],
@@ -30,10 +29,13 @@ export function Profile() {
             <FactRow key={name} name={t(`profile.${name}`)} value={value ?? ""} />
           ))}
       </dl>
-      {me.user_id !== null && can("users:manage") ? (
-        <NameForm id={me.user_id} name={me.display_name ?? ""} />
+      {me.user_id === null ? (
+        <p className={styles["soft"]}>{t("profile.byKey")}</p>
       ) : (
-        <p className={styles["soft"]}>{t(me.user_id === null ? "profile.byKey" : "profile.nameHint")}</p>
+        <>
+          {!can("users:manage") && <p className={styles["soft"]}>{t("profile.roleHint")}</p>}
+          <NameForm name={me.display_name ?? ""} />
+        </>
       )}
     </Card>
   );
@@ -48,7 +50,7 @@ function FactRow({ name, value }: { name: string; value: string }) {
   );
 }
 
-function NameForm({ id, name: present }: { id: string; name: string }) {
+function NameForm({ name: present }: { name: string }) {
   const { t } = useTranslation("account");
   const tell = useToasts();
   const cache = useQueryClient();
@@ -65,19 +67,25 @@ function NameForm({ id, name: present }: { id: string; name: string }) {
       className={styles["form"]}
       onSubmit={(event) => {
         event.preventDefault();
-        change.mutate({ id, name: name.trim() });
+        change.mutate(name.trim());
       }}
     >
       {change.error && <ErrorNote error={change.error} />}
       <TextField
         label={t("profile.name")}
+        hint={t("profile.nameHint")}
+        required
         autoComplete="name"
         maxLength={200}
         value={name}
         onChange={(event) => setName(event.target.value)}
       />
       <div>
-        <Button type="submit" busy={change.isPending} disabled={change.isPending || name.trim() === present}>
+        <Button
+          type="submit"
+          busy={change.isPending}
+          disabled={change.isPending || ["", present].includes(name.trim())}
+        >
           {t("common:save")}
         </Button>
       </div>

@@ -17,7 +17,5 @@ export const endSignIn = (id: string) =>
 export const changePassword = (body: Schemas["PasswordChange"]) =>
   data(api.POST("/api/auth/password/", { body }));
 
-export const changeName = ({ id, name }: { id: string; name: string }) =>
-  data(
-    api.PATCH("/api/users/{user_id}/", { params: { path: { user_id: id } }, body: { display_name: name } }),
-  );
+export const changeName = (name: string) =>
+  data(api.PATCH("/api/auth/me/", { body: { display_name: name } }));

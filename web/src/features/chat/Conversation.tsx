@@ -8,12 +8,14 @@ import { ErrorNote } from "@/components/Notes";
 import { useTitle } from "@/components/Page";
 import { Spinner } from "@/components/Spinner";
 import { ApiError } from "@/lib/api";
+import { useSession } from "@/lib/session";
 
 import { messagesQuery, sessionQuery, useChangeSession, type Message, type Session } from "./api";
 import styles from "./Chat.module.css";
 import { Composer } from "./compose/Composer";
 import { LanguageChoice, languageOf } from "./compose/LanguageChoice";
 import { Scope } from "./compose/Scope";
+import { SessionDocuments } from "./compose/SessionDocuments";
 import { entriesOf } from "./entries";
 import { ConversationContext } from "./messages/context";
 import { Finished } from "./messages/Finished";
@@ -78,6 +80,7 @@ interface TalkProps {
 
 function Talk({ session, messages, title, opener }: TalkProps) {
   const { t } = useTranslation("chat");
+  const { can } = useSession();
   const answering = useAnswering(session.id);
   const { looked, look, close } = useCitation();
   const askNow = useAsk();
@@ -128,12 +131,20 @@ function Talk({ session, messages, title, opener }: TalkProps) {
               onSend={(question) => ask({ question })}
               onStop={() => stop(session.id)}
               extra={
-                <LanguageChoice
-                  value={language}
-                  onChange={(chosen) =>
-                    change.mutate({ settings: { ...session.settings, language: chosen ?? undefined } })
-                  }
-                />
+                <>
+                  {can("documents:read") && (
+                    <SessionDocuments
+                      session={session}
+                      onChange={(documentIds) => change.mutate({ document_ids: documentIds })}
+                    />
+                  )}
+                  <LanguageChoice
+                    value={language}
+                    onChange={(chosen) =>
+                      change.mutate({ settings: { ...session.settings, language: chosen ?? undefined } })
+                    }
+                  />
+                </>
               }
             />
           </div>

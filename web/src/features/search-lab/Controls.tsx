@@ -8,6 +8,7 @@ import { useSession, type Chatbot } from "@/lib/session";
 import { MOST } from "./address";
 import type { AnswerSettings, Hit, Mode } from "./api";
 import { cutAt } from "./compare";
+import { RerankerSelect, useRerankerName } from "./Rerankers";
 import { SaveSettings } from "./SaveSettings";
 import styles from "./search-lab.module.css";
 
@@ -20,9 +21,11 @@ interface Props {
   chatbot: Chatbot;
   settings: AnswerSettings;
   mode: Mode;
+  reranker: string;
   cut: CutWish;
   hits: readonly Hit[];
   onMode: (mode: Mode) => void;
+  onReranker: (name: string) => void;
   onThreshold: (threshold: number) => void;
   onThresholdSet: () => void;
   onMax: (max: number) => void;
@@ -35,9 +38,11 @@ export function Controls({
   chatbot,
   settings,
   mode,
+  reranker,
   cut,
   hits,
   onMode,
+  onReranker,
   onThreshold,
   onThresholdSet,
   onMax,
@@ -45,6 +50,7 @@ export function Controls({
   const { t } = useTranslation("search-lab");
   const formats = useFormats();
   const { can } = useSession();
+  const nameOf = useRerankerName();
   const { kept, fallen } = cutAt(hits, cut.threshold, cut.max);
   const decimal = (value: number) =>
     formats.number(value, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -54,7 +60,13 @@ export function Controls({
       title={t("try.title")}
       actions={
         can("chatbots:manage") && (
-          <SaveSettings chatbot={chatbot} settings={settings} mode={mode} threshold={cut.threshold} />
+          <SaveSettings
+            chatbot={chatbot}
+            settings={settings}
+            mode={mode}
+            reranker={reranker}
+            threshold={cut.threshold}
+          />
         )
       }
     >
@@ -68,6 +80,13 @@ export function Controls({
           }))}
           hint={t("try.own", { value: t(`mode.${settings.search_mode}`) })}
           onChange={(event) => onMode(event.target.value as Mode)}
+        />
+        <RerankerSelect
+          chatbotId={chatbot.id}
+          label={t("try.reranker")}
+          hint={t("try.own", { value: nameOf(settings.reranker) })}
+          value={reranker}
+          onChoose={onReranker}
         />
         <Select
           label={t("try.max")}

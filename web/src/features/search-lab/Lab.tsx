@@ -22,13 +22,16 @@ export function Lab({ chatbot }: { chatbot: Chatbot }) {
   const [threshold, setThreshold] = useState(address.threshold);
   const mode = address.mode ?? settings.search_mode;
   const { query, filter } = address;
+  const reranker = address.reranker ?? settings.reranker;
   const tried = useMemo<Tried | null>(
-    () => (query.trim() === "" ? null : { chatbotId: chatbot.id, query, filter, history }),
+    () => (query.trim() === "" ? null : { chatbotId: chatbot.id, query, filter, history, reranker: null }),
     [chatbot.id, query, filter, history],
   );
-  const hybrid = useSearch(tried, "hybrid");
-  const dense = useSearch(tried, "dense");
-  const keyword = useSearch(tried, "keyword");
+  // Only the way of searching that is looked at is ranked again by another one: a language model has its price.
+  const ranked = tried && { ...tried, reranker: address.reranker };
+  const hybrid = useSearch(mode === "hybrid" ? ranked : tried, "hybrid");
+  const dense = useSearch(mode === "dense" ? ranked : tried, "dense");
+  const keyword = useSearch(mode === "keyword" ? ranked : tried, "keyword");
   const searches = { hybrid, dense, keyword };
   const failed = [hybrid, dense, keyword].find((search) => search.error !== null);
   const isSearching = [hybrid, dense, keyword].some((search) => search.isFetching);
@@ -53,9 +56,11 @@ export function Lab({ chatbot }: { chatbot: Chatbot }) {
         chatbot={chatbot}
         settings={settings}
         mode={mode}
+        reranker={reranker}
         cut={cut}
         hits={searches[mode].data?.results ?? []}
         onMode={(chosen) => change({ mode: chosen })}
+        onReranker={(name) => change({ reranker: name === settings.reranker ? "" : name })}
         onThreshold={setThreshold}
         onThresholdSet={() => change({ threshold: threshold === null ? "" : String(threshold) })}
         onMax={(max) => change({ max: String(max) })}
@@ -74,15 +79,17 @@ export function Lab({ chatbot }: { chatbot: Chatbot }) {
             keyword={keyword.data}
             mode={mode}
             cut={cut}
-            reranker={settings.reranker}
+            reranker={reranker}
           />
           <OtherQuery
-            tried={tried}
+            tried={{ ...tried, reranker: address.reranker }}
+            reranker={reranker}
             other={address.other}
+            otherReranker={address.otherReranker}
             mode={mode}
             cut={cut}
             found={searches[mode].data}
-            onOther={(other) => change({ other })}
+            onOther={change}
           />
         </div>
       ) : (

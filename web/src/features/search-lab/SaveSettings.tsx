@@ -3,24 +3,25 @@ import { useTranslation } from "react-i18next";
 
 import { Button } from "@/components/Button";
 import { Dialog } from "@/components/Dialog";
-import { Select } from "@/components/Field";
 import { ErrorNote } from "@/components/Notes";
 import { useToasts } from "@/components/Toasts";
 import { useFormats } from "@/lib/format";
 import type { Chatbot } from "@/lib/session";
 
-import { useRerankers, useSaveSettings, type AnswerSettings, type Mode } from "./api";
+import { useSaveSettings, type AnswerSettings, type Mode } from "./api";
+import { useRerankerName } from "./Rerankers";
 import styles from "./search-lab.module.css";
 
 interface Props {
   chatbot: Chatbot;
   settings: AnswerSettings;
   mode: Mode;
+  reranker: string;
   threshold: number;
 }
 
 /** Makes what was tried the chatbot's own settings; says before what that changes. */
-export function SaveSettings({ chatbot, settings, mode, threshold }: Props) {
+export function SaveSettings({ chatbot, settings, mode, reranker, threshold }: Props) {
   const { t } = useTranslation("search-lab");
   const [open, setOpen] = useState(false);
   return (
@@ -33,6 +34,7 @@ export function SaveSettings({ chatbot, settings, mode, threshold }: Props) {
           chatbot={chatbot}
           settings={settings}
           mode={mode}
+          reranker={reranker}
           threshold={threshold}
           onClose={() => setOpen(false)}
         />
@@ -41,14 +43,20 @@ export function SaveSettings({ chatbot, settings, mode, threshold }: Props) {
   );
 }
 
-function SaveDialog({ chatbot, settings, mode, threshold, onClose }: Props & { onClose: () => void }) {
+function SaveDialog({
+  chatbot,
+  settings,
+  mode,
+  reranker,
+  threshold,
+  onClose,
+}: Props & { onClose: () => void }) {
   const { t } = useTranslation("search-lab");
   const { t: common } = useTranslation();
   const formats = useFormats();
   const tell = useToasts();
   const save = useSaveSettings(chatbot.id);
-  const { data: rerankers = [] } = useRerankers(true);
-  const [reranker, setReranker] = useState(settings.reranker);
+  const nameOf = useRerankerName();
   const decimal = (value: number) => formats.number(value, { minimumFractionDigits: 2 });
   const changes = [
     {
@@ -57,7 +65,7 @@ function SaveDialog({ chatbot, settings, mode, threshold, onClose }: Props & { o
       after: decimal(threshold),
     },
     { key: "search_mode", before: t(`mode.${settings.search_mode}`), after: t(`mode.${mode}`) },
-    { key: "reranker", before: settings.reranker, after: reranker },
+    { key: "reranker", before: nameOf(settings.reranker), after: nameOf(reranker) },
   ].filter((change) => change.before !== change.after);
   const wanted = { similarity_threshold: threshold, search_mode: mode, reranker };
   const store = () =>
@@ -80,18 +88,6 @@ function SaveDialog({ chatbot, settings, mode, threshold, onClose }: Props & { o
         </>
       }
     >
-      {rerankers.length > 0 && (
-        <Select
-          label={t("save.reranker")}
-          hint={t("save.rerankerHint")}
-          value={reranker}
-          options={[...new Set(["none", settings.reranker, ...rerankers])].map((name) => ({
-            value: name,
-            label: name === "none" ? t("save.noReranker") : name,
-          }))}
-          onChange={(event) => setReranker(event.target.value)}
-        />
-      )}
       {changes.length === 0 ? (
         <p>{t("save.nothing")}</p>
       ) : (

@@ -9,6 +9,9 @@ export interface Address {
   filter: string;
   /** Null: as the chatbot has it. */
   mode: Mode | null;
+  reranker: string | null;
+  /** Of the second search that is compared with; null: the same as the first has. */
+  otherReranker: string | null;
   threshold: number | null;
   max: number;
 }
@@ -23,6 +26,8 @@ export function readAddress(params: URLSearchParams): Address {
     other: params.get("other") ?? "",
     filter: params.get("filter") ?? "",
     mode: mode !== null && MODES.includes(mode) ? (mode as Mode) : null,
+    reranker: params.get("reranker") || null,
+    otherReranker: params.get("otherReranker") || null,
     threshold: numberIn(params.get("threshold"), 0, 1),
     max: Math.round(numberIn(params.get("max"), 1, MOST) ?? 10),
   };
@@ -33,12 +38,12 @@ function numberIn(text: string | null, least: number, most: number): number | nu
   return Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : null;
 }
 
+type Named = "q" | "other" | "filter" | "mode" | "threshold" | "max" | "reranker" | "otherReranker";
+
 /** What is tried stands in the address of the page: a link to it shows the same. */
 export function useAddress() {
   const [params, setParams] = useSearchParams();
-  const change = (
-    changes: Partial<Record<"q" | "other" | "filter" | "mode" | "threshold" | "max", string>>,
-  ) =>
+  const change = (changes: Partial<Record<Named, string>>) =>
     setParams(
       (before) => {
         const next = new URLSearchParams(before);

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
-import { api, ApiError, data, request, type Schemas } from "@/lib/api";
+import { api, data, type Schemas } from "@/lib/api";
 import type { Chatbot } from "@/lib/session";
 
 export type Found = Schemas["SearchOut"];
@@ -15,6 +15,8 @@ export interface Tried {
   query: string;
   filter: string;
   history: readonly Said[];
+  /** Null: the one that the chatbot has. */
+  reranker: string | null;
 }
 
 /** Everything that is considered is asked for, so that thresholds can be tried here without searching again. */
@@ -39,6 +41,7 @@ export function useSearch(tried: Tried | null, mode: Mode) {
             similarity_threshold: 0,
             explain: true,
             filter: tried.filter === "" ? null : tried.filter,
+            reranker: tried.reranker,
             history: tried.history.length === 0 ? null : [...tried.history],
           },
         }),
@@ -87,27 +90,13 @@ export function useSaveSettings(chatbotId: string) {
   });
 }
 
-interface Ports {
-  ports: { name: string; adapters: { name: string; is_installed: boolean }[] }[];
-}
-
-/** The re-rankers that are installed; none where the server cannot tell. */
-export function useRerankers(enabled: boolean) {
+/** The re-rankers that this installation can ask. */
+export function useRerankers(chatbotId: string) {
   return useQuery({
-    queryKey: ["adapters", "reranker"],
-    queryFn: async () => {
-      try {
-        const { ports } = (await (await request("/api/adapters/")).json()) as Ports;
-        const adapters = ports.find((port) => port.name === "reranker")?.adapters ?? [];
-        return adapters.filter((adapter) => adapter.is_installed).map((adapter) => adapter.name);
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) {
-          return [];
-        }
-        throw error;
-      }
-    },
-    enabled,
-    staleTime: Infinity,
+    queryKey: ["search-lab", "rerankers", chatbotId],
+    queryFn: async () =>
+      (await data(api.GET("/api/search/rerankers", { params: { query: { chatbot_id: chatbotId } } })))
+        .rerankers,
+    staleTime: 300_000,
   });
 }

@@ -20,6 +20,9 @@ export interface Picked {
 interface Props {
   chatbotId: string;
   picked: readonly Picked[];
+  /** What the button says, where the number of documents is told elsewhere. */
+  label?: string | undefined;
+  /** Called with what is chosen when the choice is made; until then nothing changes. */
   onPick: (picked: readonly Picked[]) => void;
 }
 
@@ -27,7 +30,9 @@ interface Props {
 export function DocumentPicker(props: Props) {
   const { t } = useTranslation("chat");
   const [open, setOpen] = useState(false);
-  const { picked } = props;
+  const { picked, label } = props;
+  const number =
+    picked.length === 0 ? t("compose.allDocuments") : t("compose.narrowed", { count: picked.length });
   return (
     <>
       <Button
@@ -37,21 +42,26 @@ export function DocumentPicker(props: Props) {
         aria-haspopup="dialog"
         onClick={() => setOpen(true)}
       >
-        {picked.length === 0 ? t("compose.allDocuments") : t("compose.narrowed", { count: picked.length })}
+        {label ?? number}
       </Button>
       {open && <Picker {...props} onClose={() => setOpen(false)} />}
     </>
   );
 }
 
-function Picker({ chatbotId, picked, onPick, onClose }: Props & { onClose: () => void }) {
+function Picker({ chatbotId, picked: before, onPick, onClose }: Props & { onClose: () => void }) {
   const { t } = useTranslation("chat");
+  const [picked, setPicked] = useState(before);
   const [search, setSearch] = useState("");
   const wanted = useDeferredValue(search.trim());
   const { data: found, error, isPending, refetch } = useQuery(documentsQuery(chatbotId, wanted));
   const toggle = (document: Picked, on: boolean) =>
-    onPick(on ? [...picked, document] : picked.filter(({ id }) => id !== document.id));
+    setPicked(on ? [...picked, document] : picked.filter(({ id }) => id !== document.id));
   const ids = new Set(picked.map(({ id }) => id));
+  const done = (chosen: readonly Picked[]) => {
+    onPick(chosen);
+    onClose();
+  };
   const others = found?.documents.filter(({ id }) => !ids.has(id)) ?? [];
   return (
     <Dialog
@@ -59,10 +69,10 @@ function Picker({ chatbotId, picked, onPick, onClose }: Props & { onClose: () =>
       onClose={onClose}
       actions={
         <>
-          <Button disabled={picked.length === 0} onClick={() => onPick([])}>
+          <Button disabled={picked.length + before.length === 0} onClick={() => done([])}>
             {t("compose.askAll")}
           </Button>
-          <Button look="primary" onClick={onClose}>
+          <Button look="primary" onClick={() => done(picked)}>
             {t("compose.chosen")}
           </Button>
         </>

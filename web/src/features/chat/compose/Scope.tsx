@@ -9,7 +9,7 @@ import styles from "./Composer.module.css";
 
 const NAMED = 4;
 
-/** Which documents a conversation was narrowed to; that stays so until its end. */
+/** Which documents a conversation is narrowed to. */
 export function Scope({ documentIds }: { documentIds: readonly string[] | null }) {
   const { t } = useTranslation("chat");
   const { can } = useSession();

@@ -1,4 +1,4 @@
-import { Ban, Download, Ellipsis, RefreshCw, Trash2, Upload } from "lucide-react";
+import { Ban, Download, Ellipsis, Lock, RefreshCw, Trash2, Upload, Users } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
@@ -6,6 +6,7 @@ import { useNavigate } from "react-router";
 import { Button } from "@/components/Button";
 import { Menu, type MenuItem } from "@/components/Menu";
 import { useToasts } from "@/components/Toasts";
+import { useSession } from "@/lib/session";
 
 import { deeds, download, useDeed } from "../api";
 import { DeleteDialog } from "../DeleteDialog";
@@ -15,15 +16,20 @@ import { useMayChange } from "../rights";
 import type { Document } from "../types";
 import { ReplaceDialog } from "./ReplaceDialog";
 import { ReprocessDialog } from "./ReprocessDialog";
+import { otherSide, VisibilityDialog } from "./VisibilityDialog";
 
-type Asking = "replace" | "reprocess" | "delete";
+type Asking = "replace" | "reprocess" | "visibility" | "delete";
 
 export function Deeds({ document }: { document: Document }) {
   const { t } = useTranslation("documents");
   const tell = useToasts();
   const navigate = useNavigate();
   const { rows } = useLive();
+  const { can } = useSession();
   const mayChange = useMayChange()(document);
+  // A connector says of its documents who sees them.
+  const mayShow = can("documents:manage") && document.connector_id === null;
+  const side = otherSide(document);
   const [asking, setAsking] = useState<Asking | null>(null);
   const cancel = useDeed(deeds.cancel);
   const { state, working } = shownState(document, rows);
@@ -36,6 +42,16 @@ export function Deeds({ document }: { document: Document }) {
       onSelect: () => setAsking("reprocess"),
       disabled: isRead,
     },
+    ...(mayShow
+      ? [
+          {
+            label: t(`visibility.${side}Deed`),
+            icon: side === "private" ? <Lock /> : <Users />,
+            onSelect: () => setAsking("visibility"),
+            disabled: isRead || document.approval !== "approved",
+          },
+        ]
+      : []),
     {
       label: t("delete", { ns: "common" }),
       icon: <Trash2 />,
@@ -70,6 +86,7 @@ export function Deeds({ document }: { document: Document }) {
       )}
       {asking === "replace" && <ReplaceDialog document={document} onClose={close} />}
       {asking === "reprocess" && <ReprocessDialog document={document} onClose={close} />}
+      {asking === "visibility" && <VisibilityDialog document={document} onClose={close} />}
       {asking === "delete" && (
         <DeleteDialog
           documents={[document]}

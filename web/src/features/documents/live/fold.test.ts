@@ -58,6 +58,12 @@ describe("folding of live events", () => {
     expect(rows.get("a")).toMatchObject({ phase: "queued", outcome: null });
   });
 
+  it("takes a document for no more in work because others see it now", () => {
+    const event = { event: "visibility_changed", state: "ready", error_code: null, error: null } as const;
+    const rows: LiveRows = new Map();
+    expect(fold(rows, { type: "document", document_id: "a", ...event })).toBe(rows);
+  });
+
   it("takes only what looks like an event", () => {
     expect(isLiveEvent({ type: "progress" })).toBe(true);
     expect(isLiveEvent("progress")).toBe(false);

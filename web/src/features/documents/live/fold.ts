@@ -63,6 +63,9 @@ export function fold(rows: LiveRows, event: LiveEvent): LiveRows {
         ? rows // the `document` event that follows says what came of it
         : kept(rows, event.document_id, positionOf(event));
     case "document":
+      if (event.event === "visibility_changed") {
+        return rows; // it says nothing of how far the reading is
+      }
       return ENDINGS.has(event.event)
         ? kept(rows, event.document_id, {
             phase: "over",

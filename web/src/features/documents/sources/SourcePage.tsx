@@ -12,7 +12,7 @@ import { useFormats } from "@/lib/format";
 import { Fact } from "../document/Overview";
 import shared from "../documents.module.css";
 import type { Connector } from "../types";
-import { connectorQuery, isSyncing, syncsQuery } from "./api";
+import { connectorQuery, syncsQuery } from "./api";
 import { intervalName } from "./intervals";
 import { SourceDeeds } from "./SourceDeeds";
 import { SyncReport } from "./SyncReport";
@@ -119,12 +119,7 @@ function Syncs({ connector }: { connector: Connector }) {
           label: `${formats.dateTime(sync.created_at)} · ${t(`sync.state.${sync.state}`)} · ${t(`sync.trigger.${sync.trigger}`)}`,
         }))}
       />
-      <SyncReport
-        key={chosen.id}
-        connectorId={connector.id}
-        syncId={chosen.id}
-        isMoving={chosen.id === newest?.id && isSyncing(connector)}
-      />
+      <SyncReport key={chosen.id} connectorId={connector.id} syncId={chosen.id} />
     </div>
   );
 }

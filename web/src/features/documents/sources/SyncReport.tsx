@@ -33,16 +33,15 @@ const TONES = {
 interface Props {
   connectorId: string;
   syncId: string;
-  isMoving: boolean;
 }
 
 /** What a sync did, item by item, and why something failed or was left out. */
-export function SyncReport({ connectorId, syncId, isMoving }: Props) {
+export function SyncReport({ connectorId, syncId }: Props) {
   const { t } = useTranslation("documents");
   const formats = useFormats();
   const [outcome, setOutcome] = useState<(typeof LISTED)[number] | null>(null);
   const [offset, setOffset] = useState(0);
-  const { data, error, refetch } = useQuery(reportQuery(connectorId, syncId, outcome, offset, isMoving));
+  const { data, error, refetch } = useQuery(reportQuery(connectorId, syncId, outcome, offset));
   const columns = useColumns();
   if (error) {
     return <ErrorNote error={error} onRetry={() => void refetch()} />;

@@ -2,16 +2,17 @@
 
 import { keepPreviousData, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { api, data, request, type Schemas } from "@/lib/api";
+import { api, data, type Schemas } from "@/lib/api";
 
-import type { Connector } from "../types";
-import type { JsonSchema } from "./schema";
+import type { Connector, Sync } from "../types";
 
 export const ON_A_PAGE = 50;
 const MOVING_MS = 2_000;
 
-export const isSyncing = (connector: Pick<Connector, "last_sync">) =>
-  connector.last_sync?.state === "queued" || connector.last_sync?.state === "running";
+const isMoving = ({ state }: Pick<Sync, "state">) => state === "queued" || state === "running";
+
+export const isSyncing = ({ last_sync }: Pick<Connector, "last_sync">) =>
+  last_sync !== null && isMoving(last_sync);
 
 export const connectorsQuery = (chatbotId: string, offset: number) =>
   queryOptions({
@@ -43,15 +44,10 @@ export const syncsQuery = (id: string) =>
           params: { path: { connector_id: id }, query: { limit: ON_A_PAGE } },
         }),
       ),
+    refetchInterval: ({ state }) => (state.data?.syncs.some(isMoving) ? MOVING_MS : false),
   });
 
-export const reportQuery = (
-  id: string,
-  syncId: string,
-  outcome: Schemas["Outcome"] | null,
-  offset: number,
-  isMoving: boolean,
-) =>
+export const reportQuery = (id: string, syncId: string, outcome: Schemas["Outcome"] | null, offset: number) =>
   queryOptions({
     queryKey: ["connectors", id, "report", syncId, outcome, offset],
     queryFn: () =>
@@ -64,7 +60,7 @@ export const reportQuery = (
         }),
       ),
     placeholderData: keepPreviousData,
-    refetchInterval: isMoving ? MOVING_MS : false,
+    refetchInterval: ({ state }) => (state.data && isMoving(state.data) ? MOVING_MS : false),
   });
 
 export const itemsQuery = (id: string, state: Schemas["ItemState"] | null, offset: number) =>
@@ -79,26 +75,17 @@ export const itemsQuery = (id: string, state: Schemas["ItemState"] | null, offse
     placeholderData: keepPreviousData,
   });
 
-export interface Kind {
-  name: string;
-  description: string;
-  is_installed: boolean;
-  extras: readonly string[];
-  settings_schema: JsonSchema;
-}
-
-/** The kinds of connectors with the schema of their settings. An error for those who may not see adapters. */
-export const kindsQuery = queryOptions({
-  queryKey: ["adapters", "connector"],
-  queryFn: async () => {
-    const answer = await request("/api/adapters/");
-    const { ports } = (await answer.json()) as {
-      ports: readonly { name: string; adapters: readonly Kind[] }[];
-    };
-    return ports.find(({ name }) => name === "connector")?.adapters ?? [];
-  },
-  staleTime: Infinity,
-});
+/** The kinds of connectors with the schema of their settings, for who may add one to this chatbot. */
+export const kindsQuery = (chatbotId: string | undefined) =>
+  queryOptions({
+    queryKey: ["adapters", "connector", chatbotId],
+    queryFn: async () => {
+      const query = chatbotId === undefined ? {} : { chatbot_id: chatbotId };
+      const { ports } = await data(api.GET("/api/adapters/", { params: { query } }));
+      return ports.find(({ name }) => name === "connector")?.adapters ?? [];
+    },
+    staleTime: Infinity,
+  });
 
 const at = (connector_id: string) => ({ params: { path: { connector_id } } });
 

@@ -1,8 +1,8 @@
 import { useTranslation } from "react-i18next";
 
-import { Select, TextField } from "@/components/Field";
+import { Select } from "@/components/Field";
 
-import { CONTENT_TYPES, isOneOf } from "../types";
+import { LabelFields } from "../LabelFields";
 import type { Options } from "./uploads";
 import styles from "./upload.module.css";
 
@@ -28,31 +28,7 @@ export function Labels({ options, onChange, mayShare }: Props) {
           { value: "private", label: t("visibility.private") },
         ]}
       />
-      <Select
-        label={t("kind.label")}
-        hint={t(`kind.hint.${options.contentType}`)}
-        value={options.contentType}
-        onChange={({ target }) => {
-          if (isOneOf(CONTENT_TYPES, target.value)) {
-            set({ contentType: target.value });
-          }
-        }}
-        options={CONTENT_TYPES.map((value) => ({ value, label: t(`kind.${value}`) }))}
-      />
-      <TextField
-        label={t("label.category")}
-        hint={t("label.categoryHint")}
-        maxLength={200}
-        value={options.category}
-        onChange={({ target }) => set({ category: target.value })}
-      />
-      <TextField
-        label={t("label.tags")}
-        hint={t("label.tagsHint")}
-        maxLength={1000}
-        value={options.tags}
-        onChange={({ target }) => set({ tags: target.value })}
-      />
+      <LabelFields labels={options} onChange={set} explained />
     </div>
   );
 }
