@@ -295,7 +295,7 @@ def test_a_folder_of_the_server_that_is_not_allowed_is_refused_with_the_reason(o
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Kind of source").select_option("folder")
     dialog.get_by_label("Name").fill("Share")
-    dialog.get_by_label("Path", exact=True).fill(str(tmp_path))
+    dialog.get_by_label("Folder", exact=True).fill(str(tmp_path))
     dialog.get_by_role("button", name="Add and sync").click()
     dialog.get_by_role("alert").filter(has_text="DRAGOMAN_CONNECTOR_FOLDERS").wait_for()
 
@@ -332,12 +332,12 @@ def test_an_editor_adds_a_source_by_a_form_sees_what_its_syncs_did_changes_and_r
     page = open_page("editor", "/documents/sources")
     page.get_by_role("button", name="Add a source").first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Start urls").fill(address)
+    dialog.get_by_label("Start addresses").fill(address)
     # What lies on the server's own disks is for administrators.
     assert dialog.get_by_label("Kind of source").locator("option").all_inner_texts() == ["Bucket (S3)", "Web site"]
     dialog.get_by_label("Name", exact=True).fill("Harbour")
-    dialog.get_by_label("Exclude").fill("*ferry*")
-    dialog.get_by_label("Delay s").fill("0")
+    dialog.get_by_label("Not these").fill("*ferry*")
+    dialog.get_by_label("Pause between requests (s)").fill("0")
     dialog.get_by_label("Category").fill("sea")
     dialog.get_by_role("button", name="Add and sync").click()
 
@@ -348,9 +348,9 @@ def test_an_editor_adds_a_source_by_a_form_sees_what_its_syncs_did_changes_and_r
 
     page.get_by_role("button", name="Edit").click()
     dialog = page.get_by_role("dialog")
-    assert dialog.get_by_label("Start urls").input_value() == address
-    assert dialog.get_by_label("Exclude").input_value() == "*ferry*"
-    dialog.get_by_label("Exclude").fill("")
+    assert dialog.get_by_label("Start addresses").input_value() == address
+    assert dialog.get_by_label("Not these").input_value() == "*ferry*"
+    dialog.get_by_label("Not these").fill("")
     dialog.get_by_label("Name", exact=True).fill("Harbour and ferry")
     dialog.get_by_role("button", name="Save").click()
     page.get_by_role("heading", level=1, name="Harbour and ferry").wait_for()

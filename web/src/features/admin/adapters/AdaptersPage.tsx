@@ -23,7 +23,7 @@ export function AdaptersPage() {
       {data?.map((port) => (
         <Card key={port.name} title={t(`adapters.ports.${port.name}`, { defaultValue: named(port.name) })}>
           <p className={styles["small"]}>
-            <Hint text={`${port.description} ${port.chosen}`} />
+            <Hint text={port.description} /> <Hint text={port.chosen} />
           </p>
           <ul className={styles["form"]}>
             {port.adapters.map((adapter) => (
