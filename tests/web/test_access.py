@@ -52,8 +52,8 @@ def test_a_service_account_is_made_works_is_switched_off_and_deleted(open_page: 
     assert _who(dragoman, secret).status_code == 401
     switch.click()
     row.get_by_text("on", exact=True).wait_for()
-    row.get_by_label(f"Role of {name}").select_option("agent")
-    page.get_by_role("status").filter(has_text="Saved.").first.wait_for()
+    with page.expect_response(lambda answer: answer.request.method == "PATCH"):
+        row.get_by_label(f"Role of {name}").select_option("agent")
     assert _who(dragoman, secret).json()["role"] == "agent"
 
     row.get_by_role("button", name=f"Delete {name}").click()

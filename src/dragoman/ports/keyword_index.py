@@ -113,7 +113,7 @@ class KeywordIndex(Protocol):
 
         A word (without digits) that no chunk in scope holds is looked for as the words spelled most like it, at a
         lower weight, unless the question is in a language that the knowledge is not written in, or the word is an
-        everyday one of the question's language (`kit/text/common_words.py`).
+        everyday one of the question's language (`kit/text/everyday_words.py`).
 
         Args:
             question_language: Its stop words are left out too: in text of another language they are rare and would

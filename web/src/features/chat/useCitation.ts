@@ -1,5 +1,5 @@
 import { useCallback, useMemo } from "react";
-import { useSearchParams } from "react-router";
+import { useSearchParams } from "@/lib/address";
 
 /** What is looked at beside the conversation: a source of an answer, or a document that comes near. It stands in the URL. */
 export type Looked =

@@ -64,7 +64,9 @@ function InsightsPage() {
             label={t("title")}
             tabs={tabs.map((each) => ({ key: each.key, title: t(`tabs.${each.key}`) }))}
             current={current.key}
-            onChange={(key) => void navigate({ pathname: `/insights/${key}`, search })}
+            onChange={(key) =>
+              void navigate({ pathname: `/insights/${key}`, search: window.location.search })
+            }
           >
             <Suspense fallback={<Spinner label={t("loading")} />}>
               <current.Content key={chatbot.id} view={view} />

@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { useSearchParams } from "react-router";
+import { useSearchParams } from "@/lib/address";
 
 import { readRange, type Range } from "./data/range";
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dragoman.adapters.keyword_index._parts.ranking import Token, Unit
 from dragoman.adapters.scope_sql import chunk_conditions, scope_parameters
-from dragoman.kit.text.common_words import common_forms
+from dragoman.kit.text.everyday_words import common_forms
 from dragoman.kit.text.query_syntax import ParsedQuery, fold_for_phrases, parse_query
 from dragoman.kit.text.terms import analyse_query, base_language, normalise_prefix
 from dragoman.ports.search_scope import SearchScope

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { ListChecks } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { useSearchParams } from "react-router";
+import { useSearchParams } from "@/lib/address";
 
 import { Select } from "@/components/Field";
 import { Empty, ErrorNote } from "@/components/Notes";

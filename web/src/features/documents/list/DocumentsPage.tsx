@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { FileSearch, FileText, Plus } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { useSearchParams } from "react-router";
+import { useSearchParams } from "@/lib/address";
 
 import { Button } from "@/components/Button";
 import { Empty, ErrorNote } from "@/components/Notes";

@@ -1,6 +1,6 @@
 import { Download, MessageSquareHeart } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { useSearchParams } from "react-router";
+import { useSearchParams } from "@/lib/address";
 
 import { Empty, ErrorNote } from "@/components/Notes";
 import { Card } from "@/components/Page";
