@@ -172,6 +172,12 @@ def test_a_budget_is_set_and_holds(open_page: Open, http: httpx.Client, chatbot:
     answer = http.post(asked, json={"message": "What do silver partners receive on projectors?"}).json()
     assert answer["degraded"] == ["paid_failed:budget.exhausted", "extractive"]
     assert answer["usage"]["cost_usd"] == 0
+    page.evaluate("id => localStorage.setItem('dragoman.chatbot', id)", chatbot["id"])
+    page.goto(page.url.split("/admin")[0] + "/chat")
+    page.locator("textarea").fill("What discount do silver partners receive?")  # the other one was answered before
+    page.keyboard.press("Enter")
+    page.get_by_text("The sources are quoted instead of an answer by a language model").wait_for()
+    page.goto(page.url.split("/chat")[0] + "/admin/budgets")
 
     page.get_by_role("button", name=f"Remove the budget: {chatbot['name']}").click()
     _dialog(page).get_by_role("button", name="Remove").click()
