@@ -73,8 +73,8 @@ def similarity(a: MinHashSignature, b: MinHashSignature) -> float:
 def _shingles(text: str) -> Iterator[list[str]]:
     """Runs of five words; of eight characters where the script has no spaces. Case and punctuation do not count."""
     words: Iterator[str]
-    if text.isascii() and len(text) <= SHORT_TEXT:
-        words = iter(_WORD.findall(text.lower()))
+    if len(text) <= SHORT_TEXT:
+        words = iter(_WORD.findall(text.lower()) if text.isascii() else map(str.casefold, _WORD.findall(text)))
     else:
         words = map(str.casefold, map(_text_of, _WORD.finditer(text)))
     if _has_no_spaces(text):

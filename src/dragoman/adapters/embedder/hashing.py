@@ -55,7 +55,7 @@ class Adapter:
         return await asyncio.to_thread(self._embed, texts)
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(_WORD.findall(_fold(text))) for text in texts]
+        return [_count_words(text) for text in texts]
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -87,6 +87,15 @@ def _hashed(word: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     digests = [zlib.crc32(feature.encode("utf-8", "replace")) for feature, _ in features]
     weights = [weight if digest & 1 else -weight for digest, (_, weight) in zip(digests, features, strict=True)]
     return np.array([digest >> 1 for digest in digests], dtype=np.int64), np.array(weights)
+
+
+_BETWEEN_ASCII_WORDS = bytes(code if chr(code).isalnum() or chr(code) == "_" else ord(" ") for code in range(256))
+
+
+def _count_words(text: str) -> int:
+    if text.isascii():  # a fifth of the time of the pattern
+        return len(text.encode().translate(_BETWEEN_ASCII_WORDS).split())
+    return len(_WORD.findall(_fold(text)))
 
 
 def _fold(text: str) -> str:

@@ -650,11 +650,11 @@ _INSERT = """
     ), blocks as (
         insert into keyword_postings (tenant_id, chatbot_id, segment_id, number, content)
         select %(tenant_id)s, %(chatbot_id)s, %(segment_id)s, number - 1, content
-        from unnest(%(blocks)s::bytea[]) with ordinality as block (content, number)
+        from unnest(%(blocks)b::bytea[]) with ordinality as block (content, number)
     )
     insert into keyword_versions (tenant_id, chatbot_id, version_id, segment_id, number, chunk_count)
     select %(tenant_id)s, %(chatbot_id)s, version_id, %(segment_id)s, number - 1, chunk_count
-    from unnest(%(new_version_ids)s::uuid[], %(chunk_counts)s::int[]) with ordinality
+    from unnest(%(new_version_ids)b::uuid[], %(chunk_counts)s::int[]) with ordinality
         as version (version_id, chunk_count, number)"""
 _FORGET = """
     delete from keyword_versions where tenant_id = %(tenant_id)s and version_id = any(%(version_ids)s::uuid[])

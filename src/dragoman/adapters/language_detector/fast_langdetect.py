@@ -44,6 +44,7 @@ _HEBREW = re.compile(r"[\u05d0-\u05ea]")
 _YIDDISH = re.compile(r"[\u05f0-\u05f2\ufb1f]|\u05d0[\u05b7\u05b8]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _SCRIPT_SHARE = 0.3
+_FIRST_SCRIPT = "\u0370"  # Latin letters with all their marks stand before it
 _CHINESE_ONLY = re.compile(
     "[我你您她它们們吗嗎呢啊这這哪么麼没給给让讓很说电时间车个问题书见长门马东话语认识请谢钱铁飞页为对开关应该还发过进远运连选员录网络设备账户务费价单订货]"
 )
@@ -165,7 +166,7 @@ class _Letters:
 
 
 def _detect_by_script(letters: _Letters) -> DetectedLanguage | None:
-    if not letters.beyond_ascii:
+    if max(letters.beyond_ascii, default="") < _FIRST_SCRIPT:
         return None
     for code, pattern in _SCRIPTS:
         share = len(pattern.findall(letters.beyond_ascii)) / letters.count
