@@ -16,11 +16,12 @@ from benchmarks.instance import Instance, running
 from dragoman.entrypoints.web import FOLDER
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROUNDS = 5
 PAGES = ("/sign-in", "/chat", "/documents", "/search", "/insights", "/admin", "/account")
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_QUESTION = "How long is the warranty?"
 # Sizes as they came over the wire, and the paint that the browser itself notes (W3C Paint Timing).
 _SEEN = """() => {
   const files = performance.getEntriesByType("resource");
@@ -33,7 +34,15 @@ _SEEN = """() => {
     paint_ms: paint ? paint.startTime : NaN,
   };
 }"""
+_SCRIPTS = """() => performance.getEntriesByType("resource")
+  .map((file) => new URL(file.name).pathname).filter((path) => path.endsWith(".js"))"""
 Show = Callable[[str, object], None]
+
+
+def scripts_kib(page: Page) -> float:
+    """KiB of the scripts that a page has loaded until now, as gzip makes them; browsers get them smaller, by brotli."""
+    files = [FOLDER / path.lstrip("/") for path in set(page.evaluate(_SCRIPTS))]
+    return sum(len(gzip.compress(file.read_bytes(), 9)) for file in files) / 1024
 
 
 def web(show: Show) -> None:
@@ -50,9 +59,19 @@ def web(show: Show) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(_ARGUMENTS))
         limits = {"DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0"}
         with running(Path(name) / "home", **limits) as instance:
-            for path in PAGES:
+            for path, name in {**dict.fromkeys(PAGES), _conversation(instance): "a conversation"}.items():
                 loads = [_first_visit(browser, instance, path) for _ in range(ROUNDS)]
-                _tell(show, path, loads)
+                _tell(show, name or path, loads)
+
+
+def _conversation(instance: Instance) -> str:
+    """The address of a conversation with one answer."""
+    with instance.http() as http:
+        opened = http.post("/api/chatbot/sessions/", json={"chatbot_id": instance.chatbot_id}).raise_for_status()
+        address = f"/chat/{opened.json()['id']}"
+        messages = f"/api/chatbot/sessions/{opened.json()['id']}/messages/"
+        http.post(messages, json={"message": _QUESTION}).raise_for_status()
+    return address
 
 
 def _first_visit(browser: Browser, instance: Instance, path: str) -> dict[str, Any]:
@@ -66,7 +85,7 @@ def _first_visit(browser: Browser, instance: Instance, path: str) -> dict[str, A
     page.locator("h1, h2").first.wait_for()
     ready_ms = page.evaluate("performance.now()")
     page.wait_for_timeout(1000)  # what follows the heading; a page that keeps a stream open is never idle
-    seen = {**page.evaluate(_SEEN), "ready_ms": ready_ms}
+    seen = {**page.evaluate(_SEEN), "ready_ms": ready_ms, "gzip_kib": scripts_kib(page)}
     context.close()
     return seen
 
@@ -76,6 +95,7 @@ def _tell(show: Show, path: str, loads: list[dict[str, Any]]) -> None:
         return [float(load[name]) for load in loads]
 
     show(f"{path}: scripts, KiB over the wire", f"{statistics.median(of('script')) / 1024:.0f}")
+    show(f"{path}: scripts, KiB as gzip makes them", f"{statistics.median(of('gzip_kib')):.0f}")
     show(f"{path}: styles, KiB over the wire", f"{statistics.median(of('style')) / 1024:.0f}")
     show(f"{path}: files", int(statistics.median(of("files"))))
     for name, what in (("paint_ms", "first contentful paint"), ("ready_ms", "its heading stands")):

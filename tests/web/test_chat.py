@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from benchmarks.instance import Instance
+from benchmarks.web import scripts_kib
 
 if TYPE_CHECKING:
     from playwright.sync_api import Dialog, Locator, Page
@@ -121,6 +122,7 @@ def test_an_answer_is_asked_for_and_its_citation_looked_at(chat: Callable[..., P
     page.get_by_role("button", name="How this answer was made").click()
     page.get_by_role("region", name="How this answer was made").get_by_text("Quotation of the sources").wait_for()
     assert streams == []  # a finished answer says so with its messages
+    assert scripts_kib(page) < 250  # with all that shows an answer, and its source
 
 
 def test_on_a_narrow_screen_the_citation_is_a_dialog(chat: Callable[..., Page]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from benchmarks.instance import Instance
+from benchmarks.web import PAGES, scripts_kib
 
 from tests.web.conftest import PASSWORD
 
@@ -143,3 +144,11 @@ def test_the_entrance_is_accessible(open_page: Open, axe: Look, path: str, schem
     page = open_page(None, path, color_scheme=scheme, locale=locale)
     page.get_by_role("heading", level=1).wait_for()
     assert axe(page) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_first_visit_loads_less_than_250_kib_of_scripts(open_page: Open, path: str) -> None:
+    page = open_page(None if path == "/sign-in" else "owner", path)
+    page.locator("h1, h2").first.wait_for()
+    page.wait_for_timeout(1000)  # what follows the heading
+    assert 50 < scripts_kib(page) < 250

@@ -1,7 +1,8 @@
-import { memo, type ComponentProps } from "react";
+import { memo, useEffect, useState, type ComponentProps } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
-import rehypeHighlight from "rehype-highlight";
 import remarkGfm from "remark-gfm";
+
+import { partOf } from "@/lib/part";
 
 import styles from "./Markdown.module.css";
 
@@ -46,6 +47,38 @@ function Cell({ node: _node, children, ...rest }: ComponentProps<"td"> & { node?
 
 const COMPONENTS: Components = { a: Link, img: Picture, table: Scrolled, th: Head, td: Cell };
 
+// What colours code is half of all that Markdown weighs: it comes with the first code that names its language.
+const COLOURS = partOf(async () => (await import("rehype-highlight")).default);
+const CODE = /(?:`{3}|~{3})[ \t]*\w/;
+
+type RehypePlugins = NonNullable<ComponentProps<typeof ReactMarkdown>["rehypePlugins"]>;
+
+/** What colours the code of a text. Until that is loaded, and where it cannot be, code stands there in one colour. */
+function useColours(text: string): RehypePlugins {
+  const [plugins, setPlugins] = useState<RehypePlugins>(() => coloured(COLOURS.loaded()));
+  const isWanted = plugins.length === 0 && CODE.test(text);
+  useEffect(() => {
+    let isGone = false;
+    if (isWanted) {
+      COLOURS.load().then(
+        (plugin) => {
+          if (!isGone) {
+            setPlugins(coloured(plugin));
+          }
+        },
+        () => undefined,
+      );
+    }
+    return () => {
+      isGone = true;
+    };
+  }, [isWanted]);
+  return plugins;
+}
+
+const coloured = (plugin: ReturnType<typeof COLOURS.loaded>): RehypePlugins =>
+  plugin === undefined ? [] : [[plugin, { detect: false }]];
+
 interface Props {
   children: string;
   /** Other ways to show some elements, such as the numbers of citations. */
@@ -58,11 +91,12 @@ interface Props {
  * text), and addresses other than http, https, mailto and relative ones are emptied.
  */
 export const Markdown = memo(function Markdown({ children, components, remarkPlugins = [] }: Props) {
+  const colours = useColours(children);
   return (
     <div className={styles["markdown"]} dir="auto">
       <ReactMarkdown
         remarkPlugins={[remarkGfm, ...(remarkPlugins ?? [])]}
-        rehypePlugins={[[rehypeHighlight, { detect: false }]]}
+        rehypePlugins={colours}
         components={{ ...COMPONENTS, ...components }}
       >
         {children}
