@@ -103,6 +103,34 @@ def test_a_dropped_file_is_read_before_ones_eyes_and_can_be_opened(open_page: Op
     assert len(documents(http)) == 1
 
 
+def test_a_file_is_uploaded_watched_asked_about_and_deleted(open_page: Open) -> None:
+    page = open_page("owner", "/documents")
+    page.get_by_role("heading", name="Nothing here yet").wait_for()
+    page.evaluate(DROP, ["parking.md", PARKING])
+    page.get_by_role("button", name="Upload 1 file").click()
+    panel = page.get_by_role("region", name="Uploads")
+    panel.get_by_text("Ready", exact=True).wait_for(timeout=READ_MS)
+    panel.get_by_role("link", name="Ask about it").click()
+    ask = "Where do visitors park?"
+    page.locator("textarea").last.fill(ask)
+    page.keyboard.press("Enter")
+    answer = page.get_by_role("article", name="Answer").last
+    answer.get_by_text("Visitors park in lot Cormorant").first.wait_for()
+    answer.get_by_role("button", name=re.compile("^Source 1")).first.click()
+    source = page.get_by_role("complementary", name="Source 1")
+    source.locator("mark", has_text="lot Cormorant").wait_for()
+
+    page.get_by_role("link", name="Documents", exact=True).click()
+    page.get_by_role("button", name="Delete Parking rules").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("heading", name="Nothing here yet").wait_for()
+    page.get_by_role("link", name="Chat", exact=True).click()
+    page.locator("textarea").last.fill(ask)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Write the answer again").wait_for()
+    assert "Cormorant" not in page.get_by_role("main").inner_text()
+
+
 def test_a_broken_file_says_why_and_offers_to_try_again(open_page: Open, http: httpx.Client) -> None:
     page = open_page("owner", "/documents")
     upload(page, file("broken.pdf", b"%PDF-1.4\n1 0 obj\n<<garbage"), file("blank.md", "\n \n"))

@@ -59,6 +59,8 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       stop.abort();
       window.clearTimeout(gathering);
       setState(NOTHING);
+      // From here on nobody hears of changes: what is kept is old for whoever comes back.
+      void cache.invalidateQueries({ queryKey: ["documents"], refetchType: "none" });
     };
   }, [chatbotId, cache]);
   const value = useMemo(() => state, [state]);
