@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help up test check fix bench fuzz install web web-if-possible
+# Six processes are one Dragoman, and tests start many: without bytecode on disk each of them compiles all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A name on the PATH may be a shim that starts nothing: only a Python that runs and says its version counts.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
