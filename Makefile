@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help up test check fix bench fuzz install web web-if-possible
+# Six processes are one Dragoman, and tests start many: without bytecode on disk each of them compiles all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A name on the PATH may be a shim that starts nothing: only a Python that runs and says its version counts.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -30,10 +32,21 @@ test: $(VENV)/installed-dev web ## Run the tests; ARGS="-k name" chooses
 check: $(VENV)/installed-dev $(VENV)/installed-node web/openapi.json ## Lint, types, import rules, fresh generated docs, secrets, known vulnerabilities; changes nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	@$(MAKE) --no-print-directory --jobs 2 $(WHOLE_OUTPUTS) check-pages check-types check-rules
+
+# Parts of `check` that run side by side, the longest first. They change nothing that another of them reads.
+.PHONY: check-pages check-types check-rules
+WHOLE_OUTPUTS := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+check-pages:
+	$(NPM) run check
+
+check-types:
 	$(VENV)/bin/python -m mypy
+
+check-rules:
 	$(VENV)/bin/lint-imports
 	$(if $(DOCS),$(VENV)/bin/python -m cogapp --check $(DOCS))
-	$(NPM) run check
 	$(VENV)/bin/python checks/secrets.py
 	$(VENV)/bin/python checks/dependencies.py
 

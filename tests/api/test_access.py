@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ class Foreign:
     def model(self) -> str:
         """The chatbot as a model of the OpenAI API."""
         return f"dragoman-{self.chatbot_id}"
+
+
+NOTHING = Foreign(**{field.name: ABSENT for field in fields(Foreign) if field.default is MISSING})
+"""Ids of nothing, to be replaced by those of what a request is about."""
 
 
 @pytest.fixture(scope="module")
@@ -754,6 +758,43 @@ async def _with_others(service: Any, company: Any) -> Any:
     return replace(company, secrets=secrets)
 
 
+async def _spare(company: Any, named: set[str], chatbot_id: str, *, who: str) -> dict[str, str]:
+    """A new one of each thing that an operation's path names and that the operation may use up, by its parameter.
+
+    Args:
+        named: the parameters of the path. What none of them is about is not made: there are hundreds of operations.
+        chatbot_id: where members and keys of widgets belong.
+        who: opens sessions, asks and judges.
+    """
+    made: dict[str, str] = {}
+    if named & {"session_id", "message_id", "feedback_id"}:
+        made["session_id"] = await company.open_session(who)
+    if named & {"message_id", "feedback_id"}:
+        made["message_id"] = (await company.ask("What?", who=who, session_id=made["session_id"]))["id"]
+        made["feedback_id"] = await _feedback(company, made["message_id"], who=who)
+    if named & {"rule_id", "alert_id"}:
+        made["rule_id"] = await _alert_rule(company)
+    if "alert_id" in named:
+        made["alert_id"] = await _alert(company, made["rule_id"])
+    if named & {"service_account_id", "member_id"}:
+        made["service_account_id"] = await _machine(company, f"spare {new_id().hex}")
+    if "member_id" in named:
+        made["member_id"] = await _member(company, chatbot_id, made["service_account_id"])
+    if "key_id" in named:
+        made["key_id"] = (await company.api().post("/api/keys/", json={"name": "spare"})).json()["id"]
+    if "widget_key_id" in named:
+        made["widget_key_id"] = (await _widget_key(company, chatbot_id))["id"]
+    makers = {
+        "import_id": _import,
+        "budget_id": _budget,
+        "channel_id": _alert_channel,
+        "report_id": _report,
+        "user_id": _user,
+        "invitation_id": _invitation,
+    }
+    return made | {parameter: await make(company) for parameter, make in makers.items() if parameter in named}
+
+
 @pytest.mark.parametrize("role", [*ROLES, *OTHERS])
 async def test_each_caller_may_do_what_the_table_says(
     service: Any, company: Any, files_to_sync: Path, role: str
@@ -767,46 +808,24 @@ async def test_each_caller_may_do_what_the_table_says(
     connector_id, sync_id = await _connector(company, files_to_sync)
     await service.run_jobs(kind="connectors.sync")
     api = company.api(role)
-    search_id = await _search(company, who=asker)
-    privacy_request_id = await _export(company)
+    lasting = replace(
+        NOTHING,
+        document_id=document["id"],
+        job_id=status["job_id"],
+        connector_id=connector_id,
+        sync_id=sync_id,
+        search_id=await _search(company, who=asker),
+        tenant_id=str(company.tenant_id),
+        privacy_request_id=await _export(company),
+    )
     for operation in sorted(_operations(service), key=lambda operation: operation.method == "DELETE"):
-        spare = str(company.chatbot_id)  # nobody among the others may delete or change it
-        if role in ROLES:
-            spare = (await company.api().post("/api/chatbots/", json={"name": "Spare"})).json()["id"]
-        key = (await company.api().post("/api/keys/", json={"name": "spare"})).json()["id"]
-        session_id = await company.open_session(asker)
-        rule_id = await _alert_rule(company) if {"rule_id", "alert_id"} & {*operation.parameters} else ""
-        asks = {"message_id", "feedback_id"} & set(operation.parameters)
-        message_id = (await company.ask("What?", who=asker, session_id=session_id))["id"] if asks else ""
-        account_id = await _machine(company, operation.name)
-        ids = Foreign(
-            chatbot_id=spare,
-            document_id=document["id"],
-            session_id=session_id,
-            message_id=message_id,
-            key_id=key,
-            import_id=await _import(company),
-            job_id=status["job_id"],
-            connector_id=connector_id,
-            sync_id=sync_id,
-            search_id=search_id,
-            budget_id=await _budget(company),
-            rule_id=rule_id,
-            channel_id=await _alert_channel(company) if "channel_id" in operation.parameters else "",
-            alert_id=await _alert(company, rule_id) if "alert_id" in operation.parameters else "",
-            feedback_id=await _feedback(company, message_id, who=asker) if asks else ABSENT,
-            report_id=await _report(company),
-            service_account_id=account_id,
-            member_id=await _member(company, spare, account_id),
-            widget_key_id=(await _widget_key(company, spare))["id"],
-            user_id=await _user(company),
-            invitation_id=await _invitation(company),
-            sign_in_id=await _sign_in(company, who=role)
-            if role in ROLES and "sign_in_id" in operation.parameters
-            else ABSENT,
-            tenant_id=str(company.tenant_id),
-            privacy_request_id=privacy_request_id,
-        )
+        named = {*operation.parameters}
+        chatbot_id = str(company.chatbot_id)  # nobody among the others may delete or change it
+        if role in ROLES and "chatbot_id" in named:
+            chatbot_id = (await company.api().post("/api/chatbots/", json={"name": "Spare"})).json()["id"]
+        ids = replace(lasting, chatbot_id=chatbot_id, **await _spare(company, named, chatbot_id, who=asker))
+        if role in ROLES and "sign_in_id" in named:
+            ids = replace(ids, sign_in_id=await _sign_in(company, who=role))
         answer = await api.request(operation.method, operation.address(ids), **_body_of(operation))
         await service.run_jobs(kind="ingestion.ingest_document")
         expected = _expected(operation, role, declared.get(operation.name))

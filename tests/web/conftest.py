@@ -77,6 +77,7 @@ def paying() -> Iterator[Instance]:
         shutil.copytree(_CONFIGS, configs)
         (configs / "models.yaml").write_text(_MODELS)
         limits = {"DRAGOMAN_LIMIT_REQUESTS_PER_MINUTE_ADDRESS": "0", "DRAGOMAN_CONFIG_DIRECTORY": str(configs)}
+        limits |= {"DRAGOMAN_ALERT_INTERVAL_S": "5"}
         limits |= {"DRAGOMAN_SIGN_IN_ATTEMPTS": "10000", "DRAGOMAN_SIGN_IN_ATTEMPTS_PER_ADDRESS": "10000"}
         with running(Path(folder) / "home", "--no-sample", **limits) as instance:
             yield instance

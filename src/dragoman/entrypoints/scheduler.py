@@ -59,7 +59,6 @@ _REFILL_INTERVAL_S = 600.0
 _OUTSIDE_INDEXES = frozenset({"chroma", "pinecone", "elasticsearch"})
 _MEASURE_INTERVAL_S = 5.0
 _ROLL_UP_INTERVAL_S = 10.0
-_ALERT_INTERVAL_S = 60.0
 _SWEEP_INTERVAL_S = 3600.0
 _REPORT_INTERVAL_S = 900.0
 
@@ -111,7 +110,7 @@ async def run_scheduler(settings: Settings) -> None:
                 _repeat(stop, _ROLL_UP_INTERVAL_S, lambda: rollup.roll_up(database, retention_of_counts))
             )
             rounds.create_task(_repeat(stop, _ROLL_UP_INTERVAL_S, lambda: feedback_days.roll_up(database)))
-            rounds.create_task(_repeat(stop, _ALERT_INTERVAL_S, evaluator.evaluate))
+            rounds.create_task(_repeat(stop, settings.alert_interval_s, evaluator.evaluate))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rollup.purge(database, retention_of_counts)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: rejected_texts.purge(database)))
             rounds.create_task(_repeat(stop, _SWEEP_INTERVAL_S, lambda: account_retention.purge(database, kept)))

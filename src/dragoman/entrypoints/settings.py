@@ -250,6 +250,9 @@ class Settings(BaseSettings):
     analytics_days_kept_days: int = Field(
         1830, ge=31, le=36600, description="Analytics are kept by day for so many days, then they are deleted."
     )
+    alert_interval_s: float = Field(
+        60.0, ge=1, le=300, description="Seconds from one evaluation of the rules of alerts to the next."
+    )
     allow_plain_originals: bool = Field(True, description="Read original files that are not encrypted.")
     encrypt_originals: bool = Field(False, description="Encrypt original files before the blob store keeps them.")
 

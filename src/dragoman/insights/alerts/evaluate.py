@@ -1,4 +1,4 @@
-"""Evaluates the rules of all tenants, each minute, by one scheduler at a time.
+"""Evaluates the rules of all tenants, every `alert_interval_s`, by one scheduler at a time.
 
     evaluate -> of each tenant: its rules -> signals.py reads -> machine.py steps -> alerts, and jobs that tell of them
 
