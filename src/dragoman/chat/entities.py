@@ -89,34 +89,6 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """All that is known about how one question was answered; the raw material of evaluation and training."""
-
-    id: UUID
-    tenant_id: UUID
-    chatbot_id: UUID
-    session_id: UUID
-    question_id: UUID
-    answer_id: UUID
-    asker: str
-    language: str
-    rewritten_question: str | None
-    prompt_version: str | None
-    rendered_prompt: Sequence[Mapping[str, Any]] | None
-    retrieved: Sequence[Mapping[str, Any]]
-    provider_model: str
-    embedding_version: int
-    variants: Mapping[str, str]
-    knowledge_revision: int
-    answered: bool
-    confidence: float | None
-    timings: Mapping[str, float]
-    usage: Mapping[str, Any]
-    grounding: Mapping[str, Any]
-    degraded: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFacts:
     """The part of a turn that its asker is told."""
 
@@ -128,6 +100,26 @@ class TurnFacts:
     usage: Mapping[str, Any]
     grounding: Mapping[str, Any]
     degraded: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn(TurnFacts):
+    """All that is known about how one question was answered; the raw material of evaluation and training."""
+
+    id: UUID
+    tenant_id: UUID
+    chatbot_id: UUID
+    session_id: UUID
+    question_id: UUID
+    asker: str
+    language: str
+    rewritten_question: str | None
+    prompt_version: str | None
+    rendered_prompt: Sequence[Mapping[str, Any]] | None
+    retrieved: Sequence[Mapping[str, Any]]
+    embedding_version: int
+    variants: Mapping[str, str]
+    knowledge_revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
