@@ -10,7 +10,7 @@ import { streamed, type StreamedEvent } from "@/lib/sse";
 
 import { answerEvent, type AnswerEvent } from "./events";
 import { forget, recall, remember, type Asked } from "./memory";
-import { GapError, isOver, NOTHING, received, type Received } from "./reducer";
+import { GapError, isOver, NOTHING, received, withoutLoss, type Received } from "./reducer";
 
 export type { Asked } from "./memory";
 export type Phase = "open" | "reconnecting" | "stopping" | "over";
@@ -222,7 +222,7 @@ class Run {
     show(sessionId, {
       asked: this.asked,
       phase: kept,
-      received: this.state,
+      received: withoutLoss(before?.received, this.state),
       error: error ?? before?.error ?? null,
     });
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { answerEvent, positionOf, type AnswerEvent } from "./events";
-import { GapError, isOver, NOTHING, received, type Received } from "./reducer";
+import { GapError, isOver, NOTHING, received, withoutLoss, type Received } from "./reducer";
 
 const ID = "01a203c5-b767-721c-811b-a857aba63c73";
 type Told = readonly [string | null, AnswerEvent];
@@ -63,4 +63,13 @@ it("reads positions, and knows what is none", () => {
 it("leaves events of unknown kinds alone", () => {
   expect(answerEvent({ type: "weather" })).toBeNull();
   expect(answerEvent("status")).toBeNull();
+});
+
+it("keeps the words that are shown while they come again, also where the answer ends before they did", () => {
+  const shown = { ...NOTHING, messageId: "m", text: "It lasts 42" };
+  const anew = { ...NOTHING, messageId: "m" };
+  expect(withoutLoss(shown, anew).text).toBe("It lasts 42");
+  expect(withoutLoss(shown, { ...anew, text: "It lasts" }).text).toBe("It lasts 42");
+  expect(withoutLoss(shown, { ...anew, text: "It lasts 42 months" }).text).toBe("It lasts 42 months");
+  expect(withoutLoss(shown, { ...anew, messageId: "other" }).text).toBe("");
 });

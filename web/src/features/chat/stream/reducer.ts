@@ -85,6 +85,16 @@ function unheard(had: number, end: number, words: string): string {
   return begin === had ? words : text.decode(bytes.subarray(had - begin));
 }
 
+/** What is shown of an answer that is followed from its beginning again: its words stay until as many have come anew. */
+export function withoutLoss(shown: Received | undefined, now: Received): Received {
+  const isBehind =
+    shown !== undefined &&
+    shown.messageId === now.messageId &&
+    shown.text.length > now.text.length &&
+    shown.text.startsWith(now.text);
+  return isBehind ? { ...now, text: shown.text } : now;
+}
+
 export function isOver(state: Received): boolean {
   return state.facts !== null || state.failed !== null;
 }
