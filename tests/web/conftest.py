@@ -125,8 +125,10 @@ class Desk:
             self.wrong.append(message.text)
 
     def _asked(self, request: Any) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https") and parts.netloc not in {urlsplit(self.dragoman.url).netloc, *self.hosts}:
+        parts, ours = urlsplit(request.url), urlsplit(self.dragoman.url).netloc
+        if parts.scheme not in ("http", "https") or parts.netloc in {ours, *self.hosts}:
+            return
+        if not self.hosts or urlsplit(request.frame.url).netloc not in self.hosts:  # whose pages ask whom they like
             self.wrong.append(f"asked another host: {request.url}")
 
     def _sign_in(self, context: BrowserContext, role: str) -> None:

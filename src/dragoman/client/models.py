@@ -212,6 +212,7 @@ class Document(_Received):
     category: str
     tags: list[str]
     visibility: str
+    is_own: bool = False
     state: str
     processed: bool
     version: int
