@@ -42,7 +42,8 @@ def provider() -> Iterator[str]:
 @pytest.fixture
 def offered(http: httpx.Client, desk: Desk, provider: str) -> Iterator[str]:
     """Single sign-on is set up. Gives the id of the tenant."""
-    set_up = http.put("/api/single-sign-on/", json={"name": NAME, "issuer": provider, "client_id": "dragoman"})
+    body = {"name": NAME, "issuer": provider, "client_id": "dragoman", "client_secret": "a secret of ours"}
+    set_up = http.put("/api/single-sign-on/", json=body)
     assert set_up.status_code == 200, set_up.text
     desk.hosts.add(urlsplit(provider).netloc)
     yield str(http.get("/api/auth/me/").json()["tenant_id"])
