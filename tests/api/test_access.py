@@ -540,6 +540,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     # Owner and admin have set one up by then, which is in a private network.
     "GET /api/auth/single-sign-on/{tenant_id}/start/": (502, 502, 404, 404, 404),  # owners have set up one that is away
     "GET /api/auth/single-sign-on/callback/": (403,) * 5,  # nobody has begun
+    "GET /api/auth/single-sign-on/": _ALL_200,
     "POST /api/users/": _ADMINS_201,
     "GET /api/users/": _ADMINS_200,
     "GET /api/users/{user_id}/": _ADMINS_200,
@@ -601,7 +602,13 @@ OF_THE_TENANT = {
     "POST /api/chatbot/reports/improvement/",
 }
 """These need a permission that a role on a chatbot gives, and are about no chatbot as long as the request names none."""
-OPEN_TO_ALL = {"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json"}
+OPEN_TO_ALL = {
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /.well-known/jwks.json",
+    "GET /api/auth/single-sign-on/",
+}
 # Whoever has no key yet proves something else here: a password, a token, a link. What they get without it.
 OPEN_TO_PROOF = {
     "POST /api/auth/sign-in/": (401, "accounts.wrong_credentials"),

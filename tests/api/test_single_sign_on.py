@@ -10,15 +10,19 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
+from sqlalchemy import text
 
 from dragoman.accounts.single_sign_on import openid
+from dragoman.client import Dragoman
 from dragoman.entrypoints.api import create_app
 from dragoman.entrypoints.cli import main
+from dragoman.tenancy.service import list_tenants
 
 from .conftest import Service
 from .serving import serving
@@ -308,6 +312,127 @@ async def test_an_id_token_of_another_key_or_a_shared_secret_is_refused(forged: 
     assert code_of(await forged(sign_with=another)) == (403, "accounts.single_sign_on_refused")
     secret = OctKey.import_key(CLIENT_SECRET)
     assert code_of(await forged(sign_with=secret, header={"alg": "HS256"})) == (403, "accounts.single_sign_on_refused")
+
+
+# ---- what the page for signing in offers
+
+
+async def _offered(company: Any, **params: Any) -> Any:
+    answer = await client_at(company.service).get("/api/auth/single-sign-on/", params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["providers"]
+
+
+@pytest.fixture
+async def alone(company: Any) -> None:
+    """No other tenant of the installation has single sign-on."""
+    for tenant in await list_tenants(company.service.deps.database):
+        async with company.service.deps.database.transaction(tenant.id) as connection:
+            await connection.execute(text("delete from single_sign_on"))
+
+
+async def test_a_stranger_is_offered_the_provider_of_the_tenant_it_names(
+    company: Any, other_company: Any, provider: str
+) -> None:
+    await _set_up(company, provider, name="Tavelund login")
+    await _set_up(other_company, provider, name="Another login")
+    [offered] = await _offered(company, tenant=str(company.tenant_id))
+    start = f"http://dragoman.test/api/auth/single-sign-on/{company.tenant_id}/start/"
+    assert offered == {"name": "Tavelund login", "start_url": start}
+    browser = client_at(company.service)
+    assert (await browser.get(offered["start_url"], params={"return_to": "/chat"})).status_code == 303
+
+
+@pytest.mark.usefixtures("alone")
+async def test_without_a_tenant_only_the_one_that_has_a_provider_is_offered(
+    company: Any, other_company: Any, provider: str
+) -> None:
+    """Else whoever asks would learn who uses this installation."""
+    assert await _offered(company) == []
+    await _set_up(company, provider, name="Tavelund login")
+    assert [each["name"] for each in await _offered(company)] == ["Tavelund login"]
+    await _set_up(other_company, provider, name="Another login")
+    assert await _offered(company) == []
+    await company.api().delete("/api/single-sign-on/")
+    assert [each["name"] for each in await _offered(company)] == ["Another login"]
+
+
+@pytest.mark.usefixtures("alone")
+async def test_a_tenant_that_nobody_has_answers_as_one_without_a_provider(
+    company: Any, other_company: Any, provider: str
+) -> None:
+    await _set_up(other_company, provider)  # which is not offered in their place
+    assert await _offered(company, tenant=str(uuid4())) == await _offered(company, tenant=str(company.tenant_id)) == []
+    unreadable = await client_at(company.service).get("/api/auth/single-sign-on/", params={"tenant": "acme"})
+    assert unreadable.status_code == 422
+
+
+async def test_asking_for_what_is_offered_is_bounded_by_address(company: Any) -> None:
+    asking = client_at(company.service)
+    most = 10 * company.service.settings.sign_in_attempts_per_address
+    answers = [await asking.get("/api/auth/single-sign-on/") for _ in range(most + 1)]
+    assert [answer.status_code for answer in answers[:-1]] == [200] * most
+    assert code_of(answers[-1]) == (429, "accounts.too_many_attempts")
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert (await client_at(company.service).get("/api/auth/single-sign-on/")).status_code == 200
+
+
+_READS_PAGES = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def _told(answer: httpx.Response) -> dict[str, str]:
+    """What the page for signing in is told, to which the browser is led back."""
+    assert answer.status_code == 303, answer.text
+    page = urlsplit(answer.headers["location"])
+    assert (page.netloc, page.path) == ("dragoman.test", "/sign-in")
+    return {name: values[0] for name, values in parse_qs(page.query).items()}
+
+
+@pytest.mark.parametrize(("who", "why"), [("eva", "no_user"), ("nameless", "unconfirmed_address")])
+async def test_a_person_who_is_refused_reads_why_and_keeps_the_wanted_page(
+    company: Any, provider: str, who: str, why: str
+) -> None:
+    await _set_up(company, provider)
+    browser = client_at(company.service, **_READS_PAGES)
+    back = await _allow(await _begin(company, browser, return_to="/documents?state=failed"), who)
+    told = _told(await browser.get(back))
+    assert told == {"refused": why, "next": "/documents?state=failed", "tenant": str(company.tenant_id)}
+    assert (await browser.get("/api/auth/me/")).status_code == 401
+
+
+async def test_a_person_reads_that_the_provider_said_no_or_that_it_was_not_begun_here(
+    company: Any, provider: str
+) -> None:
+    await _set_up(company, provider)
+    browser = client_at(company.service, **_READS_PAGES)
+    callback = "/api/auth/single-sign-on/callback/"
+    assert _told(await browser.get(callback, params={"state": "x", "code": "x"})) == {
+        "refused": "not_begun",
+        "next": "/",
+    }
+    state = parse_qs(urlsplit(await _begin(company, browser)).query)["state"][0]
+    told = _told(await browser.get(callback, params={"state": state, "error": "access_denied"}))
+    assert told["refused"] == "declined"
+
+
+async def test_a_person_reads_that_the_provider_is_away_or_not_set_up(company: Any) -> None:
+    browser = client_at(company.service, **_READS_PAGES)
+    start = f"/api/auth/single-sign-on/{company.tenant_id}/start/"
+    assert _told(await browser.get(start, params={"return_to": "//attacker.example"})) == {
+        "refused": "not_set_up",
+        "next": "/",
+        "tenant": str(company.tenant_id),
+    }
+    await _set_up(company, "http://localhost:9/")
+    assert _told(await browser.get(start))["refused"] == "unreachable"
+
+
+async def test_the_client_lists_what_is_offered(company: Any, provider: str) -> None:
+    await _set_up(company, provider, name="Tavelund login")
+    async with serving(company.service) as url, Dragoman(url, None) as stranger:
+        [offered] = await stranger.single_sign_on.offered(company.tenant_id)
+        assert offered.name == "Tavelund login"
+        assert await stranger.single_sign_on.offered(uuid4()) == []
 
 
 # ---- setting it up

@@ -93,6 +93,14 @@ async def test_a_member_cannot_share_and_a_manager_cannot_keep_the_document_of_a
     assert len(await audited(company, "document.visibility_changed", shared)) == 1
 
 
+async def test_a_document_says_whether_it_is_ones_own(company: Company) -> None:
+    uploaded = await company.know(ARCHIVE, "shared.md", who="editor")
+    for who, is_own in (("editor", True), ("admin", False), ("member", False)):
+        shown = (await company.api(who).get(f"/api/chatbot/documents/{uploaded['id']}/")).json()
+        [listed] = (await company.api(who).get("/api/chatbot/documents/")).json()["documents"]
+        assert (shown["is_own"], listed["is_own"]) == (is_own, is_own)
+
+
 async def test_what_is_read_waits_or_comes_from_a_connector_keeps_who_sees_it(company: Company, files: Path) -> None:
     being_read = (await company.upload(ARCHIVE, "archive.md")).json()["id"]
     refused = await _change(company, being_read, "private")

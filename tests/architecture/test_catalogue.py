@@ -141,6 +141,7 @@ def test_each_operation_of_the_api_is_described_and_has_a_tag_and_an_id_of_its_o
 
 def test_each_operation_behind_a_key_says_so() -> None:
     open_to_all = {"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json"}
+    open_to_all.add("GET /api/auth/single-sign-on/")  # whom to sign in with
     open_to_proof = {  # by what they are sent: a key of a widget, a password, a token, a link
         "POST /api/widget/tokens/",
         "GET /api/widget/settings/",

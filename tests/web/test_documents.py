@@ -281,6 +281,17 @@ def test_a_document_is_kept_for_oneself_and_shared_again(open_page: Open, http: 
         assert ("Cormorant" in found_texts(http, "Where do visitors park?")) is others_see
 
 
+def test_only_who_uploaded_a_document_is_offered_to_keep_it(open_page: Open, http: httpx.Client) -> None:
+    page = open_page("owner", "/documents")
+    upload(page, file("parking.md", PARKING))
+    row(page, "Parking rules").get_by_text("Ready").wait_for(timeout=READ_MS)
+    [document] = documents(http)
+    other = open_page("admin", f"/documents/{document['id']}")
+    other.get_by_role("button", name="More actions").click()
+    other.get_by_role("menuitem", name="Delete").wait_for()
+    assert other.get_by_role("menuitem", name="Keep for me only").count() == 0
+
+
 @pytest.mark.parametrize(
     ("scheme", "language", "width"),
     [("light", "en", 1280), ("dark", "de", 390), ("light", "ar", 1280), ("dark", "ar", 390)],

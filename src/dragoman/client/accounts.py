@@ -6,7 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from dragoman.client.models import CreatedInvitation, IdentityProvider, Invitation, Me, SignIn, Tokens, User
+from dragoman.client.models import (
+    CreatedInvitation,
+    IdentityProvider,
+    Invitation,
+    Me,
+    OfferedSignOn,
+    SignIn,
+    Tokens,
+    User,
+)
 from dragoman.client.paging import pages
 from dragoman.client.transport import Transport
 
@@ -111,6 +120,12 @@ class SingleSignOn:
 
     async def remove(self) -> None:
         await self._transport.request("DELETE", _SINGLE_SIGN_ON)
+
+    async def offered(self, tenant_id: UUID | str | None = None) -> list[OfferedSignOn]:
+        """What a page for signing in offers; without a tenant, of the only one that has any."""
+        params = {} if tenant_id is None else {"tenant": str(tenant_id)}
+        found = await self._transport.request("GET", f"{_AUTH}single-sign-on/", params=params)
+        return [OfferedSignOn.model_validate(item) for item in found["providers"]]
 
 
 class Users:

@@ -171,6 +171,13 @@ class IdentityProvider(_Received):
     start_url: str
 
 
+class OfferedSignOn(_Received):
+    """People begin at `start_url`, which takes `return_to`."""
+
+    name: str
+    start_url: str
+
+
 class Invitation(_Received):
     id: UUID
     email: str
@@ -205,6 +212,7 @@ class Document(_Received):
     category: str
     tags: list[str]
     visibility: str
+    is_own: bool = False
     state: str
     processed: bool
     version: int

@@ -89,7 +89,7 @@ async def upload_document(
         uploaded = await service.upload_document(deps, caller, upload)
     if uploaded.is_duplicate:
         response.status_code = status.HTTP_200_OK
-    return UploadedOut.of_upload(uploaded)
+    return UploadedOut.of_upload(uploaded, caller)
 
 
 async def upload_many_documents(
@@ -176,7 +176,7 @@ async def replace_document(
         uploaded = await service.upload_document(deps, caller, upload)
     if uploaded.is_duplicate:
         response.status_code = status.HTTP_200_OK
-    return UploadedOut.of_upload(uploaded)
+    return UploadedOut.of_upload(uploaded, caller)
 
 
 @router.post(
@@ -215,7 +215,7 @@ async def upload_training_data(
         uploaded = await service.upload_document(deps, caller, upload)
     if uploaded.is_duplicate:
         response.status_code = status.HTTP_200_OK
-    return UploadedOut.of_upload(uploaded)
+    return UploadedOut.of_upload(uploaded, caller)
 
 
 router.add_api_route(

@@ -10,14 +10,15 @@ from dragoman.ingestion.service import Uploaded
 from dragoman.kit.errors import DragomanError
 from dragoman.knowledge.entities import DocumentState
 from dragoman.knowledge.schemas import DocumentOut
+from dragoman.tenancy.entities import Caller
 
 
 class UploadedOut(DocumentOut):
     is_duplicate: bool = Field(description="The same content was here already; nothing was read again.")
 
     @classmethod
-    def of_upload(cls, uploaded: Uploaded) -> UploadedOut:
-        return cls(**DocumentOut.of(uploaded.document).model_dump(), is_duplicate=uploaded.is_duplicate)
+    def of_upload(cls, uploaded: Uploaded, caller: Caller) -> UploadedOut:
+        return cls(**DocumentOut.of(uploaded.document, caller).model_dump(), is_duplicate=uploaded.is_duplicate)
 
 
 class BatchItem(BaseModel):

@@ -107,7 +107,7 @@ async def list_documents(
         sort=sort,
     )
     found = await service.list_documents(deps, caller, wanted=wanted, page=page)
-    items = [DocumentOut.of(document) for document in found.items]
+    items = [DocumentOut.of(document, caller) for document in found.items]
     return DocumentList(documents=items, total=found.total, limit=page.limit, offset=page.offset)
 
 
@@ -128,7 +128,7 @@ async def get_training_data(
         processing=counts.get(DocumentState.QUEUED, 0) + counts.get(DocumentState.PROCESSING, 0),
         failed=counts.get(DocumentState.FAILED, 0),
         by_state=counts,
-        documents=[DocumentOut.of(document) for document in found.items],
+        documents=[DocumentOut.of(document, caller) for document in found.items],
         limit=page.limit,
         offset=page.offset,
     )
@@ -140,7 +140,7 @@ async def get_document(document_id: UUID, caller: CallerWhoReadsDocuments, deps:
     async with deps.database.transaction(caller.tenant_id) as connection:
         document = await service.get_document(connection, caller, document_id)
     audit.note_access(deps.database, caller, "document", subject_id=document_id)
-    return DocumentOut.of(document)
+    return DocumentOut.of(document, caller)
 
 
 @router.patch("/api/chatbot/documents/{document_id}/", tags=["documents"])
@@ -161,7 +161,7 @@ async def change_document(
     )
     if body.title is not None and body.title.strip() != document.title:
         document = await service.read_again(deps, caller, document_id, title=body.title.strip())
-    return DocumentOut.of(document)
+    return DocumentOut.of(document, caller)
 
 
 @router.get("/api/chatbot/documents/{document_id}/status/", tags=["documents"])
@@ -216,7 +216,7 @@ async def restore_document_version(
     document_id: UUID, version: int, caller: CallerWhoContributes, deps: DepsDep
 ) -> DocumentOut:
     """Bring an older version back, as a new version; the present one serves until it is read."""
-    return DocumentOut.of(await service.read_again(deps, caller, document_id, number=version))
+    return DocumentOut.of(await service.read_again(deps, caller, document_id, number=version), caller)
 
 
 @router.post(
@@ -226,25 +226,25 @@ async def reprocess_document(
     document_id: UUID, body: ReadAgain, caller: CallerWhoContributes, deps: DepsDep
 ) -> DocumentOut:
     """Read, chunk and embed a stored document again under the present settings, without an upload."""
-    return DocumentOut.of(await service.read_again(deps, caller, document_id, reuse_vectors=not body.embed_all))
+    return DocumentOut.of(await service.read_again(deps, caller, document_id, reuse_vectors=not body.embed_all), caller)
 
 
 @router.post("/api/chatbot/documents/{document_id}/cancel/", tags=["documents"])
 async def cancel_document(document_id: UUID, caller: CallerWhoContributes, deps: DepsDep) -> DocumentOut:
     """Stop the reading of a document."""
-    return DocumentOut.of(await service.cancel_reading(deps, caller, document_id))
+    return DocumentOut.of(await service.cancel_reading(deps, caller, document_id), caller)
 
 
 @router.post("/api/chatbot/documents/{document_id}/retry/", status_code=status.HTTP_202_ACCEPTED, tags=["documents"])
 async def retry_document(document_id: UUID, caller: CallerWhoContributes, deps: DepsDep) -> DocumentOut:
     """Read a document again whose reading failed or was cancelled."""
-    return DocumentOut.of(await service.retry_reading(deps, caller, document_id))
+    return DocumentOut.of(await service.retry_reading(deps, caller, document_id), caller)
 
 
 @router.post("/api/chatbot/documents/{document_id}/approve/", tags=["documents"])
 async def approve_document(document_id: UUID, caller: CallerWhoManagesDocuments, deps: DepsDep) -> DocumentOut:
     """Let searches find a document that waits for approval."""
-    return DocumentOut.of(await service.approve(deps, caller, document_id))
+    return DocumentOut.of(await service.approve(deps, caller, document_id), caller)
 
 
 @router.post("/api/chatbot/documents/{document_id}/reject/", tags=["documents"])
@@ -252,7 +252,7 @@ async def reject_document(
     document_id: UUID, body: Rejection, caller: CallerWhoManagesDocuments, deps: DepsDep
 ) -> DocumentOut:
     """Refuse a document that waits for approval, with the reason."""
-    return DocumentOut.of(await service.reject(deps, caller, document_id, reason=body.reason))
+    return DocumentOut.of(await service.reject(deps, caller, document_id, reason=body.reason), caller)
 
 
 @router.get("/api/chatbot/documents/{document_id}/quality/", tags=["documents"])

@@ -21,7 +21,7 @@ from dragoman.knowledge.entities import (
     VersionState,
     Visibility,
 )
-from dragoman.tenancy.entities import AuditEvent
+from dragoman.tenancy.entities import AuditEvent, Caller
 from dragoman.tenancy.http import RequestBody
 
 STEPS = ("waiting", "extracting", "recognising", "chunking", "embedding", "indexing", "done")
@@ -39,6 +39,7 @@ class DocumentOut(BaseModel):
     category: str
     tags: list[str]
     visibility: str = Field(description="shared: all who may ask the chatbot; private: its owner only.")
+    is_own: bool = Field(description="You uploaded it: nobody else may keep it private.")
     state: DocumentState
     processed: bool = Field(description="Searches find it.")
     version: int
@@ -64,7 +65,7 @@ class DocumentOut(BaseModel):
     error: str | None = Field(None, description="Why it failed, and what to do.")
 
     @classmethod
-    def of(cls, document: Document) -> DocumentOut:
+    def of(cls, document: Document, caller: Caller) -> DocumentOut:
         newest = document.newest
         return cls(
             id=document.id,
@@ -78,6 +79,7 @@ class DocumentOut(BaseModel):
             category=document.category,
             tags=list(document.tags),
             visibility=document.visibility.value,
+            is_own=document.owner == caller.asker,
             state=document.state,
             processed=document.live_version_id is not None,
             version=newest.number,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, status
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
+from dragoman.accounts.errors import ProviderError, SingleSignOnNotFoundError, SingleSignOnRefusedError
 from dragoman.accounts.http import (
     PartsDep,
     clear_cookies,
@@ -21,10 +22,13 @@ from dragoman.accounts.http import (
 from dragoman.accounts.parts import AccountParts
 from dragoman.accounts.single_sign_on import service
 from dragoman.accounts.single_sign_on.entities import Provider
+from dragoman.kit.errors import DragomanError
+from dragoman.kit.fetch import FetchError
 from dragoman.tenancy.entities import Role
 from dragoman.tenancy.http import CallerWhoManagesTenant, RequestBody
 
 router = APIRouter()
+_FAILURES = (SingleSignOnRefusedError, SingleSignOnNotFoundError, ProviderError, FetchError)
 _OF_THE_PROVIDER: dict[int | str, dict[str, Any]] = {
     502: {"description": "The identity provider failed."},
     504: {"description": "The identity provider took too long."},
@@ -72,7 +76,7 @@ class SingleSignOnOut(BaseModel):
             allowed_domains=provider.allowed_domains,
             updated_at=provider.updated_at,
             redirect_url=service.redirect_url(parts),
-            start_url=f"{parts.url}/api/auth/single-sign-on/{provider.tenant_id}/start/",
+            start_url=service.start_url(parts, provider),
         )
 
 
@@ -105,6 +109,26 @@ async def remove_single_sign_on(caller: CallerWhoManagesTenant, parts: PartsDep)
     await service.remove_provider(parts, caller)
 
 
+class OfferedSignOn(BaseModel):
+    name: str = Field(description="What people read on the button.")
+    start_url: str = Field(description="Where people begin; takes `return_to`.")
+
+
+class OfferedSignOns(BaseModel):
+    providers: list[OfferedSignOn]
+
+
+@router.get("/api/auth/single-sign-on/", tags=["single sign-on"])
+async def list_offered_single_sign_on(
+    parts: PartsDep,
+    tenant: Annotated[UUID | None, Query(description="Without it: the only tenant that has any.")] = None,
+) -> OfferedSignOns:
+    """List the identity providers to sign in with. Empty where the tenant has none, or must be named and is not."""
+    found = await service.list_offered(parts, tenant)
+    offered = [OfferedSignOn(name=each.name, start_url=service.start_url(parts, each)) for each in found]
+    return OfferedSignOns(providers=offered)
+
+
 @router.get(
     "/api/auth/single-sign-on/{tenant_id}/start/",
     tags=["single sign-on"],
@@ -118,8 +142,11 @@ async def start_single_sign_on(
     request: Request,
     return_to: Annotated[str, Query(max_length=500, description="A path to lead back to.")] = "/",
 ) -> RedirectResponse:
-    """Lead a browser to the identity provider of a tenant."""
-    begun = await service.begin(parts, tenant_id, return_to=return_to)
+    """Lead a browser to the identity provider of a tenant, or back to the page for signing in, which tells why not."""
+    try:
+        begun = await service.begin(parts, tenant_id, return_to=return_to)
+    except _FAILURES as error:
+        return _back(parts, request, error, tenant_id=tenant_id, return_to=return_to)
     response = RedirectResponse(begun.url, status_code=status.HTTP_303_SEE_OTHER)
     response.headers["Cache-Control"] = "no-store"
     set_state_cookie(request, response, begun.state_cookie, begun.until)
@@ -142,12 +169,25 @@ async def finish_single_sign_on(
     error: Annotated[str | None, Query(max_length=500)] = None,
 ) -> RedirectResponse:
     """Where the identity provider leads a browser back to: signs in by cookies."""
-    finished = await service.finish(
-        parts, state_cookie=find_cookie(request, "state"), state=state, code=code, issuer=iss, error=error
-    )
+    kept = find_cookie(request, "state")
+    try:
+        finished = await service.finish(parts, state_cookie=kept, state=state, code=code, issuer=iss, error=error)
+    except _FAILURES as failure:
+        tenant_id, return_to = service.begun_for(parts, kept)
+        return _back(parts, request, failure, tenant_id=tenant_id, return_to=return_to)
     response = RedirectResponse(finished.return_to, status_code=status.HTTP_303_SEE_OTHER)
     response.headers["Cache-Control"] = "no-store"
     clear_cookies(request, response, "state")
     set_sign_in_cookies(request, response, finished.signed_in)
     set_device_cookie(request, response, finished.signed_in.device)
     return response
+
+
+def _back(
+    parts: AccountParts, request: Request, error: DragomanError, *, tenant_id: UUID | None, return_to: str
+) -> RedirectResponse:
+    """A person reads on the page for signing in what went wrong. Raises the error for who asks for no page."""
+    if "text/html" not in request.headers.get("accept", ""):
+        raise error
+    url = service.refusal_url(parts, error, tenant_id=tenant_id, return_to=return_to)
+    return RedirectResponse(url, status_code=status.HTTP_303_SEE_OTHER, headers={"Cache-Control": "no-store"})

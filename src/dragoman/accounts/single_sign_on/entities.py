@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from dragoman.tenancy.entities import Role
+
+
+class Refusal(StrEnum):
+    """Why a browser was led back to the page for signing in, which has words for each."""
+
+    NOT_BEGUN = "not_begun"
+    DECLINED = "declined"
+    UNTRUSTED = "untrusted"
+    UNCONFIRMED_ADDRESS = "unconfirmed_address"
+    NO_USER = "no_user"
+    DEACTIVATED = "deactivated"
+    NOT_SET_UP = "not_set_up"
+    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

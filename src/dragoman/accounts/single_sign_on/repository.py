@@ -31,6 +31,12 @@ async def find_provider(connection: AsyncConnection, *, tenant_id: UUID) -> Prov
     )
 
 
+async def find_only_tenant(connection: AsyncConnection) -> UUID | None:
+    """The tenant with an identity provider where exactly one has any. Read as `system`: the tenant is not known yet."""
+    found = (await connection.execute(select(single_sign_on.c.tenant_id).limit(2))).scalars().all()
+    return found[0] if len(found) == 1 else None
+
+
 async def set_provider(connection: AsyncConnection, provider: Provider) -> None:
     values = {
         "issuer": provider.issuer,

@@ -15,6 +15,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,19 +23,62 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dragoman.accounts import addresses, sign_in
 from dragoman.accounts import repository as accounts_repository
 from dragoman.accounts.entities import Person, SignedIn
-from dragoman.accounts.errors import InvalidAddressError, SingleSignOnNotFoundError, SingleSignOnRefusedError
+from dragoman.accounts.errors import (
+    InvalidAddressError,
+    SingleSignOnNotFoundError,
+    SingleSignOnRefusedError,
+    TooManyAttemptsError,
+)
+from dragoman.accounts.lockout import WINDOW_S
 from dragoman.accounts.parts import AccountParts
 from dragoman.accounts.single_sign_on import openid, repository
-from dragoman.accounts.single_sign_on.entities import Identity, Provider
+from dragoman.accounts.single_sign_on.entities import Identity, Provider, Refusal
 from dragoman.accounts.single_sign_on.openid import Challenge, Client
 from dragoman.accounts.users.service import require_not_above
+from dragoman.kit import request_origin
+from dragoman.kit.addresses import counted_together
 from dragoman.kit.clock import new_id, now
 from dragoman.kit.encryption import TamperedError, UnknownKeyError
+from dragoman.kit.errors import DragomanError
 from dragoman.tenancy import audit
 from dragoman.tenancy.entities import Caller, Role
 
 _LASTS: Final = timedelta(minutes=10)
 _STATE_PLACE: Final = "single-sign-on/state"
+_LISTINGS_PER_ATTEMPT: Final = 10  # each visit of the page asks, also of those who have a password
+
+
+# ---- finding it
+
+
+async def list_offered(parts: AccountParts, tenant_id: UUID | None) -> list[Provider]:
+    """The identity providers that the page for signing in offers: of this tenant, or of the only one that has any.
+
+    A tenant that nobody has, or that has none, answers as no tenant does where several have one: with nothing.
+
+    Raises:
+        TooManyAttemptsError: this network address has asked too often.
+    """
+    allowance = await parts.attempts.take(
+        f"single-sign-on-from:{counted_together(request_origin.current().address)}",
+        limit=_LISTINGS_PER_ATTEMPT * parts.policy.attempts_per_address,
+        per_s=WINDOW_S,
+    )
+    if not allowance.is_granted:
+        raise TooManyAttemptsError(retry_after_s=allowance.wait_s)
+    if tenant_id is None:
+        async with parts.database.system_transaction() as connection:
+            tenant_id = await repository.find_only_tenant(connection)
+    if tenant_id is None:
+        return []
+    async with parts.database.transaction(tenant_id) as connection:
+        provider = await repository.find_provider(connection, tenant_id=tenant_id)
+    return [] if provider is None else [provider]
+
+
+def start_url(parts: AccountParts, provider: Provider) -> str:
+    """Where people begin to sign in."""
+    return f"{parts.url}/api/auth/single-sign-on/{provider.tenant_id}/start/"
 
 
 # ---- setting it up
@@ -166,13 +210,17 @@ async def finish(
     """
     kept = _opened(parts, state_cookie)
     if kept is None or not hmac.compare_digest(str(kept["state"]).encode(), state.encode("utf-8", "surrogatepass")):
-        raise SingleSignOnRefusedError("This sign-in was not begun in this browser, or long ago. Begin again.")
+        raise SingleSignOnRefusedError(
+            "This sign-in was not begun in this browser, or long ago. Begin again.", why=Refusal.NOT_BEGUN
+        )
     tenant_id = UUID(str(kept["tenant"]))
     challenge = Challenge(state=state, nonce=str(kept["nonce"]), verifier=str(kept["verifier"]))
     try:
         provider = await get_provider(parts, tenant_id)
         if error is not None or code is None:
-            raise SingleSignOnRefusedError("The identity provider did not let you in. Begin again.")
+            raise SingleSignOnRefusedError(
+                "The identity provider did not let you in. Begin again.", why=Refusal.DECLINED
+            )
         if issuer is not None and issuer != provider.issuer:
             raise SingleSignOnRefusedError("Another identity provider answered than was asked. Begin again.")
         identity = await openid.identify(parts.network, _client(parts, provider), challenge, code)
@@ -182,6 +230,24 @@ async def finish(
         raise
     signed_in = await sign_in.begin(parts, person, method="single_sign_on", is_cookie=True)
     return Finished(signed_in=signed_in, return_to=str(kept["return_to"]))
+
+
+def refusal_url(parts: AccountParts, error: DragomanError, *, tenant_id: UUID | None, return_to: str) -> str:
+    """The page for signing in, which tells why it did not succeed. It names the reason only: its words are the page's."""
+    if isinstance(error, SingleSignOnRefusedError):
+        why = str(error.details.get("why", Refusal.UNTRUSTED))
+    else:
+        why = Refusal.NOT_SET_UP if isinstance(error, SingleSignOnNotFoundError) else Refusal.UNREACHABLE
+    query = {"refused": why, "next": _own_path(return_to)}
+    if tenant_id is not None:
+        query["tenant"] = str(tenant_id)
+    return f"{parts.url}/sign-in?{urlencode(query)}"
+
+
+def begun_for(parts: AccountParts, state_cookie: str | None) -> tuple[UUID | None, str]:
+    """The tenant and the page for which this browser began to sign in; None and `/` where it did not."""
+    kept = _opened(parts, state_cookie)
+    return (None, "/") if kept is None else (UUID(str(kept["tenant"])), str(kept["return_to"]))
 
 
 def _opened(parts: AccountParts, state_cookie: str | None) -> dict[str, object] | None:
@@ -232,18 +298,25 @@ async def _person(parts: AccountParts, provider: Provider, identity: Identity) -
         else:
             person = await _person_by_address(connection, provider, identity)
         if person is None or person.deactivated_at is not None:
-            raise SingleSignOnRefusedError("This user may not sign in. Ask an administrator of your tenant.")
+            raise SingleSignOnRefusedError(
+                "This user may not sign in. Ask an administrator of your tenant.", why=Refusal.DEACTIVATED
+            )
     return person
 
 
 async def _person_by_address(connection: AsyncConnection, provider: Provider, identity: Identity) -> Person:
     """The user with this address, or a new one; linked from now on. Raises SingleSignOnRefusedError."""
     if identity.email is None:
-        raise SingleSignOnRefusedError("The identity provider vouches for no address of yours. Confirm it there first.")
+        raise SingleSignOnRefusedError(
+            "The identity provider vouches for no address of yours. Confirm it there first.",
+            why=Refusal.UNCONFIRMED_ADDRESS,
+        )
     try:
         email = addresses.checked(identity.email)
     except InvalidAddressError as error:
-        raise SingleSignOnRefusedError("The identity provider names an address that is none.") from error
+        raise SingleSignOnRefusedError(
+            "The identity provider names an address that is none.", why=Refusal.UNCONFIRMED_ADDRESS
+        ) from error
     tenant_id = provider.tenant_id
     person = await accounts_repository.find_person_by_email(connection, tenant_id=tenant_id, email=email)
     if person is None:
@@ -267,7 +340,9 @@ async def _person_by_address(connection: AsyncConnection, provider: Provider, id
 async def _create(connection: AsyncConnection, provider: Provider, email: str, name: str) -> Person:
     domain = email.rpartition("@")[2]
     if not provider.creates_users or (provider.allowed_domains and domain not in provider.allowed_domains):
-        raise SingleSignOnRefusedError("You are no user here yet. Ask an administrator to invite you.")
+        raise SingleSignOnRefusedError(
+            "You are no user here yet. Ask an administrator to invite you.", why=Refusal.NO_USER
+        )
     user_id = new_id()
     await accounts_repository.insert_person(
         connection,

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from dragoman.client.models import CreatedInvitation, IdentityProvider, Invitation, Me, SignIn, Tokens, User
+from dragoman.client.models import (
+    CreatedInvitation,
+    IdentityProvider,
+    Invitation,
+    Me,
+    OfferedSignOn,
+    SignIn,
+    Tokens,
+    User,
+)
 from dragoman.client.sync.paging import pages
 from dragoman.client.sync.transport import Transport
 
@@ -112,6 +121,12 @@ class SingleSignOn:
 
     def remove(self) -> None:
         self._transport.request("DELETE", _SINGLE_SIGN_ON)
+
+    def offered(self, tenant_id: UUID | str | None = None) -> list[OfferedSignOn]:
+        """What a page for signing in offers; without a tenant, of the only one that has any."""
+        params = {} if tenant_id is None else {"tenant": str(tenant_id)}
+        found = self._transport.request("GET", f"{_AUTH}single-sign-on/", params=params)
+        return [OfferedSignOn.model_validate(item) for item in found["providers"]]
 
 
 class Users:

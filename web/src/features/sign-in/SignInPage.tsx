@@ -11,6 +11,7 @@ import { api, ApiError, data } from "@/lib/api";
 
 import { Entrance } from "./Entrance";
 import { ForgottenPassword } from "./ForgottenPassword";
+import { Providers, Refused } from "./Providers";
 import { safeTarget } from "./target";
 import styles from "./sign-in.module.css";
 
@@ -25,7 +26,11 @@ export default function SignInPage() {
       {way === "forgotten" ? (
         <ForgottenPassword onBack={() => setWay("password")} />
       ) : (
-        <Form key={way} way={way} />
+        <>
+          <Refused />
+          <Form key={way} way={way} />
+          <Providers />
+        </>
       )}
       <div className={styles["ways"]}>
         {way === "password" && (
@@ -50,7 +55,11 @@ function Form({ way }: { way: "password" | "key" }) {
   const [query] = useSearchParams();
   const signIn = useMutation({
     mutationFn: (proof: { email: string; password: string } | { api_key: string }) =>
-      data(api.POST("/api/auth/sign-in/", { body: { ...proof, cookie: true } })),
+      data(
+        api.POST("/api/auth/sign-in/", {
+          body: { ...proof, tenant_id: "email" in proof ? query.get("tenant") : null, cookie: true },
+        }),
+      ),
     onSuccess: async () => {
       cache.clear();
       await navigate(safeTarget(query.get("next")), { replace: true });

@@ -6,10 +6,10 @@ import { Note } from "@/components/Notes";
 
 import styles from "../admin.module.css";
 import { Copyable } from "../parts/SecretDialog";
-import { Hint } from "../schema-form/Hint";
-import { fieldsOf } from "../schema-form/schema";
-import { SchemaForm } from "../schema-form/SchemaForm";
-import { filled, firstFault, type Values } from "../schema-form/values";
+import { Hint } from "@/components/schema-form/Hint";
+import { fieldsOf } from "@/components/schema-form/schema";
+import { SchemaForm } from "@/components/schema-form/SchemaForm";
+import { filled, firstFault, type Values } from "@/components/schema-form/values";
 import type { Adapter, Port } from "./api";
 import { environmentLines } from "./environment";
 

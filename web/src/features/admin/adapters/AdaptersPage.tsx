@@ -6,8 +6,8 @@ import { Card, Page } from "@/components/Page";
 import { Spinner } from "@/components/Spinner";
 
 import styles from "../admin.module.css";
-import { Hint } from "../schema-form/Hint";
-import { named } from "../schema-form/schema";
+import { Hint } from "@/components/schema-form/Hint";
+import { named } from "@/components/schema-form/schema";
 import { AdapterDialog } from "./AdapterDialog";
 import { useAdapters, type Adapter, type Port } from "./api";
 

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ApiError, request } from "@/lib/api";
 import { useSession } from "@/lib/session";
 
-import type { JsonSchema } from "../schema-form/schema";
+import type { JsonSchema } from "@/components/schema-form/schema";
 
 export interface AdapterSetting {
   name: string;

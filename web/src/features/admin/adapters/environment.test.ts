@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { fieldsOf } from "../schema-form/schema";
-import { filled } from "../schema-form/values";
+import { fieldsOf } from "@/components/schema-form/schema";
+import { filled } from "@/components/schema-form/values";
 import type { Adapter } from "./api";
 import { environmentLines, quoted } from "./environment";
 

@@ -1,7 +1,7 @@
 /** Settings of the installation as lines of its environment, to be pasted into a shell or a `.env` file. */
 
-import type { FormField } from "../schema-form/schema";
-import { same, type Values } from "../schema-form/values";
+import type { FormField } from "@/components/schema-form/schema";
+import { same, type Values } from "@/components/schema-form/values";
 import type { Adapter } from "./api";
 
 /** `export`s are not written: both readers take the lines as they are. Fields at their default need none. */

@@ -7,7 +7,7 @@ import { Spinner } from "@/components/Spinner";
 import { Tabs } from "@/components/Tabs";
 
 import { useGuard } from "../parts/useGuard";
-import type { FormField } from "../schema-form/schema";
+import type { FormField } from "@/components/schema-form/schema";
 import { useOneChatbot, useSettingFields, type ChatbotOut } from "./api";
 import { General } from "./General";
 import { Members } from "./Members";

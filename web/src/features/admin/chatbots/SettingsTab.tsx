@@ -9,8 +9,8 @@ import { Card } from "@/components/Page";
 import { useSaid } from "@/lib/said";
 
 import adminStyles from "../admin.module.css";
-import type { FormField } from "../schema-form/schema";
-import { SchemaForm } from "../schema-form/SchemaForm";
+import type { FormField } from "@/components/schema-form/schema";
+import { SchemaForm } from "@/components/schema-form/SchemaForm";
 import type { ChatbotOut } from "./api";
 import styles from "./chatbots.module.css";
 import { fieldsIn, GROUPS } from "./groups";

@@ -3,7 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { api, data, request, type Schemas } from "@/lib/api";
 
 import { PAGE } from "../parts/Listing";
-import { fieldsOf, type FormField, type JsonSchema } from "../schema-form/schema";
+import { fieldsOf, type FormField, type JsonSchema } from "@/components/schema-form/schema";
 
 export type ChatbotOut = Schemas["ChatbotOut"];
 export type Member = Schemas["MemberOut"];

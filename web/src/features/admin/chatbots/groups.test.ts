@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { fieldsOf } from "../schema-form/schema";
+import { fieldsOf } from "@/components/schema-form/schema";
 import { fieldsIn, groupOf } from "./groups";
 
 describe("the groups of settings", () => {

@@ -1,6 +1,6 @@
 /** Which settings stand together. Those that nobody has sorted yet, of a newer server, stand under `other`. */
 
-import type { FormField } from "../schema-form/schema";
+import type { FormField } from "@/components/schema-form/schema";
 
 export const GROUPS = [
   "answering",

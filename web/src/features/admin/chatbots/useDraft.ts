@@ -1,7 +1,7 @@
 import { useCallback, useMemo, useState } from "react";
 
-import type { FormField } from "../schema-form/schema";
-import { changesOf, filled, firstFault, same, type Values } from "../schema-form/values";
+import type { FormField } from "@/components/schema-form/schema";
+import { changesOf, filled, firstFault, same, type Values } from "@/components/schema-form/values";
 
 import type { ChatbotOut } from "./api";
 

@@ -30,7 +30,7 @@ export function useSurroundings(ownAnswerer: boolean) {
     };
     const adapters = (port: string) => ports?.find((each) => each.name === port)?.adapters ?? [];
     const names = (port: string) => adapters(port).map((each) => each.name);
-    const used = (port: string) => adapters(port).find((each) => each.is_used)?.name ?? t("form.none");
+    const used = (port: string) => adapters(port).find((each) => each.is_used)?.name ?? t("common:form.none");
     const suggestions = {
       answerer: ["extractive", "auto", ...names("llm")],
       judge: ["none", ...names("judge")],

@@ -27,9 +27,10 @@ export function Deeds({ document }: { document: Document }) {
   const { rows } = useLive();
   const { can } = useSession();
   const mayChange = useMayChange()(document);
-  // A connector says of its documents who sees them.
-  const mayShow = can("documents:manage") && document.connector_id === null;
   const side = otherSide(document);
+  // A connector says of its documents who sees them; only who uploaded one would find it again among its own.
+  const mayShow =
+    can("documents:manage") && document.connector_id === null && (side === "shared" || document.is_own);
   const [asking, setAsking] = useState<Asking | null>(null);
   const cancel = useDeed(deeds.cancel);
   const { state, working } = shownState(document, rows);

@@ -7,6 +7,9 @@ import { Button } from "@/components/Button";
 import { Dialog } from "@/components/Dialog";
 import { Select, TextField } from "@/components/Field";
 import { ErrorNote, Note } from "@/components/Notes";
+import { fieldsOf, named, requiredFirst } from "@/components/schema-form/schema";
+import { SchemaForm } from "@/components/schema-form/SchemaForm";
+import { begun, settingsOf, type Values } from "@/components/schema-form/values";
 import { Spinner } from "@/components/Spinner";
 import { useToasts } from "@/components/Toasts";
 import { useChatbot } from "@/lib/session";
@@ -16,8 +19,6 @@ import { LabelFields, labelsOf, storedOf } from "../LabelFields";
 import type { Connector } from "../types";
 import { connectorDeeds, kindsQuery, useConnectorDeed } from "./api";
 import { INTERVALS, intervalName } from "./intervals";
-import { SchemaForm } from "./SchemaForm";
-import { fieldsOf, settingsOf, valuesOf, type Values } from "./schema";
 
 interface Props {
   /** The one that is changed; null: a new one. */
@@ -40,9 +41,9 @@ export function ConnectorDialog({ connector, onClose }: Props) {
   const [values, setValues] = useState<Values>({});
 
   const chosen = kinds.data?.find((each) => each.name === kind);
-  const fields = chosen ? fieldsOf(chosen.settings_schema) : null;
+  const fields = chosen ? requiredFirst(fieldsOf(chosen.settings_schema)) : null;
   const stored = connector?.settings ?? null;
-  const shown = { ...valuesOf(fields ?? [], stored ?? {}), ...values };
+  const shown = { ...begun(fields ?? [], stored ?? {}), ...values };
 
   const save = useConnectorDeed((settings: Record<string, unknown>) => {
     const given = {
@@ -117,7 +118,15 @@ export function ConnectorDialog({ connector, onClose }: Props) {
           </Note>
         )}
         {fields && (
-          <SchemaForm fields={fields} values={shown} onChange={setValues} isStored={connector !== null} />
+          <SchemaForm
+            fields={fields}
+            values={shown}
+            onChange={(changed, value) => setValues((all) => ({ ...all, [changed]: value }))}
+            labelOf={(setting) => t(`sources.settingName.${setting}`, { defaultValue: named(setting) })}
+            sentWhole
+            secretsKept={connector !== null}
+            dir="ltr"
+          />
         )}
         <Select
           label={t("sources.interval")}

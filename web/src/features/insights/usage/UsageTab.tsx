@@ -79,6 +79,12 @@ function Lines({ view, by }: { view: View; by: "model" | "operation" }) {
     return <ErrorNote error={error} onRetry={() => void refetch()} />;
   }
   const rows: readonly Schemas["UsageLineOut"][] = usage?.lines ?? [];
+  const nameOf = ({ key }: Schemas["UsageLineOut"]) =>
+    key === null
+      ? t("usage.none")
+      : by === "operation"
+        ? t(`usage.purposes.${key}`, { defaultValue: key })
+        : key;
   const isPaid = rows.some((row) => row.cost_usd > 0);
   return (
     <DataCard
@@ -87,7 +93,7 @@ function Lines({ view, by }: { view: View; by: "model" | "operation" }) {
       rows={rows}
       rowKey={(row) => row.key ?? ""}
       columns={[
-        { key: "key", title: t(`usage.${by}Column`), value: (row) => row.key ?? t("usage.none") },
+        { key: "key", title: t(`usage.${by}Column`), value: (row) => row.key, shown: nameOf },
         { key: "calls", title: t("usage.calls"), numeric: true, value: (row) => row.calls },
         {
           key: "failed",
@@ -130,7 +136,7 @@ function Lines({ view, by }: { view: View; by: "model" | "operation" }) {
         tone={by === "model" ? 1 : 3}
         bars={rows.map((row) => ({
           key: row.key ?? "",
-          name: row.key ?? t("usage.none"),
+          name: nameOf(row),
           value: isPaid ? row.cost_usd : row.calls,
           shown: formats.money(row.cost_usd),
           detail: t("usage.callCount", { count: row.calls }),

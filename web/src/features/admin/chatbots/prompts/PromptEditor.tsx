@@ -12,7 +12,7 @@ import styles from "../../admin.module.css";
 import { Copyable } from "../../parts/SecretDialog";
 import { useDeed } from "../../parts/useDeed";
 import { useGuard } from "../../parts/useGuard";
-import { Hint } from "../../schema-form/Hint";
+import { Hint } from "@/components/schema-form/Hint";
 import { CHATBOTS, previewPrompt, promptsAddress, promptsOf, writePrompt, type Template } from "../api";
 import chatbotStyles from "../chatbots.module.css";
 

@@ -3,8 +3,8 @@ import { useTranslation } from "react-i18next";
 import { Card } from "@/components/Page";
 
 import adminStyles from "../../admin.module.css";
-import { isRecord, type FormField } from "../../schema-form/schema";
-import { SchemaForm } from "../../schema-form/SchemaForm";
+import { isRecord, type FormField } from "@/components/schema-form/schema";
+import { SchemaForm } from "@/components/schema-form/SchemaForm";
 import type { ChatbotOut } from "../api";
 import styles from "../chatbots.module.css";
 import type { Draft } from "../useDraft";

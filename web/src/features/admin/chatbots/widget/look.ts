@@ -1,6 +1,6 @@
 /** How a chatbot's widget looks, as its settings say. */
 
-import { isRecord } from "../../schema-form/schema";
+import { isRecord } from "@/components/schema-form/schema";
 
 export interface Look {
   title: string;

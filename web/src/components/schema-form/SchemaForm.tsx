@@ -17,6 +17,12 @@ export interface Surroundings {
   suggestions?: Readonly<Record<string, readonly string[]>>;
   /** What holds where a field is empty. */
   inherited?: Readonly<Record<string, string>>;
+  /** The form is sent as a whole: what is missing is said then, and what may be left out is marked. */
+  sentWhole?: boolean;
+  /** Secrets are there already; an empty field keeps them. */
+  secretsKept?: boolean;
+  /** Of the texts, where they are paths, addresses and names of machines. */
+  dir?: "ltr";
 }
 
 interface Props extends Surroundings {
@@ -66,7 +72,7 @@ interface StateProps {
 }
 
 function State({ field, label, isChanged, onReset }: StateProps) {
-  const { t } = useTranslation("admin");
+  const { t } = useTranslation();
   if (!isChanged && !onReset) {
     return null;
   }

@@ -144,6 +144,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** What has to be given comes first. */
+export function requiredFirst(fields: readonly FormField[]): readonly FormField[] {
+  return [...fields.filter((each) => each.isRequired), ...fields.filter((each) => !each.isRequired)];
+}
+
 /** `max_size_mib` as "Max size mib". */
 export function named(name: string): string {
   const words = name.replaceAll("_", " ");

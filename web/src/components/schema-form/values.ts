@@ -26,6 +26,50 @@ export function filled(fields: readonly FormField[], given: Values): Values {
   return Object.fromEntries(fields.map((field) => [field.name, given[field.name] ?? field.default]));
 }
 
+/** What the API shows instead of a secret. It is never sent back. */
+const STARS = /^\*+$/;
+
+/** What a form begins with that is sent as a whole: an empty field where a secret is stored. */
+export function begun(fields: readonly FormField[], stored: Values): Values {
+  const shown = Object.entries(filled(fields, stored)).map(([name, value]) => {
+    const isSecret = fields.find((field) => field.name === name)?.isSecret ?? false;
+    return [name, isSecret && typeof value === "string" && STARS.test(value) ? "" : value];
+  });
+  return Object.fromEntries(shown) as Values;
+}
+
+/**
+ * What such a form sends: all that is filled in where nothing is stored yet, else what differs from what is stored, with
+ * null where a field was emptied. A secret that is left empty stays as it is.
+ */
+export function settingsOf(
+  fields: readonly FormField[],
+  values: Values,
+  stored: Values | null,
+): Record<string, unknown> {
+  const before = stored === null ? null : begun(fields, stored);
+  const settings: Record<string, unknown> = {};
+  for (const field of fields) {
+    const value = trimmed(values[field.name]);
+    const isEmpty = value === null || value === "" || same(value, []);
+    const isKept = before !== null && same(value, trimmed(before[field.name]));
+    const isStars = field.isSecret && typeof value === "string" && STARS.test(value);
+    if (!isKept && !isStars && !(isEmpty && (before === null || field.isSecret))) {
+      settings[field.name] = isEmpty ? null : value;
+    }
+  }
+  return settings;
+}
+
+function trimmed(value: unknown): unknown {
+  if (typeof value === "string") {
+    return value.trim();
+  }
+  return Array.isArray(value) && value.every((each) => typeof each === "string")
+    ? value.map((line) => line.trim()).filter(Boolean)
+    : (value ?? null);
+}
+
 /** What is to be sent: only what is another now. Null brings a default back, so what was `reset` is sent as null. */
 export function changesOf(
   fields: readonly FormField[],

@@ -28,7 +28,7 @@ export function Rows({
   onChange,
   ...around
 }: Shared & { field: FormField } & Surroundings) {
-  const { t } = useTranslation("admin");
+  const { t } = useTranslation();
   const rows = Array.isArray(value) ? value.filter(isRecord) : [];
   const set = (at: number, row: Record<string, unknown>) =>
     onChange(rows.map((each, index) => (index === at ? row : each)));
@@ -81,7 +81,7 @@ export function Rows({
 
 /** Texts by name, such as translations by language. Kept as rows while somebody types, so that a name may be unfinished. */
 export function Pairs({ label, hint, value, onChange }: Shared) {
-  const { t } = useTranslation("admin");
+  const { t } = useTranslation();
   const [pairs, setPairs] = useState<readonly (readonly [string, string])[]>(() =>
     isRecord(value) ? Object.entries(value).map(([key, text]) => [key, String(text)] as const) : [],
   );

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { fieldsOf, type JsonSchema } from "./schema";
-import { changesOf, faultOf, filled } from "./values";
+import { fieldsOf, requiredFirst, type JsonSchema } from "./schema";
+import { begun, changesOf, faultOf, filled, settingsOf } from "./values";
 
 const ROOT = {
   components: {
@@ -124,5 +124,67 @@ describe("what is wrong with a value", () => {
     ["anything", "[oops", "json"],
   ])("%s = %j: %s", (name, value, fault) => {
     expect(faultOf(field(name), value)?.key ?? null).toBe(fault);
+  });
+});
+
+describe("a form that is sent as a whole", () => {
+  const fields = requiredFirst(
+    fieldsOf({
+      required: ["bucket"],
+      properties: {
+        watch: { type: "boolean", default: true },
+        exclude: { type: "array", items: { type: "string" }, default: [] },
+        max_size_mib: { type: "integer", minimum: 1, maximum: 512, default: 100 },
+        secret_access_key: {
+          anyOf: [{ type: "string", format: "password", writeOnly: true }, { type: "null" }],
+        },
+        region: { anyOf: [{ type: "string" }, { type: "null" }], default: null },
+        bucket: { type: "string", minLength: 3 },
+      },
+    }),
+  );
+
+  it("asks first for what must be given, and for each in its way", () => {
+    expect(fields.map(({ name, kind, isSecret }) => [name, kind, isSecret])).toEqual([
+      ["bucket", "text", false],
+      ["watch", "switch", false],
+      ["exclude", "list", false],
+      ["max_size_mib", "integer", false],
+      ["secret_access_key", "text", true],
+      ["region", "text", false],
+    ]);
+  });
+
+  it("begins with the defaults", () => {
+    expect(begun(fields, {})).toMatchObject({ watch: true, exclude: [], max_size_mib: 100, bucket: "" });
+  });
+
+  it("sends what is filled in", () => {
+    const values = {
+      ...begun(fields, {}),
+      bucket: " archive ",
+      exclude: ["a/*", "", " b "],
+      secret_access_key: "x",
+    };
+    expect(settingsOf(fields, values, null)).toEqual({
+      bucket: "archive",
+      watch: true,
+      exclude: ["a/*", "b"],
+      max_size_mib: 100,
+      secret_access_key: "x",
+    });
+  });
+
+  it("sends of what is stored what differs, and no stars", () => {
+    const stored = { bucket: "archive", exclude: ["a"], secret_access_key: "**********", region: "eu" };
+    const values = begun(fields, stored);
+    expect(values["secret_access_key"]).toBe("");
+    expect(settingsOf(fields, values, stored)).toEqual({});
+    expect(settingsOf(fields, { ...values, secret_access_key: "***" }, stored)).toEqual({});
+    expect(settingsOf(fields, { ...values, region: "", exclude: [""], max_size_mib: 5 }, stored)).toEqual({
+      region: null,
+      exclude: null,
+      max_size_mib: 5,
+    });
   });
 });

@@ -18,18 +18,28 @@ interface Props extends Surroundings {
 
 /** The control of one field: what it is follows from its schema alone. */
 export function Control({ field, value, onChange, ...around }: Props) {
-  const { t } = useTranslation("admin");
+  const { t } = useTranslation();
+  const { sentWhole = false } = around;
   const fault = faultOf(field, value);
   const label = around.labelOf?.(field.name) ?? field.title;
+  const isNeeded = field.isRequired && !field.isNullable;
   const inherited = around.inherited?.[field.name];
   const unset = inherited ? t("form.inheritedIs", { value: inherited }) : t("form.inherited");
+  const more = field.isSecret && around.secretsKept ? t("form.secretKept") : inherited && unset;
   const shared = {
-    label: field.isRequired && !field.isNullable ? `${label} *` : label,
-    hint:
-      field.description || inherited ? (
-        <Hint text={field.description} more={inherited && unset} />
-      ) : undefined,
-    error: fault && t(`form.faults.${fault.key}`, { limit: fault.count }),
+    label: sentWhole
+      ? isNeeded
+        ? label
+        : t("form.optional", { name: label })
+      : isNeeded
+        ? `${label} *`
+        : label,
+    required: sentWhole && isNeeded && !around.secretsKept,
+    hint: field.description || more ? <Hint text={field.description} more={more} /> : undefined,
+    error:
+      fault && !(sentWhole && fault.key === "required")
+        ? t(`form.faults.${fault.key}`, { limit: fault.count })
+        : null,
   };
   switch (field.kind) {
     case "choice":
@@ -50,7 +60,8 @@ export function Control({ field, value, onChange, ...around }: Props) {
       return (
         <TextField
           {...shared}
-          className={styles["narrow"]}
+          className={sentWhole ? undefined : styles["narrow"]}
+          dir={around.dir}
           type="number"
           min={field.bounds.minimum}
           max={field.bounds.maximum}
@@ -73,6 +84,8 @@ export function Control({ field, value, onChange, ...around }: Props) {
               {shared.hint} {t("form.onePerLine")}
             </>
           }
+          dir={around.dir ?? "auto"}
+          spellCheck={around.dir === undefined}
           rows={Math.min(8, Math.max(2, Array.isArray(value) ? value.length + 1 : 2))}
           placeholder={field.isNullable ? unset : undefined}
           value={Array.isArray(value) ? value.join("\n") : ""}
@@ -113,6 +126,7 @@ interface Shared {
   label: string;
   hint: React.ReactNode;
   error: string | null;
+  required: boolean;
   field: FormField;
   value: unknown;
   /** What is said where nothing is chosen. */
@@ -121,7 +135,7 @@ interface Shared {
 }
 
 function Choice({ field, value, unset, onChange, ...shared }: Shared) {
-  const { t } = useTranslation("admin");
+  const { t } = useTranslation();
   const isSwitch = field.kind === "switch";
   const options = isSwitch
     ? [
@@ -164,9 +178,12 @@ function Text({ field, value, unset, onChange, around, ...shared }: Shared & { a
   const input = (
     <TextField
       {...shared}
-      className={styles["narrow"]}
+      className={around.sentWhole ? undefined : styles["narrow"]}
+      dir={around.dir ?? "auto"}
       type={field.isSecret ? "password" : "text"}
-      autoComplete="off"
+      autoComplete={field.isSecret ? "new-password" : "off"}
+      minLength={field.bounds.minLength}
+      maxLength={around.sentWhole ? field.bounds.maxLength : undefined}
       spellCheck={false}
       placeholder={field.isNullable ? unset : undefined}
       list={suggestions ? id : undefined}
