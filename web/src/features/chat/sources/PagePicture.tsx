@@ -2,13 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 
+import { FramedPicture } from "@/components/FramedPicture";
 import { ErrorNote } from "@/components/Notes";
 import { Spinner } from "@/components/Spinner";
 import { useFormats } from "@/lib/format";
 
 import type { Source } from "../stream/events";
 import { pictureQuery } from "./picture";
-import styles from "./Sources.module.css";
 
 interface Props {
   documentId: string;
@@ -37,25 +37,11 @@ export function PagePicture({ documentId, title, page, source, onMissing }: Prop
     return <Spinner label={t("common:loading")} />;
   }
   return (
-    <div className={styles["picture"]}>
-      <img
-        src={picture.url}
-        alt={t("source.pagePicture", { page: number(page), title })}
-        onError={onMissing}
-      />
-      {picture.places.map((place, at) => (
-        <span
-          key={at}
-          className={styles["frame"]}
-          aria-hidden="true"
-          style={{
-            left: `${100 * place.left}%`,
-            top: `${100 * place.top}%`,
-            width: `${100 * place.width}%`,
-            height: `${100 * place.height}%`,
-          }}
-        />
-      ))}
-    </div>
+    <FramedPicture
+      src={picture.url}
+      alt={t("source.pagePicture", { page: number(page), title })}
+      places={picture.places}
+      onError={onMissing}
+    />
   );
 }

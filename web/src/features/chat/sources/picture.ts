@@ -2,20 +2,13 @@
 
 import { queryOptions } from "@tanstack/react-query";
 
+import type { Place } from "@/components/FramedPicture";
 import { ApiError, request } from "@/lib/api";
 
 import type { Source } from "../stream/events";
 
 const MOST_CHARACTERS = 4000;
 const WIDTH = 1200; // sharp on screens of two pixels a unit
-
-/** A rectangle on a page, in shares of its width and height. */
-export interface Place {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-}
 
 export interface Picture {
   url: string;

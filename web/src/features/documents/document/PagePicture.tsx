@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { FramedPicture } from "@/components/FramedPicture";
 import { ErrorNote } from "@/components/Notes";
 
 import { placesQuery } from "../api";
@@ -35,29 +36,14 @@ export function PagePicture({ documentId, page, passage, onMissing }: Props) {
           {t("preview.notOnPicture", { view: t("preview.text") })}
         </p>
       )}
-      <div className={styles["pictureBox"]}>
-        <img
-          className={styles["picture"]}
-          src={`/api/chatbot/documents/${documentId}/pages/${page}/image/`}
-          alt={t("preview.pictureOf", { page })}
-          onLoad={() => setHasSize(true)}
-          onError={onMissing}
-        />
-        {found?.map((place, at) => (
-          <span
-            key={at}
-            ref={at === 0 ? first : undefined}
-            className={styles["frame"]}
-            aria-hidden="true"
-            style={{
-              left: `${100 * place.left}%`,
-              top: `${100 * place.top}%`,
-              width: `${100 * place.width}%`,
-              height: `${100 * place.height}%`,
-            }}
-          />
-        ))}
-      </div>
+      <FramedPicture
+        src={`/api/chatbot/documents/${documentId}/pages/${page}/image/`}
+        alt={t("preview.pictureOf", { page })}
+        places={found ?? []}
+        first={first}
+        onLoad={() => setHasSize(true)}
+        onError={onMissing}
+      />
     </>
   );
 }
