@@ -2,6 +2,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
 import { useFormats } from "@/lib/format";
+import { useRungs } from "@/lib/rungs";
 
 import type { Report } from "../api/analytics";
 import { share } from "../data/totals";
@@ -64,6 +65,7 @@ export function Languages({ report }: Props) {
 export function Rungs({ report }: Props) {
   const { t } = useTranslation("insights");
   const formats = useFormats();
+  const said = useRungs();
   return (
     <DataCard
       title={t("rungs.title")}
@@ -73,7 +75,7 @@ export function Rungs({ report }: Props) {
       rowKey={(row) => row.rung}
       empty={t("rungs.none")}
       columns={[
-        { key: "rung", title: t("rungs.rung"), value: (row) => row.rung },
+        { key: "rung", title: t("rungs.rung"), value: (row) => row.rung, shown: (row) => said(row.rung) },
         { key: "answers", title: t("rungs.answers"), numeric: true, value: (row) => row.answers },
       ]}
     >
@@ -81,7 +83,7 @@ export function Rungs({ report }: Props) {
         tone={2}
         bars={report.degraded_rungs.map((row) => ({
           key: row.rung,
-          name: row.rung,
+          name: said(row.rung),
           value: row.answers,
           shown: formats.number(row.answers),
         }))}

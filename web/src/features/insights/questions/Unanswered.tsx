@@ -2,6 +2,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 
 import { useFormats } from "@/lib/format";
+import { useRungs } from "@/lib/rungs";
 import { useSession } from "@/lib/session";
 
 import type { Report } from "../api/analytics";
@@ -11,6 +12,7 @@ import { DataCard } from "../parts/DataCard";
 export function Unanswered({ report }: { report: Report }) {
   const { t } = useTranslation("insights");
   const formats = useFormats();
+  const said = useRungs();
   const { can } = useSession();
   return (
     <DataCard
@@ -53,6 +55,7 @@ export function Unanswered({ report }: { report: Report }) {
           key: "degraded",
           title: t("unanswered.missed"),
           value: (row) => row.degraded.join(" "),
+          shown: (row) => row.degraded.map(said).join(" "),
           minor: true,
         },
       ]}
