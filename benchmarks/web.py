@@ -39,9 +39,15 @@ _SCRIPTS = """() => performance.getEntriesByType("resource")
 Show = Callable[[str, object], None]
 
 
-def scripts_kib(page: Page) -> float:
-    """KiB of the scripts that a page has loaded until now, as gzip makes them; browsers get them smaller, by brotli."""
+def scripts_kib(page: Page, *, without: str | None = None) -> float:
+    """KiB of the scripts that a page has loaded until now, as gzip makes them; browsers get them smaller, by brotli.
+
+    Args:
+        without: a chunk that does not count, by its name.
+    """
     files = [FOLDER / path.lstrip("/") for path in set(page.evaluate(_SCRIPTS))]
+    if without is not None:
+        files = [file for file in files if not file.name.startswith(f"{without}-")]
     return sum(len(gzip.compress(file.read_bytes(), 9)) for file in files) / 1024
 
 

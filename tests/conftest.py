@@ -76,6 +76,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     failed = [report for report in reports if report.failed]
     if failed:
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in filter(lambda report: report.failed, reports):
+            report.sections.append(("Failed at first", failed[0].longreprtext))
         if not any(report.failed for report in reports):
             reports[-1].user_properties.append(("failed_at_first", _last_words(failed[0])))
     for report in reports:
