@@ -3,13 +3,13 @@ import { useTranslation } from "react-i18next";
 
 import { Dialog } from "@/components/Dialog";
 import { Note } from "@/components/Notes";
-
-import styles from "../admin.module.css";
-import { Copyable } from "../parts/SecretDialog";
 import { Hint } from "@/components/schema-form/Hint";
 import { fieldsOf } from "@/components/schema-form/schema";
 import { SchemaForm } from "@/components/schema-form/SchemaForm";
 import { filled, firstFault, type Values } from "@/components/schema-form/values";
+
+import styles from "../admin.module.css";
+import { Copyable } from "../parts/SecretDialog";
 import type { Adapter, Port } from "./api";
 import { environmentLines } from "./environment";
 

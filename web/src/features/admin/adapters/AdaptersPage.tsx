@@ -3,11 +3,11 @@ import { useTranslation } from "react-i18next";
 
 import { Badge, ErrorNote } from "@/components/Notes";
 import { Card, Page } from "@/components/Page";
+import { Hint } from "@/components/schema-form/Hint";
+import { named } from "@/components/schema-form/schema";
 import { Spinner } from "@/components/Spinner";
 
 import styles from "../admin.module.css";
-import { Hint } from "@/components/schema-form/Hint";
-import { named } from "@/components/schema-form/schema";
 import { AdapterDialog } from "./AdapterDialog";
 import { useAdapters, type Adapter, type Port } from "./api";
 

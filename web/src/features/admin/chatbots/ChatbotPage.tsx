@@ -3,11 +3,11 @@ import { Link, useNavigate, useParams } from "react-router";
 
 import { Badge, ErrorNote } from "@/components/Notes";
 import { Page } from "@/components/Page";
+import type { FormField } from "@/components/schema-form/schema";
 import { Spinner } from "@/components/Spinner";
 import { Tabs } from "@/components/Tabs";
 
 import { useGuard } from "../parts/useGuard";
-import type { FormField } from "@/components/schema-form/schema";
 import { useOneChatbot, useSettingFields, type ChatbotOut } from "./api";
 import { General } from "./General";
 import { Members } from "./Members";

@@ -6,11 +6,11 @@ import { useSearchParams } from "react-router";
 import { TextField } from "@/components/Field";
 import { Empty } from "@/components/Notes";
 import { Card } from "@/components/Page";
+import type { FormField } from "@/components/schema-form/schema";
+import { SchemaForm } from "@/components/schema-form/SchemaForm";
 import { useSaid } from "@/lib/said";
 
 import adminStyles from "../admin.module.css";
-import type { FormField } from "@/components/schema-form/schema";
-import { SchemaForm } from "@/components/schema-form/SchemaForm";
 import type { ChatbotOut } from "./api";
 import styles from "./chatbots.module.css";
 import { fieldsIn, GROUPS } from "./groups";

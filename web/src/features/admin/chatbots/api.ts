@@ -1,9 +1,9 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 
+import { fieldsOf, type FormField, type JsonSchema } from "@/components/schema-form/schema";
 import { api, data, request, type Schemas } from "@/lib/api";
 
 import { PAGE } from "../parts/Listing";
-import { fieldsOf, type FormField, type JsonSchema } from "@/components/schema-form/schema";
 
 export type ChatbotOut = Schemas["ChatbotOut"];
 export type Member = Schemas["MemberOut"];

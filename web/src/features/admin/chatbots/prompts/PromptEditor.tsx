@@ -6,13 +6,13 @@ import { Button } from "@/components/Button";
 import { Check, Select, TextArea, TextField } from "@/components/Field";
 import { ErrorNote } from "@/components/Notes";
 import { Card } from "@/components/Page";
+import { Hint } from "@/components/schema-form/Hint";
 import { LANGUAGES } from "@/lib/languages";
 
 import styles from "../../admin.module.css";
 import { Copyable } from "../../parts/SecretDialog";
 import { useDeed } from "../../parts/useDeed";
 import { useGuard } from "../../parts/useGuard";
-import { Hint } from "@/components/schema-form/Hint";
 import { CHATBOTS, previewPrompt, promptsAddress, promptsOf, writePrompt, type Template } from "../api";
 import chatbotStyles from "../chatbots.module.css";
 

@@ -1,10 +1,10 @@
 import { useTranslation } from "react-i18next";
 
 import { Card } from "@/components/Page";
-
-import adminStyles from "../../admin.module.css";
 import { isRecord, type FormField } from "@/components/schema-form/schema";
 import { SchemaForm } from "@/components/schema-form/SchemaForm";
+
+import adminStyles from "../../admin.module.css";
 import type { ChatbotOut } from "../api";
 import styles from "../chatbots.module.css";
 import type { Draft } from "../useDraft";
