@@ -38,7 +38,8 @@ async def rated(company: Any) -> Any:
             'comment', (array['', 'Hm.'])[1 + n % 2], 'language', (array['en', 'de'])[1 + n % 2],
             'model', (array['extractive', 'gpt', 'other'])[1 + n % 3],
             'correction_state', (array[null, 'open', 'accepted', 'rejected', null])[1 + n % 5],
-            'created_at', f.created_at - (n % 12) * interval '1 day' - n * interval '1 minute'))).*
+            'created_at', case when n % 12 = 0 then f.created_at
+                else date_trunc('day', f.created_at, 'UTC') - (n % 12) * interval '1 day' + n * interval '1 minute' end))).*
         from feedback f, generate_series(1, 30) n
     """
     async with company.service.deps.database.transaction(company.tenant_id) as connection:
