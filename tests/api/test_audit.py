@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -268,6 +269,50 @@ async def test_a_place_that_does_not_follow_the_last_is_refused(company: Any) ->
         with pytest.raises(Exception, match="not in their order"):
             async with company.service.deps.database.transaction(company.tenant_id) as connection:
                 await connection.execute(text("select chain_audit_events(cast(:p as jsonb))"), {"p": places})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, None),
+        ({"sequence": 3}, "not in their order"),
+        ({"sequence": 1}, "not in their order"),
+        ({"sequence": None}, "not in their order"),
+        ({"previous_hash": "bb"}, "not in their order"),
+        ({"previous_hash": None}, "not in their order"),
+        ({"id": "of the first"}, "has its place"),
+        ({"id": str(uuid4())}, "has its place"),
+    ],
+)
+async def test_each_of_many_events_must_follow_the_one_before_it(
+    company: Any, change: dict[str, Any], reason: str | None
+) -> None:
+    await _make_events(company, 2)
+    tenant_id, database = company.tenant_id, company.service.deps.database
+    await _chain(company)
+    last = max(await _events(company), key=lambda event: event["sequence"])
+    await _make_events(company, 2)
+    first, second = sorted(event["id"] for event in await _events(company) if event["sequence"] is None)[:2]
+    number, place = last["sequence"], {"chain_seal": "00", "chain_key_id": "k1"}
+    earlier = {**place, "id": first, "sequence": number + 1, "previous_hash": last["hash"], "hash": "aa"}
+    later = {**place, "id": second, "sequence": number + 2, "previous_hash": "aa", "hash": "cc"}
+    if change.get("sequence"):
+        change = {"sequence": number + change["sequence"]}
+    later |= {"id": first} if change.get("id") == "of the first" else change
+
+    async def chain(*places: dict[str, Any]) -> None:
+        async with database.transaction(tenant_id) as connection:
+            statement = text("select chain_audit_events(cast(:p as jsonb))")
+            await connection.execute(statement, {"p": json.dumps(places)})
+
+    if reason is None:
+        await chain(later, earlier)  # in whatever order they come
+        with pytest.raises(Exception, match="not in their order"):
+            await chain(earlier)
+    else:
+        with pytest.raises(Exception, match=reason):
+            await chain(earlier, later)
+        assert {first, second} <= {event["id"] for event in await _events(company) if event["sequence"] is None}
 
 
 # ---- the chain

@@ -414,14 +414,16 @@ class Town:
                 taken += self.names[job.tenant_id]
         return taken
 
-    async def claim(self, *, max_priority: int = Priority.BULK, batch_size: int = 1) -> list[Job]:
+    async def claim(
+        self, *, max_priority: int = Priority.BULK, batch_size: int = 1, small_batch: int | None = None
+    ) -> list[Job]:
         async with self.database.system_transaction() as connection:
             return await repository.claim_best(
                 connection,
                 lease=uuid4(),
                 max_priority=max_priority,
                 ageing_s=service.AGEING_S,
-                batch_sizes={"tea": batch_size},
+                batch_sizes={"tea": (batch_size, small_batch or batch_size)},
             )
 
     async def change(self, assignment: str, **values: Any) -> None:
@@ -539,6 +541,12 @@ async def test_a_batch_is_of_one_tenant_chatbot_and_priority(town: Town, make_te
     claimed = await town.claim(batch_size=100)
     assert [job.id for job in claimed] == [job.id for job in mine]
     assert len(await town.claim(batch_size=2)) == 2
+
+
+async def test_the_last_jobs_are_taken_in_small_batches_so_that_workers_share_them(town: Town, make_tenant: Any) -> None:
+    await town.order(await make_tenant(), 50)
+    sizes = [len(await town.claim(batch_size=12, small_batch=4)) for _ in range(9)]
+    assert sizes == [12, 12, 8, 5, 4, 4, 4, 1, 0]
 
 
 async def test_a_batch_succeeds_together_and_each_error_is_its_own(town: Town, make_tenant: Any) -> None:

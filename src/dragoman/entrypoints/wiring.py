@@ -38,6 +38,7 @@ from dragoman.inference.service import Inference
 from dragoman.inference.translating import AnyTranslator, Translators
 from dragoman.ingestion import external_indexes
 from dragoman.ingestion.ingest import (
+    FEW_TOGETHER,
     TOGETHER,
     ingest_document,
     ingest_together,
@@ -647,6 +648,7 @@ def job_kinds(deps: Deps, indexes: IndexPolicy = _USUAL_INDEXES) -> dict[str, Jo
             name=knowledge.INGEST_DOCUMENT,
             body=ingest,
             batch_size=TOGETHER,
+            small_batch=FEW_TOGETHER,
             batch_body=ingest_many,
             on_failed=ingestion_failed,
             on_cancelled=ingestion_cancelled,

@@ -68,7 +68,8 @@ _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-TOGETHER = 128  # new documents that are read and cut at once
+TOGETHER = 256  # new documents that are read and cut at once, while many wait
+FEW_TOGETHER = 128  # near the end of an import
 LARGEST_TOGETHER_BYTES = 64 * 1024  # of a file: larger ones are read alone, and commit each step
 _COMMIT_EVERY_S = 5.0  # of embedding: what is ready then is written, so that a kill costs no more than some seconds
 _MOST_SIMILAR = 20  # documents that share a band are compared with a new one

@@ -179,6 +179,8 @@ class JobKind:
         body: runs one job.
         batch_size: up to how many jobs `batch_body` takes at once: of one tenant, chatbot (`payload["chatbot_id"]`) and
             priority, none of which was tried before.
+        small_batch: more than so many are taken only while three times as many wait, so that workers share the last ones;
+            none: as many as `batch_size` always.
         on_failed: told of each job that failed for good.
         on_cancelled: told of jobs that were cancelled, at most 500 at once; the body of one that runs is stopped within
             a second after the commit.
@@ -188,10 +190,16 @@ class JobKind:
     name: str
     body: JobBody
     batch_size: int = 1
+    small_batch: int | None = None
     batch_body: BatchBody | None = None
     on_failed: JobFailed | None = None
     on_cancelled: JobsChanged | None = None
     on_retried: JobsChanged | None = None
+
+    @property
+    def batch_sizes(self) -> tuple[int, int]:
+        """How many jobs run at once at the most, and how many in any case."""
+        return self.batch_size, self.batch_size if self.small_batch is None else self.small_batch
 
 
 class JobSender(Protocol):

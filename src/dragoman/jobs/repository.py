@@ -166,7 +166,8 @@ with recursive heads as (
     select one.* from queues cross join lateral (
         select tenant_id, id, priority, run_after, kind, payload ->> 'chatbot_id' as chatbot_id,
             case when attempts = 0 and max_attempts > 1
-                then coalesce((cast(:batch_sizes as jsonb) ->> kind)::integer, 1) else 1 end as batch_size
+                then coalesce((cast(:batch_sizes as jsonb) -> kind ->> 0)::integer, 1) else 1 end as batch_size,
+            coalesce((cast(:batch_sizes as jsonb) -> kind ->> 1)::integer, 1) as small_batch
         from jobs
         where state = 'queued' and priority = queues.priority and tenant_id = queues.tenant_id and run_after <= now()
         order by run_after, id limit 1
@@ -187,7 +188,7 @@ with recursive heads as (
     select id from jobs
     where tenant_id = (select tenant_id from first) and id = any(array(select id from near)) and state = 'queued'
     order by id
-    limit (select batch_size - 1 from first)
+    limit (select least(batch_size, greatest(small_batch, (select count(*) from near) / 3)) - 1 from first)
     for update skip locked
 ), taken as (
     update jobs set state = 'running', lease = :lease, attempts = attempts + 1, heartbeat_at = now(),
@@ -209,9 +210,12 @@ async def claim_best(
     lease: UUID,
     max_priority: int,
     ageing_s: float,
-    batch_sizes: Mapping[str, int],
+    batch_sizes: Mapping[str, tuple[int, int]],
 ) -> list[Job]:
-    """Take the job whose turn it is, and as many like it as its kind runs at once; empty when none waits."""
+    """Take the job whose turn it is, and as many like it as its kind runs at once; empty when none waits.
+
+    `batch_sizes`: of each kind that runs many at once, see `JobKind.batch_sizes`.
+    """
     rows = await connection.execute(
         _CLAIM_BEST,
         {
@@ -219,7 +223,7 @@ async def claim_best(
             "max_priority": max_priority,
             "ageing_s": ageing_s,
             "batch_sizes": json.dumps(dict(batch_sizes)),
-            "looked_at": 4 * max(batch_sizes.values(), default=1),
+            "looked_at": 4 * max((most for most, _ in batch_sizes.values()), default=1),
             "tried_queues": _TRIED_QUEUES,
         },
     )

@@ -185,7 +185,7 @@ async def execute_next(
             lease=lease,
             max_priority=max_priority,
             ageing_s=AGEING_S,
-            batch_sizes={kind.name: kind.batch_size for kind in kinds.values() if kind.batch_body is not None},
+            batch_sizes={kind.name: kind.batch_sizes for kind in kinds.values() if kind.batch_body is not None},
         )
     if claimed:
         await _run(kinds, _Attempt(database, claimed, lease, board))
@@ -308,7 +308,8 @@ class _Attempt:
     async def __call__(self, step: str, fraction: float, job_ids: Collection[UUID] | None = None) -> None:
         """Tell the progress, and write it if that was not done just now; else `_keep` does so shortly after."""
         fraction = min(max(fraction, 0.0), 1.0)
-        told = self.jobs if job_ids is None else [job for job in self.jobs if job.id in set(job_ids)]
+        wanted = None if job_ids is None else set(job_ids)
+        told = self.jobs if wanted is None else [job for job in self.jobs if job.id in wanted]
         self._steps.tell([job.id for job in told], step)
         self._tell(told, state=JobState.RUNNING, step=step, progress=fraction)
         self._unwritten.update({job.id: (step, fraction) for job in told})
