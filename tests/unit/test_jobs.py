@@ -543,7 +543,9 @@ async def test_a_batch_is_of_one_tenant_chatbot_and_priority(town: Town, make_te
     assert len(await town.claim(batch_size=2)) == 2
 
 
-async def test_the_last_jobs_are_taken_in_small_batches_so_that_workers_share_them(town: Town, make_tenant: Any) -> None:
+async def test_the_last_jobs_are_taken_in_small_batches_so_that_workers_share_them(
+    town: Town, make_tenant: Any
+) -> None:
     await town.order(await make_tenant(), 50)
     sizes = [len(await town.claim(batch_size=12, small_batch=4)) for _ in range(9)]
     assert sizes == [12, 12, 8, 5, 4, 4, 4, 1, 0]

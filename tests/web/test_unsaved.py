@@ -84,6 +84,27 @@ def test_the_browser_asks_before_the_tab_is_closed_or_loaded_anew(open_page: Ope
     assert asked == []
 
 
+def test_who_leaves_right_after_saving_is_not_asked(open_page: Open, chatbot: Any) -> None:
+    page = open_page("owner", "/admin/chatbots")
+    page.add_init_script(LATE_READING)
+    page.goto(f"{page.url}/{chatbot['id']}/general")
+    page.get_by_label("Description").fill("Answers questions of partners.")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("status").filter(has_text="Saved.").first.wait_for()
+    page.get_by_role("tab", name="Members").click()
+    page.wait_for_url("**/members")
+
+
+LATE_READING = """
+const real = window.fetch;
+window.fetch = async (asked, options) => {
+    if ((options?.method ?? asked.method ?? "GET") === "GET")
+        await new Promise((go) => setTimeout(go, 1000));
+    return real(asked, options);
+};
+"""
+
+
 def test_links_ask_on_every_page_that_has_something_to_save(open_page: Open, http: httpx.Client, chatbot: Any) -> None:
     page = open_page("owner", "/admin/sign-on")
     base = page.url.split("/admin")[0]

@@ -19,10 +19,11 @@ export function useDeed<Given = void, Got = unknown>(
   return useMutation({
     mutationFn: run,
     onSuccess: async () => {
+      await Promise.all(refresh.map((queryKey) => cache.invalidateQueries({ queryKey })));
+      // Told when the page knows what was saved: whoever leaves then is not asked whether to leave without saving.
       if (done !== undefined) {
         tell.done(done);
       }
-      await Promise.all(refresh.map((queryKey) => cache.invalidateQueries({ queryKey })));
     },
   });
 }
