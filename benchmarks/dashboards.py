@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,7 +16,7 @@ from typing import Any
 import httpx
 import yaml
 
-from benchmarks.instance import Instance, free_port, running
+from benchmarks.instance import Instance, free_port, free_ports, running
 
 _DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
 _ROLES = 4
@@ -80,7 +79,7 @@ def rule_queries() -> list[Query]:
 @contextmanager
 def scraped_instance(folder: Path, *, interval_s: int) -> Iterator[tuple[Instance, httpx.Client]]:
     """A whole instance, and a client of a Prometheus that scrapes all of its roles, set up by deploy/prometheus."""
-    first = _free_ports(_ROLES)
+    first = free_ports(_ROLES)
     with (
         running(folder / "home", "--no-sample", **_ENVIRONMENT, DRAGOMAN_METRICS_PORT=str(first)) as instance,
         _prometheus(folder, first, interval_s) as url,
@@ -183,16 +182,3 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
             pass
         time.sleep(0.1)
     raise RuntimeError(f"Prometheus did not start:\n{log.read_text()[-2000:]}")
-
-
-def _free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
-    while True:
-        first = free_port()
-        try:
-            for number in range(count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", first + number))
-        except (OSError, OverflowError):
-            continue
-        return first

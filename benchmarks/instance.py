@@ -100,6 +100,19 @@ def free_port() -> int:
         return port
 
 
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row."""
+    while True:
+        first = free_port()
+        try:
+            for number in range(count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", first + number))
+        except (OSError, OverflowError):
+            continue
+        return first
+
+
 @contextmanager
 def leaving_on_sigterm() -> Iterator[None]:
     """Lets SIGTERM end this process as an exception does, so that what was started is stopped."""

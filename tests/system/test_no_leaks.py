@@ -14,8 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from benchmarks.dashboards import _free_ports
-from benchmarks.instance import Instance, free_port, running
+from benchmarks.instance import Instance, free_port, free_ports, running
 from tests.otlp_receiver import Received, otlp_receiver
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra `otlp` is not installed")
@@ -54,7 +53,7 @@ def used() -> Iterator[tuple[Instance, Received, list[str]]]:
         tempfile.TemporaryDirectory(prefix="dragoman-test-", ignore_cleanup_errors=True) as folder,
         otlp_receiver() as sink,
     ):
-        first = _free_ports(4)
+        first = free_ports(4)
         environment = {
             "DRAGOMAN_EMBEDDER": "hashing",
             "DRAGOMAN_LLM": "openai_compatible",

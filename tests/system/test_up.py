@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from benchmarks.instance import Instance, command_of, running
+from benchmarks.instance import Instance, command_of, free_ports, running
 
 _FAST = {"DRAGOMAN_EMBEDDER": "hashing"}  # these tests are about processes, not about meaning
 _PATIENCE_S = 120.0
@@ -199,6 +199,37 @@ def test_several_api_processes_share_the_port_and_are_counted_together(home: Pat
         _until(lambda: _searches_counted(instance) == 24, "the other one answers")
         _until(lambda: len(_api_processes(instance)) == 2, "it was started again")
         assert _searches_counted(instance) == 24
+    assert _processes_of(home) == []
+
+
+def _jobs_done(port: int) -> float:
+    """By one worker, as a scraper reads it on the worker's own port."""
+    lines = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+    done = [
+        line for line in lines if line.startswith("dragoman_jobs_finished_total{") and 'outcome="succeeded"' in line
+    ]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in done)
+
+
+def _workers(instance: Instance) -> list[psutil.Process]:
+    return [process for process in instance.processes() if command_of(process)[-1:] == ["worker"]]
+
+
+def test_several_workers_share_the_jobs_and_each_has_its_figures(home: Path) -> None:
+    first_port = free_ports(5)  # api, worker, scheduler, embedder, the second worker
+    environment = {"DRAGOMAN_WORKER_PROCESSES": "2", "DRAGOMAN_METRICS_PORT": str(first_port)}
+    with running(home, "--no-sample", **_FAST, **environment) as instance, instance.http() as http:
+        for number in range(40):
+            _upload(http, number)
+        _until(lambda: _count(http, "ready") == 40, "all notes are ready")
+        done = [_jobs_done(first_port + 1), _jobs_done(first_port + 4)]
+        assert min(done) > 0
+        assert sum(done) >= 40
+        assert all(_finds_once(http, number) for number in range(40))
+        first, second = _workers(instance)
+        second.send_signal(signal.SIGKILL)
+        _until(lambda: len(_workers(instance)) == 2 and not second.is_running(), "it was started again")
+        assert first.is_running()
     assert _processes_of(home) == []
 
 

@@ -35,6 +35,7 @@ class ToySettings:
     home: Path
     port: int
     api_processes: int = 1
+    worker_processes: int = 1
     metrics_port: int | None = None
     database_url: str | None = None
     cache_url: str | None = None

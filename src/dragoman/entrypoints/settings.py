@@ -134,9 +134,10 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None,
         ge=1,
-        le=65532,
+        le=65469,
         description="Port on which this process serves `/metrics` apart from the API; `up` gives its roles this one (api) "
-        "and the next three (worker, scheduler, embedder); none: only the API's own port has it.",
+        "and the next three (worker, scheduler, embedder), and those after to further workers; none: only the API's own port "
+        "has it.",
     )
     metrics_host: str = Field("127.0.0.1", description="Address of that port; 0.0.0.0 for all.")
     metrics_on_api: bool = Field(True, description="Serve `/metrics` on the API's port too, to whoever reaches it.")
@@ -286,6 +287,12 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description="API processes that `up` starts, on one port (Linux); beyond one, every `dragoman api` of a home shares its port.",
+    )
+    worker_processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Worker processes that `up` starts; a second core is worth one while many files come in.",
     )
     worker_concurrency: int = Field(2, ge=1, le=64, description="Jobs that one worker runs at once.")
     worker_express_slots: int = Field(1, ge=0, le=16, description="Further jobs at once, only of users' own uploads.")

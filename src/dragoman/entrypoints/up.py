@@ -63,6 +63,8 @@ class UpSettings(Protocol):
     @property
     def api_processes(self) -> int: ...
     @property
+    def worker_processes(self) -> int: ...
+    @property
     def metrics_port(self) -> int | None: ...
     @property
     def database_url(self) -> str | None: ...
@@ -266,6 +268,7 @@ async def _start(
         services = [_role_service(role, hooks, context, settings.metrics_port) for role in hooks.roles]
         if settings.api_processes > 1:
             services = _with_further_apis(services, settings.api_processes, home)
+        services += _further_workers(services, settings.worker_processes, settings.metrics_port)
         await _together(*map(supervisor.start, services))
 
     await _together(
@@ -291,13 +294,14 @@ async def _start_cache(valkey: EmbeddedValkey | None, supervisor: Supervisor) ->
 
 
 _SCRAPED = ("api", "worker", "scheduler", "embedder")
+_METRICS_PORT = "DRAGOMAN_METRICS_PORT"
 
 
 def _metrics_environment(role: str, first_port: int | None) -> dict[str, str]:
     """Each role's own port for `/metrics`, counted up from the one that is set."""
     if first_port is None or role not in _SCRAPED:
         return {}
-    return {"DRAGOMAN_METRICS_PORT": str(first_port + _SCRAPED.index(role))}
+    return {_METRICS_PORT: str(first_port + _SCRAPED.index(role))}
 
 
 def _role_service(role: str, hooks: UpHooks, context: UpContext, metrics_port: int | None) -> Service:
@@ -325,9 +329,19 @@ def _with_further_apis(services: Sequence[Service], processes: int, home: Instan
             more.append(service)
             continue
         first = replace(service, environment={**service.environment, **metrics})
-        further = replace(first, environment={**first.environment, "DRAGOMAN_METRICS_PORT": ""}, is_ready=None)
+        further = replace(first, environment={**first.environment, _METRICS_PORT: ""}, is_ready=None)
         more += [first, *(replace(further, role=f"api-{number}") for number in range(2, processes + 1))]
     return more
+
+
+def _further_workers(services: Sequence[Service], processes: int, metrics_port: int | None) -> list[Service]:
+    """More of the worker, if it is among them, each with a port for `/metrics` of its own: the next after all others."""
+    further: list[Service] = []
+    for worker in (service for service in services if service.role == "worker"):
+        for number in range(2, processes + 1):
+            port = {} if metrics_port is None else {_METRICS_PORT: str(metrics_port + len(_SCRAPED) + number - 2)}
+            further.append(replace(worker, role=f"worker-{number}", environment={**worker.environment, **port}))
+    return further
 
 
 def _embedder_service(hooks: UpHooks, context: UpContext, metrics_port: int | None) -> Service:

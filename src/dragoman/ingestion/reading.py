@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 import anyio
@@ -107,12 +108,23 @@ async def read_document(
     wants_pictures = options.with_images or reader is not None
     document = await extractor.extract(content, mime_type=mime_type, file_name=file_name, with_images=wants_pictures)
     await progress("extracting", 1.0)
-    if isinstance(extractor, PageRenderer):
-        document = await _with_pages_recognised(document, content, mime_type, extractor, reader)
+    renderer = _as_renderer(extractor)
+    if renderer is not None:
+        document = await _with_pages_recognised(document, content, mime_type, renderer, reader)
     if reader is not None and options.ocr_images and document.images:
-        document = await _with_pictures_recognised(document, reader, is_pdf=isinstance(extractor, PageRenderer))
+        document = await _with_pictures_recognised(document, reader, is_pdf=renderer is not None)
     _require_text(document, file_name, reader)
     return document if options.with_images else _without_pictures(document)
+
+
+def _as_renderer(extractor: Extractor) -> PageRenderer | None:
+    """The extractor, if it shows pages; asked once of each kind, for looking at a protocol takes longer than a small file."""
+    return cast("PageRenderer", extractor) if _shows_pages(type(extractor)) else None
+
+
+@lru_cache(maxsize=64)
+def _shows_pages(kind: type) -> bool:
+    return issubclass(kind, PageRenderer)
 
 
 # --- recognising one picture -----------------------------------------------------------------------------------------

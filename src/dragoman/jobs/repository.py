@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -702,15 +702,16 @@ async def list_events(connection: AsyncConnection, *, tenant_id: UUID, after: UU
 
 
 async def take_unpublished(connection: AsyncConnection, *, limit: int) -> list[Row[Any]]:
-    """The oldest events not yet published, locked until the transaction ends."""
-    query = (
-        select(outbox_events)
-        .where(outbox_events.c.published_at.is_(None))
-        .order_by(outbox_events.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return list(await connection.execute(query))
+    """The oldest events not yet published, locked until the transaction ends; `payload` as the text of its JSON."""
+    return list(await connection.exec_driver_sql(_TAKE_UNPUBLISHED, {"limit": limit}))
+
+
+_TAKE_UNPUBLISHED: Final = """
+select tenant_id, id, topic, payload::text as payload from outbox_events
+where published_at is null
+order by id
+limit %(limit)s
+for update skip locked"""
 
 
 async def mark_published(connection: AsyncConnection, event_ids: list[UUID]) -> None:

@@ -16,7 +16,6 @@ Whose turn it is:
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -32,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dragoman.jobs import groups, repository
 from dragoman.jobs.entities import Job, JobKind, JobSender, JobState, NewJob, Priority
 from dragoman.jobs.errors import BrokerUnavailableError
-from dragoman.jobs.live import LiveEvent, SignalBoard, channel_of, event_messages
+from dragoman.jobs.live import SignalBoard, channel_of, event_as_json, event_messages
 from dragoman.jobs.steps import StepTimes
 from dragoman.kit import tracing
 from dragoman.kit.cache import Cache
@@ -487,18 +486,17 @@ async def publish_events(database: Database, cache: Cache, *, limit: int = 500) 
         events = await repository.take_unpublished(connection, limit=limit)
         if not events:
             return 0
-        told: dict[UUID, list[LiveEvent]] = {}
+        told: dict[UUID, list[str]] = {}
         async with cache.client.pipeline(transaction=False) as pipeline:
             for event in events:
                 fields = {
                     "id": str(event.id),
                     "tenant_id": str(event.tenant_id),
                     "topic": event.topic,
-                    "payload": json.dumps(event.payload),
+                    "payload": event.payload,
                 }
                 pipeline.xadd(EVENT_STREAM, fields, maxlen=_EVENT_STREAM_LENGTH, approximate=True)  # type: ignore[arg-type]
-                live = LiveEvent(id=event.id, topic=event.topic, payload=event.payload)
-                told.setdefault(event.tenant_id, []).append(live)
+                told.setdefault(event.tenant_id, []).append(event_as_json(event.id, event.topic, event.payload))
             for tenant_id, of_tenant in told.items():
                 for message in event_messages(of_tenant):
                     pipeline.publish(channel_of(tenant_id), message)
