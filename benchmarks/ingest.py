@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -18,12 +19,17 @@ import httpx
 from benchmarks.instance import Instance, running
 
 FILES = 2000
-ROUNDS = 3
+ROUNDS = 5
 _FILES_PER_REQUEST = 100
 _CONNECTIONS = 2
 _LIMIT_S = 3600.0
 _PEERS = ("langchain", "llamaindex")
 _SLOW_PEER = "haystack"  # it takes minutes: once, at the end
+_PLAIN = "dragoman"
+_KINDS = {
+    _PLAIN: {},
+    "dragoman with two workers": {"DRAGOMAN_WORKER_PROCESSES": "2", "DRAGOMAN_WORKER_CONCURRENCY": "1"},
+}
 _SOURCE = Path(__file__).resolve().parents[1] / "src"
 
 
@@ -132,28 +138,31 @@ def ingest(data: Path, show: object) -> None:
         folder.mkdir()
         show("bytes of Markdown", write_files(data, folder))
         seconds: dict[str, list[float]] = {}
-        with running(Path(name) / "home", "--no-sample", DRAGOMAN_EMBEDDER="hashing") as instance:
-            cold_s, _ = ingest_with_dragoman(instance, folder, sentence_vectors=False)
-            show(
-                "dragoman, the first import after its start, which also starts what reads files, seconds",
-                f"{cold_s:.1f}",
-            )
+        with ExitStack() as stack:
+            instances = {
+                kind: stack.enter_context(
+                    running(Path(name) / f"home-{number}", "--no-sample", DRAGOMAN_EMBEDDER="hashing", **environment)
+                )
+                for number, (kind, environment) in enumerate(_KINDS.items())
+            }
+            for kind, instance in instances.items():
+                cold_s, _ = ingest_with_dragoman(instance, folder, sentence_vectors=False)
+                show(f"{kind}, the first import after its start, which also starts what reads files", f"{cold_s:.1f} s")
             for _ in range(ROUNDS):
-                for kind, settings in (
-                    ("dragoman", {"sentence_vectors": False}),
-                    ("dragoman with sentence vectors", {}),
-                ):
-                    elapsed_s, _ = ingest_with_dragoman(instance, folder, **settings)
+                for kind, instance in instances.items():
+                    elapsed_s, _ = ingest_with_dragoman(instance, folder, sentence_vectors=False)
                     seconds.setdefault(kind, []).append(elapsed_s)
+                elapsed_s, _ = ingest_with_dragoman(instances[_PLAIN], folder)
+                seconds.setdefault(f"{_PLAIN} with sentence vectors", []).append(elapsed_s)
                 for peer in _PEERS if python else ():
                     seconds.setdefault(peer, []).append(_ingest_with(python, peer, folder))
         if python:
             seconds[_SLOW_PEER] = [_ingest_with(python, _SLOW_PEER, folder)]
-        ours = statistics.median(seconds["dragoman"])
         for kind, values in seconds.items():
             median = statistics.median(values)
-            listed = ", ".join(f"{value:.1f}" for value in values)
-            show(f"{kind}, seconds, median of {listed}", f"{median:.1f}; ratio to dragoman {median / ours:.2f}")
+            listed = ", ".join(f"{value:.2f}" for value in values)
+            ratios = ", ".join(f"{median / statistics.median(seconds[ours]):.2f} of {ours}" for ours in _KINDS)
+            show(f"{kind}, seconds, median of {listed}", f"{median:.2f}: {ratios}")
         if not python:
             show(
                 "others",

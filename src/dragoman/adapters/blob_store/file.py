@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iter
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
+from typing import Any, BinaryIO, NamedTuple, ParamSpec, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,7 +31,8 @@ T = TypeVar("T")
 _PIECE_BYTES = 1024 * 1024
 _UNFINISHED = ".unfinished"
 _WRITERS = 16  # blobs that are synced at once share the journal's commits: 0.3 ms each instead of 5 ms one by one
-_SHARES = 8  # of many small blobs: leaves writers to others
+_SHARES = 2  # of many small blobs: leaves writers to others
+_OPEN_AT_ONCE = 32  # of each share: a process may have 1,024 files open on many systems
 _ABANDONED_AFTER_S = 24 * 3600.0  # since the last byte: no upload that still lives waits as long
 
 
@@ -221,32 +222,77 @@ def _open_new(path: str | Path) -> int:
 
 
 def _put_all(folder: Path, blobs: Sequence[tuple[Path, bytes]]) -> dict[Path, OSError]:
-    """Store blobs one after the other at their targets; what went wrong, by the targets.
-
-    By the calls of the system: file objects and paths cost a fifth more for so little content.
-    """
+    """Store blobs at their targets, some at once; what went wrong, by the targets."""
     failed: dict[Path, OSError] = {}
-    for target, content in blobs:
-        unfinished = f"{folder}{os.sep}{uuid.uuid4().hex}"
-        try:
-            _write_whole(unfinished, content)
-            os.replace(unfinished, target)  # noqa: PTH105 - see above
-        except OSError as error:
-            failed[target] = error
-            with suppress(OSError):  # what cannot be removed is swept later
-                os.unlink(unfinished)  # noqa: PTH108
+    for first in range(0, len(blobs), _OPEN_AT_ONCE):
+        failed |= _put_together(folder, blobs[first : first + _OPEN_AT_ONCE])
     return failed
 
 
-def _write_whole(path: str, content: bytes) -> None:
-    descriptor = _open_new(path)
+def _put_together(folder: Path, blobs: Sequence[tuple[Path, bytes]]) -> dict[Path, OSError]:
+    """All are written before the first is synced, and the system is told to begin with them.
+
+    So the first sync brings the journal forward for all: one after the other they take nearly twice the processor time.
+    By the calls of the system: file objects and paths cost a fifth more for so little content.
+    """
+    written: list[_Written] = []
+    failed: dict[Path, OSError] = {}
+    for target, content in blobs:
+        try:
+            written.append(_write_new(folder, target, content))
+        except OSError as error:
+            failed[target] = error
+    for each in written:
+        _begin_to_sync(each.descriptor)
+    for each in written:
+        try:
+            _sync_and_close(each.descriptor)
+            os.replace(each.unfinished, each.target)  # noqa: PTH105 - see above
+        except OSError as error:
+            failed[each.target] = error
+            _remove(each.unfinished)
+    return failed
+
+
+class _Written(NamedTuple):
+    """A blob that is written and not yet synced."""
+
+    target: Path
+    unfinished: str
+    descriptor: int
+
+
+def _write_new(folder: Path, target: Path, content: bytes) -> _Written:
+    unfinished = f"{folder}{os.sep}{uuid.uuid4().hex}"
+    descriptor = _open_new(unfinished)
     try:
         rest = memoryview(content)
         while rest:  # near the end of the space the system takes a part and says so
             rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        os.close(descriptor)
+        _remove(unfinished)
+        raise
+    return _Written(target, unfinished, descriptor)
+
+
+def _begin_to_sync(descriptor: int) -> None:
+    """Where the system knows such advice, what is told not to be needed begins to be written at once."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _sync_and_close(descriptor: int) -> None:
+    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove(unfinished: str) -> None:
+    with suppress(OSError):  # what cannot be removed is swept later
+        os.unlink(unfinished)  # noqa: PTH108
 
 
 def _make_all_folders(root: Path, folders: Collection[Path]) -> None:
