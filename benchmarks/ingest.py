@@ -20,7 +20,7 @@ from benchmarks.instance import Instance, running
 
 FILES = 2000
 ROUNDS = 5
-_FILES_PER_REQUEST = 100
+_FILES_PER_REQUEST = 200
 _CONNECTIONS = 2
 _LIMIT_S = 3600.0
 _PEERS = ("langchain", "llamaindex")

@@ -37,7 +37,7 @@ from dragoman.client.sync.transport import Parts, Transport
 
 _PATH = "/api/chatbot/documents/"
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.1, 1.0
-_BATCH_FILES = 50  # so that a request is answered well within the time-out, and few files are open at once
+_BATCH_FILES = 100  # so that a request is answered well within the time-out, and few files are open at once
 _BATCH_BYTES = 16 * 1024 * 1024  # the server takes four times the largest document in one request: 100 MiB by default
 _TOO_LARGE = 413
 
