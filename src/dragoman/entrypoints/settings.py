@@ -292,7 +292,7 @@ class Settings(BaseSettings):
         1,
         ge=1,
         le=64,
-        description="Worker processes that `up` starts; a second core is worth one while many files come in.",
+        description="Worker processes that `up` starts; where cores are free, a second one brings in many files sooner.",
     )
     worker_concurrency: int = Field(2, ge=1, le=64, description="Jobs that one worker runs at once.")
     worker_express_slots: int = Field(1, ge=0, le=16, description="Further jobs at once, only of users' own uploads.")
