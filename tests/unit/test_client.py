@@ -192,7 +192,7 @@ async def test_fields_of_a_newer_server_are_kept(client: Dragoman, fake: FakeDra
 async def test_many_files_go_in_few_requests_and_each_has_its_own_result(
     client: Dragoman, fake: FakeDragoman, tmp_path: Path
 ) -> None:
-    files = [_file(tmp_path / f"{number}.md", f"text {number}") for number in range(120)]
+    files = [_file(tmp_path / f"{number}.md", f"text {number}") for number in range(220)]
     files[60] = _file(tmp_path / "60.bin", "no text")
     names = [f"docs/{file.name}" for file in files]
     results = [result async for result in client.documents.upload_many(files, external_ids=names, tags=["a", "b"])]
@@ -200,7 +200,7 @@ async def test_many_files_go_in_few_requests_and_each_has_its_own_result(
     assert [result.accepted for result in results].count(False) == 1
     assert (results[60].error_code, results[60].id) == ("ingestion.unsupported_type", None)
     assert {each["external_id"] for each in fake.documents.values()} == {*names} - {"docs/60.bin"}
-    assert fake.contents[str(results[119].id)] == b"text 119"
+    assert fake.contents[str(results[219].id)] == b"text 219"
     assert fake.documents[str(results[0].id)]["tags"] == ["a", "b"]
     assert len([each for each in fake.requests if each.startswith("POST")]) == 3
 
