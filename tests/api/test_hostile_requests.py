@@ -117,6 +117,8 @@ _JSON = st.recursive(
     ),
     st.dictionaries(st.sampled_from(["iss", "aud", "sub", "tid", "sid", "exp", "iat", "nbf"]), _JSON, max_size=4),
 )
+@example(algorithm="ES256", header={"crit": None}, claims={})
+@example(algorithm="ES256", header={"crit": [{}]}, claims={})
 async def test_a_token_of_ones_own_making_is_refused(
     service: Any, person: Person, algorithm: Any, header: dict[str, Any], claims: dict[str, Any]
 ) -> None:

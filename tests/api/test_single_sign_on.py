@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 import time
@@ -245,7 +246,14 @@ def forged(company: Any, provider: str, monkeypatch: pytest.MonkeyPatch) -> Call
     """Comes back with an ID token of these claims, signed as told; a token of the right ones is let in."""
     key = RSAKey.generate_key(2048, parameters={"kid": "their-key"})
 
-    async def come(*, header: dict[str, Any] | None = None, sign_with: Any = key, **changed: Any) -> httpx.Response:
+    async def come(
+        *,
+        header: dict[str, Any] | None = None,
+        added: dict[str, Any] | None = None,
+        sign_with: Any = key,
+        **changed: Any,
+    ) -> httpx.Response:
+        """`added`: to the header of the signed token."""
         await _set_up(company, provider, creates_users=True)
         browser = client_at(company.service)
         query = parse_qs(urlsplit(await _begin(company, browser)).query)
@@ -264,6 +272,9 @@ def forged(company: Any, provider: str, monkeypatch: pytest.MonkeyPatch) -> Call
         head = {"alg": "RS256", "kid": "their-key", **(header or {})}
         present = {name: value for name, value in claims.items() if value is not None}
         token = jwt.encode(head, present, sign_with, algorithms=[head["alg"]])
+        if added:
+            shown = base64.urlsafe_b64encode(json.dumps({**head, **added}).encode()).decode().rstrip("=")
+            token = ".".join([shown, *token.split(".")[1:]])
 
         async def keys(*_: Any, **__: Any) -> KeySet:
             return KeySet([key])
@@ -312,6 +323,11 @@ async def test_an_id_token_of_another_key_or_a_shared_secret_is_refused(forged: 
     assert code_of(await forged(sign_with=another)) == (403, "accounts.single_sign_on_refused")
     secret = OctKey.import_key(CLIENT_SECRET)
     assert code_of(await forged(sign_with=secret, header={"alg": "HS256"})) == (403, "accounts.single_sign_on_refused")
+
+
+@pytest.mark.parametrize("added", [{"crit": None}, {"crit": 5}, {"crit": [{}]}, {"crit": ["b64"]}, {"kid": "another"}])
+async def test_an_id_token_of_a_changed_header_is_refused(forged: Any, added: dict[str, Any]) -> None:
+    assert code_of(await forged(added=added)) == (403, "accounts.single_sign_on_refused")
 
 
 # ---- what the page for signing in offers

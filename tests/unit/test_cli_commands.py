@@ -133,16 +133,20 @@ def test_a_document_that_waits_for_approval_is_no_failure(run: Run, fake_server:
 
 
 def test_many_files_become_a_bulk_import(run: Run, fake_server: FakeDragoman) -> None:
-    _write_many(60)
+    _write_many(110)
     _write("docs/bad.pdf", "x")
     _write("docs/picture.bin", "x")
     ran = run("ingest", "docs", "--category", "archive", "--json")
     assert ran.code == ExitCode.FAILED
-    assert {name: ran.json[name] for name in ("ready", "failed", "skipped")} == {"ready": 60, "failed": 1, "skipped": 1}
+    assert {name: ran.json[name] for name in ("ready", "failed", "skipped")} == {
+        "ready": 110,
+        "failed": 1,
+        "skipped": 1,
+    }
     failed = next(each for each in ran.json["documents"] if each["outcome"] == "failed")
     assert (failed["path"], failed["code"]) == ("docs/bad.pdf", "ingestion.damaged")
     [(import_id, opened)] = fake_server.imports.items()
-    assert (ran.json["import_id"], opened["name"], opened["expected_documents"]) == (import_id, "ingest docs", 62)
+    assert (ran.json["import_id"], opened["name"], opened["expected_documents"]) == (import_id, "ingest docs", 112)
     assert len([each for each in fake_server.requests if each.startswith("POST")]) == 3  # the import and two batches
     assert {each["category"] for each in fake_server.documents.values()} == {"archive"}
     assert "docs/deep/0.md" in {each["external_id"] for each in fake_server.documents.values()}

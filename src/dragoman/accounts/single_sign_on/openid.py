@@ -144,6 +144,8 @@ def _identity(issuer: str, claims: Mapping[str, Any]) -> Identity:
 
 # ---- the ID token
 
+_UNREADABLE = (JoseError, ValueError, TypeError)  # TypeError: a header or claim of another kind than its name says
+
 
 async def _verified(
     policy: FetchPolicy, client: Client, found: Mapping[str, Any], token: str, *, nonce: str
@@ -151,10 +153,10 @@ async def _verified(
     """Raises SingleSignOnRefusedError, ProviderError, FetchError."""
     try:
         decoded = jwt.decode(token, await _keys(policy, found, fresh=False), algorithms=list(ALGORITHMS))
-    except (JoseError, ValueError):  # it may be signed by a key that is new
+    except _UNREADABLE:  # it may be signed by a key that is new
         try:
             decoded = jwt.decode(token, await _keys(policy, found, fresh=True), algorithms=list(ALGORITHMS))
-        except (JoseError, ValueError) as error:
+        except _UNREADABLE as error:
             raise SingleSignOnRefusedError("The ID token is not signed by the identity provider.") from error
     claims = dict(decoded.claims)
     registry = jwt.JWTClaimsRegistry(
@@ -168,7 +170,7 @@ async def _verified(
     )
     try:
         registry.validate(claims)
-    except (JoseError, ValueError, TypeError) as error:
+    except _UNREADABLE as error:
         claim = getattr(error, "claim", None) or "claims"
         raise SingleSignOnRefusedError(f"The ID token is not for this sign-in: its {claim!r} does not fit.") from error
     audience = claims["aud"]

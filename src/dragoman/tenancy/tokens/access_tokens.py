@@ -104,7 +104,7 @@ async def verify(database: Database, token: str) -> Claims:
     public_key, issuer = found
     try:
         decoded = jwt.decode(token, public_key, algorithms=[ALGORITHM])
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, TypeError) as error:  # TypeError: a header of another kind than its name says
         raise InvalidTokenError(reason="signature") from error
     _validate(decoded.claims, issuer)
     return _claims_of(decoded.claims)
