@@ -219,13 +219,18 @@ def test_several_workers_share_the_jobs_and_each_has_its_figures(home: Path) -> 
     first_port = free_ports(5)  # api, worker, scheduler, embedder, the second worker
     environment = {"DRAGOMAN_WORKER_PROCESSES": "2", "DRAGOMAN_METRICS_PORT": str(first_port)}
     with running(home, "--no-sample", **_FAST, **environment) as instance, instance.http() as http:
-        for number in range(40):
-            _upload(http, number)
-        _until(lambda: _count(http, "ready") == 40, "all notes are ready")
-        done = [_jobs_done(first_port + 1), _jobs_done(first_port + 4)]
-        assert min(done) > 0
-        assert sum(done) >= 40
-        assert all(_finds_once(http, number) for number in range(40))
+        ports, uploaded = (first_port + 1, first_port + 4), list[str]()
+
+        def both_had_some() -> bool:
+            done = [_jobs_done(port) for port in ports]
+            for _ in range(20):
+                uploaded.append(_upload(http, len(uploaded)))
+            return min(done) > 0
+
+        _until(both_had_some, "both workers have done jobs")
+        _until(lambda: _count(http, "ready") == len(uploaded), "all notes are ready")
+        _until(lambda: sum(map(_jobs_done, ports)) >= len(uploaded), "all jobs are counted")
+        assert all(_finds_once(http, number) for number in range(len(uploaded)))
         first, second = _workers(instance)
         second.send_signal(signal.SIGKILL)
         _until(lambda: len(_workers(instance)) == 2 and not second.is_running(), "it was started again")
